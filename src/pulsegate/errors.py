@@ -1,0 +1,78 @@
+"""Every error that Pulsegate raises on purpose: one base, one family for each package.
+
+An error says what is wrong, of which resource, and what to do about it; the command line prints it as one line.
+"""
+
+from __future__ import annotations
+
+
+class PulsegateError(Exception):
+    """The base: ``message`` (what is wrong), ``resource`` (an id, a path, a key) and ``hint`` (what to do)."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, resource: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.resource = resource
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.resource}: {self.message}" if self.resource else self.message
+        return f"{text}. {self.hint}" if self.hint else text
+
+
+class SettingsError(PulsegateError):
+    """A setting can't be read or is wrong."""
+
+    exit_code = 2
+
+
+class UsageError(PulsegateError):
+    """A command was called with words that don't fit together."""
+
+    exit_code = 2
+
+
+class OTXError(PulsegateError):
+    """OTX, or the way to it, failed."""
+
+
+class OTXKeyError(OTXError):
+    """OTX refused the API key, or none was given."""
+
+
+class OTXUnavailableError(OTXError):
+    """OTX can't be reached, times out or answers 5xx; worth trying again later."""
+
+
+class OTXRateLimitedError(OTXUnavailableError):
+    """OTX answered 429 because of too many requests. ``retry_after`` is in seconds, None when not told."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class OTXAnswerError(OTXError):
+    """OTX answered something that is not what its API promises (HTML, no results, a body that is too large)."""
+
+
+class PulseFormatError(OTXError):
+    """One pulse can't be read; it is quarantined and stops nothing else."""
+
+
+class ConversionError(PulsegateError):
+    """A pulse or an indicator can't be written as STIX."""
+
+
+class StoreError(PulsegateError):
+    """The database can't be opened, read or written."""
+
+
+class PublicationError(PulsegateError):
+    """A publication could not be completed."""
+
+
+class AccountError(PulsegateError):
+    """An account can't be made, found or changed."""

@@ -1,0 +1,1 @@
+"""The words of the domain as frozen dataclasses: pulse, indicator, collection, TLP. Standard library only."""

@@ -1,0 +1,57 @@
+"""A collection: what an administrator asks a feed to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.tlp import TLP
+
+
+class Profile(StrEnum):
+    """How much of a pulse a collection serves."""
+
+    FULL = "full"  # everything that STIX 1.2 can say
+    ESA = "esa"  # only what the appliance uses, in the form it reads
+
+
+class CollectionKind(StrEnum):
+    """Where a collection comes from."""
+
+    SUBSCRIBED = "subscribed"  # every subscribed pulse
+    AUTHOR = "author"  # the pulses of one author
+    OWN = "own"  # the administrator's, by rule
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The keys of ``include`` and ``exclude``. An empty key filters nothing."""
+
+    authors: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    adversaries: frozenset[str] = frozenset()
+    malware_families: frozenset[str] = frozenset()
+    countries: frozenset[str] = frozenset()
+    industries: frozenset[str] = frozenset()
+    types: frozenset[IndicatorType] = frozenset()
+    tlp: frozenset[TLP] = frozenset()
+    max_age: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A TAXII data collection and the rules that fill it."""
+
+    name: str
+    kind: CollectionKind = CollectionKind.OWN
+    author: str | None = None  # for kind AUTHOR
+    description: str = ""
+    profile: Profile = Profile.FULL
+    deduplicate: bool = True
+    include: Rule = field(default_factory=Rule)
+    exclude: Rule = field(default_factory=Rule)
+    protections: frozenset[str] | None = None  # None: all of them
+    ttl: Mapping[IndicatorType, timedelta] = field(default_factory=dict)
