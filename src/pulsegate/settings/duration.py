@@ -1,0 +1,37 @@
+"""Durations as people write them: ``100ms``, ``90s``, ``15m``, ``6h``, ``30d``."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer
+
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_FORM = re.compile(r"\s*(\d{1,9})\s*(ms|s|m|h|d)\s*", re.ASCII)
+
+
+def parse_duration(text: object) -> timedelta:
+    """The duration that ``text`` writes; ValueError (with the forms there are) for anything else."""
+    if isinstance(text, timedelta):
+        return text
+    match = _FORM.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"{text!r} is no duration; write 100ms, 90s, 15m, 6h or 30d")
+    try:
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    except OverflowError:
+        raise ValueError(f"{text!r} is too long a duration") from None
+
+
+def format_duration(value: timedelta) -> str:
+    """``value`` in the largest unit that keeps it whole (to the millisecond)."""
+    milliseconds = round(value.total_seconds() * 1000)
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds and milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms"
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]

@@ -1,0 +1,197 @@
+"""The shape of the settings, with each key's meaning; the README's table is made from the descriptions here."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from pulsegate.model.collection import Collection, Profile, Rule
+from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.tlp import TLP
+from pulsegate.settings.duration import Duration, format_duration
+
+RESERVED_NAMES = ("subscribed", "user_")
+MAX_NAME = 300  # OpenTAXII's data_collections.name
+
+
+class Section(BaseModel):
+    """A section: unknown keys are errors, values don't change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RuleSettings(Section):
+    """``include`` and ``exclude`` of a collection. An empty key filters nothing."""
+
+    authors: list[str] = Field([], description="pulse authors, as OTX names them")
+    tags: list[str] = Field([], description="pulse tags, in any case")
+    adversaries: list[str] = []
+    malware_families: list[str] = []
+    countries: list[str] = []
+    industries: list[str] = []
+    types: list[IndicatorType] = Field([], description="indicator types, as OTX spells them")
+    tlp: list[TLP] = []
+    max_age: Duration | None = Field(None, description="counted from the pulse's `modified`")
+
+    def to_model(self) -> Rule:
+        words = {
+            key: frozenset(word.casefold() for word in getattr(self, key))
+            for key in ("authors", "tags", "adversaries", "malware_families", "countries", "industries")
+        }
+        return Rule(**words, types=frozenset(self.types), tlp=frozenset(self.tlp), max_age=self.max_age)
+
+
+class CollectionSettings(Section):
+    """A collection of the administrator's own."""
+
+    name: str
+    description: str = ""
+    profile: Profile = Profile.FULL
+    deduplicate: bool = True
+    review: bool = False
+    include: RuleSettings = RuleSettings()
+    exclude: RuleSettings = RuleSettings()
+    protections: bool | list[str] = True
+    warning_lists: Literal["default", "none"] | list[str] = "default"
+    ttl: dict[IndicatorType, Duration] = {}
+    refresh: Duration | None = None
+    blocks_per_part: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_usable(cls, name: str) -> str:
+        if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+            raise ValueError(f"a collection's name is 1 to {MAX_NAME} printable characters")
+        if name == "subscribed" or name.startswith("user_"):
+            raise ValueError(f"{name!r} is a name that Pulsegate gives itself; choose another one")
+        return name
+
+    @model_validator(mode="after")
+    def _only_what_works(self) -> Self:
+        """A key that this version can't honour is refused, never silently ignored."""
+        if self.review:
+            raise ValueError("review: true is not available in this version; leave it out")
+        if self.refresh is not None:
+            raise ValueError("refresh is not available in this version; leave it out or write null")
+        if self.blocks_per_part:
+            raise ValueError("blocks_per_part is not available in this version; leave it out or write 0")
+        if isinstance(self.warning_lists, list) and self.warning_lists:
+            raise ValueError("warning lists are not available in this version; write none or leave it out")
+        return self
+
+    def to_model(self) -> Collection:
+        return Collection(
+            name=self.name,
+            description=self.description,
+            profile=self.profile,
+            deduplicate=self.deduplicate,
+            include=self.include.to_model(),
+            exclude=self.exclude.to_model(),
+            protections=_protections(self.protections),
+            ttl=dict(self.ttl),
+        )
+
+
+def _protections(value: bool | list[str]) -> frozenset[str] | None:  # noqa: FBT001 - the shape in opentaxii.yml
+    if isinstance(value, bool):
+        return None if value else frozenset()
+    return frozenset(value)
+
+
+class OTXSettings(Section):
+    """Where pulses come from."""
+
+    url: str = Field("https://otx.alienvault.com", description="https, except on loopback")
+    api_key: SecretStr | None = Field(None, description="the key from OTX's settings page; also as `OTX_API_KEY`")
+    api_key_file: Path | None = Field(None, description="a file that holds the key, and nothing else")
+    enabled: bool = Field(True, description="false: never pull (a gate that only relays)")
+    interval: Duration = Field(timedelta(minutes=15), description="the time between two pulls")
+    backfill: Duration = Field(timedelta(days=365), description="how far back the first pull reaches")
+    backoff: Duration = Field(timedelta(seconds=1), description="the first wait after an error, doubling up to 5m")
+    retry: Duration = Field(timedelta(minutes=1), description="the next try after a failed run")
+    page_size: Annotated[int, Field(ge=1, le=1000)] = Field(20, description="pulses in one request")
+    timeout: Duration = Field(timedelta(seconds=60), description="the longest silence within one request")
+    proxy: str | None = Field(None, description="an HTTP proxy: `http://host:port`")
+    ca_file: Path | None = Field(None, description="certificates (PEM) to trust instead of the built-in ones")
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_safe(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("write an address such as https://otx.alienvault.com")
+        if parts.scheme == "http" and not _is_loopback(parts.hostname):
+            raise ValueError("the API key would travel in the clear; write https://")
+        if parts.username or parts.query or parts.fragment:
+            raise ValueError("write scheme, host and port only")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.api_key and self.api_key_file:
+            raise ValueError("api_key and api_key_file are both set; keep one of them")
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Settings(Section):
+    """Everything under ``pulsegate:``."""
+
+    database: str | None = Field(
+        None, description="`sqlite:///FILE` or `postgresql://user:password@host/name`; default: SQLite in `data_dir`"
+    )
+    host: str = Field("127.0.0.1", description="the address to listen at")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(9000, description="the port to listen at")
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(2, description="server processes")
+    threads: Annotated[int, Field(ge=1, le=256)] = Field(8, description="polls answered at once by each process")
+    domain: str | None = Field(None, description="host[:port] that clients see, where it is not `host:port`")
+    data_dir: Path = Field(Path("var"), description="holds the SQLite file `pulsegate.db` and locks")
+    admin_password: SecretStr | None = Field(
+        None, description="presets the first admin's password; else one is generated and printed once"
+    )
+    skew: Duration = Field(timedelta(minutes=10), description="how far ahead a client's clock may run")
+    open_after: Duration = Field(
+        timedelta(minutes=10), description="a collection is served after this time even if its backfill goes on"
+    )
+    own: list[str] = Field([], description="your own domains and networks; they are never served")
+    otx: OTXSettings = OTXSettings()  # type: ignore[call-arg]  # pydantic's plugin is not used
+    collections: list[CollectionSettings] = []
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [collection.name for collection in self.collections]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two collections are named {name!r}; rename one")
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL, with the driver that is installed."""
+        if self.database is None:
+            return f"sqlite:///{(self.data_dir / 'pulsegate.db').resolve()}"
+        for scheme in ("postgresql://", "postgres://"):
+            if self.database.startswith(scheme):
+                return "postgresql+psycopg://" + self.database.removeprefix(scheme)
+        return self.database
+
+    @field_validator("database")
+    @classmethod
+    def _database_is_known(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://", "postgres://")):
+            raise ValueError("write sqlite:///FILE or postgresql://user:password@host/name")
+        return url
+
+
+__all__ = ["CollectionSettings", "OTXSettings", "RuleSettings", "Section", "Settings", "format_duration"]

@@ -1,0 +1,1 @@
+"""The database: the only place with SQLAlchemy. One module a noun; every function takes an open connection."""

@@ -1,0 +1,149 @@
+"""Accounts: OpenTAXII's rows, and beside them the right to every present and future collection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from pulsegate.errors import AccountError
+from pulsegate.store.tables import account_rights, accounts
+
+EVERY = "*"
+READ, WRITE = "read", "modify"  # as OpenTAXII writes them
+MAX_NAME = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account. ``permissions`` maps a collection's name to ``read`` or ``modify``; admins need none."""
+
+    id: int
+    name: str
+    is_admin: bool = False
+    permissions: Mapping[str, str] = field(default_factory=dict)
+    reads_all: bool = False
+    writes_all: bool = False
+
+    def can_read(self, collection: str) -> bool:
+        return self.is_admin or self.reads_all or self.writes_all or collection in self.permissions
+
+    def can_modify(self, collection: str) -> bool:
+        return self.is_admin or self.writes_all or self.permissions.get(collection) == WRITE
+
+
+def add(connection: sa.Connection, name: str, password: str, *, is_admin: bool = False) -> Account:
+    """AccountError when the name is taken or can't be sent in HTTP Basic, or when the password is empty."""
+    if not name or len(name) > MAX_NAME or ":" in name or not name.isprintable():
+        raise AccountError("is no usable account name", resource=repr(name), hint="Use printable characters, no colon")
+    if find(connection, name) is not None:
+        raise AccountError("exists already", resource=name, hint=f"Use 'pulsegate account password {name}'")
+    row = {"username": name, "password_hash": _hash(name, password), "is_admin": is_admin, "_permissions": "{}"}
+    connection.execute(sa.insert(accounts).values(row))
+    return get(connection, name)
+
+
+def set_password(connection: sa.Connection, name: str, password: str) -> None:
+    account = get(connection, name)
+    there = accounts.c.id == account.id
+    connection.execute(sa.update(accounts).where(there).values(password_hash=_hash(name, password)))
+
+
+def remove(connection: sa.Connection, name: str) -> None:
+    connection.execute(sa.delete(accounts).where(accounts.c.id == get(connection, name).id))
+
+
+def grant(connection: sa.Connection, name: str, collection: str, right: str) -> None:
+    """Let the account read or write ``collection`` (``*``: every one, those to come included). Writing includes reading."""
+    account = get(connection, name)
+    if collection == EVERY:
+        _put_rights(connection, account.id, True, account.writes_all or right == WRITE)
+    elif account.permissions.get(collection) != WRITE:
+        _put_permissions(connection, account.id, {**account.permissions, collection: right})
+
+
+def revoke(connection: sa.Connection, name: str, collection: str) -> None:
+    """Take back what ``grant`` gave for ``collection`` (``*``: the right to every one)."""
+    account = get(connection, name)
+    if collection == EVERY:
+        _put_rights(connection, account.id, False, False)
+    elif collection in account.permissions:
+        kept = {key: right for key, right in account.permissions.items() if key != collection}
+        _put_permissions(connection, account.id, kept)
+    else:
+        raise AccountError(f"has no right of its own to {collection}", resource=name)
+
+
+def get(connection: sa.Connection, name: str) -> Account:
+    """AccountError when there is none of that name."""
+    account = find(connection, name)
+    if account is None:
+        raise AccountError("there is no such account", resource=name, hint="'pulsegate account list' shows them")
+    return account
+
+
+def find(connection: sa.Connection, name: str) -> Account | None:
+    return _first(connection, _query().where(accounts.c.username == name))
+
+
+def by_id(connection: sa.Connection, identifier: int) -> Account | None:
+    return _first(connection, _query().where(accounts.c.id == identifier))
+
+
+def every(connection: sa.Connection) -> list[Account]:
+    return [_account(row) for row in connection.execute(_query().order_by(accounts.c.username))]
+
+
+def verify(connection: sa.Connection, name: str, password: str) -> Account | None:
+    """The account, when ``password`` is its password. Takes as long for a name that does not exist."""
+    there = accounts.c.username == name
+    stored = connection.scalar(sa.select(accounts.c.password_hash).where(there))
+    matches = check_password_hash(stored or _DUMMY, password)
+    return find(connection, name) if stored and matches else None
+
+
+_DUMMY = generate_password_hash("no account has this password")
+
+
+def _hash(name: str, password: str) -> str:
+    if not password:
+        raise AccountError("an empty password is not accepted", resource=name)
+    return generate_password_hash(password)
+
+
+def _put_rights(connection: sa.Connection, identifier: int, reads: bool, writes: bool) -> None:  # noqa: FBT001
+    connection.execute(sa.delete(account_rights).where(account_rights.c.account_id == identifier))
+    if reads or writes:
+        row = {"account_id": identifier, "reads_all": reads, "writes_all": writes}
+        connection.execute(sa.insert(account_rights).values(row))
+
+
+def _put_permissions(connection: sa.Connection, identifier: int, permissions: Mapping[str, str]) -> None:
+    values = {"_permissions": json.dumps(permissions, sort_keys=True)}
+    connection.execute(sa.update(accounts).where(accounts.c.id == identifier).values(values))
+
+
+def _query() -> sa.Select[Any]:
+    return sa.select(accounts, account_rights.c.reads_all, account_rights.c.writes_all).outerjoin(
+        account_rights, account_rights.c.account_id == accounts.c.id
+    )
+
+
+def _first(connection: sa.Connection, query: sa.Select[Any]) -> Account | None:
+    row = connection.execute(query).first()
+    return _account(row) if row else None
+
+
+def _account(row: Any) -> Account:
+    return Account(
+        id=row.id,
+        name=row.username,
+        is_admin=bool(row.is_admin),
+        permissions=json.loads(row._permissions),  # noqa: SLF001 - OpenTAXII's column is named so
+        reads_all=bool(row.reads_all),
+        writes_all=bool(row.writes_all),
+    )

@@ -1,0 +1,204 @@
+"""Collections: OpenTAXII's rows, the services they hang on, and the rules that fill them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
+from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.tlp import TLP
+from pulsegate.store.database import now
+from pulsegate.store.tables import (
+    blocks,
+    collection_rules,
+    content_blocks,
+    data_collections,
+    ledgers,
+    placements,
+    service_to_collection,
+    services,
+)
+
+STIX_BINDING = "urn:stix.mitre.org:xml:1.2"
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_SERVICES = {
+    "discovery": ("discovery", "/taxii/discovery", "What this server offers"),
+    "collections": ("collection_management", "/taxii/collections", "The collections that can be polled"),
+    "poll": ("poll", "/taxii/poll", "Poll a collection"),
+}
+_PROTOCOLS = ["urn:taxii.mitre.org:protocol:http:1.0"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCollection:
+    """A collection and its row."""
+
+    id: int
+    collection: Collection
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a collection holds now. ``last_label`` is None while it is empty."""
+
+    indicators: int
+    blocks: int
+    last_label: datetime | None
+    opened: bool
+
+
+def ensure_services(connection: sa.Connection) -> None:
+    """Make OpenTAXII's rows for the discovery, collection and poll services, once."""
+    there = set(connection.scalars(sa.select(services.c.id)))
+    moment = now(connection)
+    for identifier, (kind, path, description) in _SERVICES.items():
+        properties: dict[str, Any] = {
+            "address": path,
+            "description": description,
+            "authentication_required": True,
+            "protocol_bindings": _PROTOCOLS,
+        }
+        if kind == "discovery":
+            properties["advertised_services"] = list(_SERVICES)
+        if identifier not in there:
+            row = {"id": identifier, "type": kind, "_properties": json.dumps(properties)}
+            connection.execute(sa.insert(services).values(row | {"date_created": moment, "date_updated": moment}))
+
+
+def put(connection: sa.Connection, collection: Collection) -> StoredCollection:
+    """Add the collection, or give the one of its name new rules.
+
+    A ledger of the same name that an earlier collection left is taken up again: its frontier must never fall.
+    """
+    known = get(connection, collection.name)
+    if known is None:
+        identifier = _insert(connection, collection)
+    else:
+        identifier = known.id
+        if known.collection == collection:
+            return known
+        there = data_collections.c.id == identifier
+        connection.execute(sa.update(data_collections).where(there).values(description=collection.description))
+        rules = {"kind": collection.kind.value, "author": collection.author, "rules": _dump(collection)}
+        there = collection_rules.c.collection_id == identifier
+        connection.execute(sa.update(collection_rules).where(there).values(rules))
+    return StoredCollection(identifier, collection)
+
+
+def _insert(connection: sa.Connection, collection: Collection) -> int:
+    moment = now(connection)
+    row = {
+        "date_created": moment,
+        "name": collection.name,
+        "type": "DATA_FEED",
+        "description": collection.description,
+        "accept_all_content": False,
+        "bindings": json.dumps([[STIX_BINDING, []]]),
+        "available": True,
+        "volume": 0,
+    }
+    identifier = int(connection.execute(sa.insert(data_collections).values(row)).inserted_primary_key[0])
+    rules = {"collection_id": identifier, "kind": collection.kind.value, "author": collection.author}
+    connection.execute(sa.insert(collection_rules).values(rules | {"rules": _dump(collection)}))
+    links = [{"service_id": service, "collection_id": identifier} for service in ("collections", "poll")]
+    connection.execute(sa.insert(service_to_collection), links)
+    if connection.scalar(sa.select(ledgers.c.name).where(ledgers.c.name == collection.name)) is None:
+        ledger = {"name": collection.name, "opened": False, "since": moment, "frontier": _BEGINNING, "revision": 0}
+        connection.execute(sa.insert(ledgers).values(ledger))
+    return identifier
+
+
+def remove(connection: sa.Connection, collection_id: int) -> None:
+    """Take the collection and its blocks away; its ledger stays."""
+    mine = sa.select(blocks.c.content_block_id).where(blocks.c.collection_id == collection_id)
+    connection.execute(sa.delete(content_blocks).where(content_blocks.c.id.in_(mine)))
+    connection.execute(sa.delete(data_collections).where(data_collections.c.id == collection_id))
+
+
+def get(connection: sa.Connection, name: str) -> StoredCollection | None:
+    row = connection.execute(_query().where(data_collections.c.name == name)).first()
+    return StoredCollection(row.id, _load(row)) if row else None
+
+
+def every(connection: sa.Connection) -> list[StoredCollection]:
+    """All collections that Pulsegate fills, by name."""
+    rows = connection.execute(_query().order_by(data_collections.c.name))
+    return [StoredCollection(row.id, _load(row)) for row in rows]
+
+
+def sizes(connection: sa.Connection) -> Mapping[str, Size]:
+    """What each collection holds, by its name."""
+    placed = sa.select(placements.c.collection_id, sa.func.count().label("n")).group_by(placements.c.collection_id).subquery()
+    held = (
+        sa.select(
+            blocks.c.collection_id, sa.func.count().label("n"), sa.func.max(content_blocks.c.timestamp_label).label("last")
+        )
+        .join(content_blocks, content_blocks.c.id == blocks.c.content_block_id)
+        .where(blocks.c.revision.is_not(None))
+        .group_by(blocks.c.collection_id)
+        .subquery()
+    )
+    query = (
+        sa.select(data_collections.c.name, placed.c.n.label("indicators"), held.c.n.label("blocks"), held.c.last, ledgers.c.opened)
+        .join(ledgers, ledgers.c.name == data_collections.c.name)
+        .outerjoin(placed, placed.c.collection_id == data_collections.c.id)
+        .outerjoin(held, held.c.collection_id == data_collections.c.id)
+        .order_by(data_collections.c.name)
+    )
+    return {row.name: Size(row.indicators or 0, row.blocks or 0, row.last, row.opened) for row in connection.execute(query)}
+
+
+def _query() -> sa.Select[Any]:
+    return sa.select(
+        data_collections.c.id, data_collections.c.name, data_collections.c.description, *collection_rules.c
+    ).join(collection_rules, collection_rules.c.collection_id == data_collections.c.id)
+
+
+def _dump(collection: Collection) -> str:
+    """Everything of the collection but its name and what has a column of its own, as JSON with sorted sets."""
+    return json.dumps(
+        {
+            "profile": collection.profile,
+            "deduplicate": collection.deduplicate,
+            "include": _dump_rule(collection.include),
+            "exclude": _dump_rule(collection.exclude),
+            "protections": None if collection.protections is None else sorted(collection.protections),
+            "ttl": {kind.value: age.total_seconds() for kind, age in collection.ttl.items()},
+        },
+        sort_keys=True,
+    )
+
+
+def _dump_rule(rule: Rule) -> dict[str, Any]:
+    words = {field.name: sorted(getattr(rule, field.name)) for field in fields(Rule) if field.name != "max_age"}
+    return words | {"max_age": None if rule.max_age is None else rule.max_age.total_seconds()}
+
+
+def _load(row: Any) -> Collection:
+    rules = json.loads(row.rules)
+    return Collection(
+        name=row.name,
+        kind=CollectionKind(row.kind),
+        author=row.author,
+        description=row.description or "",
+        profile=Profile(rules["profile"]),
+        deduplicate=rules["deduplicate"],
+        include=_load_rule(rules["include"]),
+        exclude=_load_rule(rules["exclude"]),
+        protections=None if rules["protections"] is None else frozenset(rules["protections"]),
+        ttl={IndicatorType(kind): timedelta(seconds=age) for kind, age in rules["ttl"].items()},
+    )
+
+
+def _load_rule(rule: dict[str, Any]) -> Rule:
+    age = rule.pop("max_age")
+    words = {key: frozenset(value) for key, value in rule.items()}
+    words["types"] = frozenset(IndicatorType(word) for word in words["types"])
+    words["tlp"] = frozenset(TLP(word) for word in words["tlp"])
+    return Rule(**words, max_age=None if age is None else timedelta(seconds=age))

@@ -1,0 +1,121 @@
+"""One database, SQLite or PostgreSQL: connections, transactions and the clock that everything agrees by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+
+from pulsegate.errors import StoreError
+
+BUSY_TIMEOUT = 30  # seconds that a writer waits for another one on SQLite
+
+
+class Database:
+    """The engine and its transactions. Make one in each process, after any fork."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            _check_sqlite_path(Path(make_url(url).database or ""))
+            self.engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT})
+            _prepare_sqlite(self.engine)
+        else:
+            self.engine = sa.create_engine(url, pool_pre_ping=True, connect_args={"options": "-c timezone=UTC"})
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection for reading; nothing is committed."""
+        with _explained(self), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction that takes SQLite's write lock at once, so that it can't fail in its middle; committed at the end."""
+        with _explained(self), self.engine.connect() as connection:
+            connection.execution_options(pulsegate_immediate=True)
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @property
+    def name(self) -> str:
+        """The database for people: the file, or the URL without its password."""
+        return make_url(self.url).database or "" if self.is_sqlite else make_url(self.url).render_as_string()
+
+
+def now(connection: sa.Connection) -> datetime:
+    """The database's clock, to the microsecond: labels and windows agree by it, never by a host's.
+
+    SQLite has no clock of its own; its one host's is it.
+    """
+    if connection.dialect.name == "sqlite":
+        return datetime.now(UTC)
+    moment: datetime = connection.scalar(sa.text("SELECT clock_timestamp()"))
+    return moment.astimezone(UTC)
+
+
+def _check_sqlite_path(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"the folder can't be made: {error.strerror}", resource=str(path.parent), hint="Set PULSEGATE_DATA_DIR"
+        ) from error
+
+
+def _prepare_sqlite(engine: sa.Engine) -> None:
+    """WAL, foreign keys, full synchronisation; and transactions that begin when they are begun, DDL too."""
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver's own transactions would begin too late
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: sa.Connection) -> None:
+        immediate = connection.get_execution_options().get("pulsegate_immediate")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def _explained(database: Database) -> Iterator[None]:
+    """The driver's errors, as one that says which database and what to do."""
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        raise StoreError(
+            _reason(error), resource=f"database {database.name}", hint=_hint(database, str(error.orig))
+        ) from error
+    except sa.exc.DatabaseError as error:
+        if "file is not a database" in str(error.orig) or "malformed" in str(error.orig):
+            raise StoreError(
+                _reason(error), resource=f"database {database.name}", hint="Restore it from a backup, or name another one"
+            ) from error
+        raise
+
+
+def _reason(error: sa.exc.DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+
+
+def _hint(database: Database, reason: str) -> str:
+    if not database.is_sqlite:
+        return "Check PULSEGATE_DATABASE, and that the server runs and lets this user in"
+    if "locked" in reason:
+        return "Another process holds it; wait, or end that process"
+    if "full" in reason:
+        return "Free some space on the disk"
+    return "Check that this user may write to the file and to its folder (PULSEGATE_DATA_DIR, PULSEGATE_DATABASE)"

@@ -1,0 +1,91 @@
+"""One process at a time: a lock that the system takes back when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from pulsegate.errors import StoreError
+from pulsegate.store.database import Database
+
+PULL = "pull"
+PUBLISH = "publish"
+
+
+@contextmanager
+def hold(
+    database: Database, name: str, *, wait: float = 0.0, on_wait: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Hold the lock ``name`` of this database; waits up to ``wait`` seconds, then raises StoreError.
+
+    ``on_wait`` is called once, when another process holds it.
+    """
+    with _attempt(database, name) as attempt:
+        deadline = time.monotonic() + wait
+        waited = False
+        while not attempt():
+            if not waited:
+                waited = True
+                on_wait()
+            if time.monotonic() >= deadline:
+                raise StoreError(
+                    f"another process is at work on it ({name})",
+                    resource=f"database {database.name}",
+                    hint="Wait until it is done, or stop it",
+                )
+            time.sleep(0.1)
+        yield
+
+
+def is_held(database: Database, name: str) -> bool:
+    """Whether some process holds the lock ``name`` now."""
+    with _attempt(database, name) as attempt:
+        return not attempt()
+
+
+@contextmanager
+def _attempt(database: Database, name: str) -> Iterator[Callable[[], bool]]:
+    """A function that tries once; what it got is given back at the end."""
+    source = _file_lock(database, name) if database.is_sqlite else _advisory_lock(database, name)
+    with source as attempt:
+        yield attempt
+
+
+@contextmanager
+def _file_lock(database: Database, name: str) -> Iterator[Callable[[], bool]]:
+    path = Path(f"{make_url(database.url).database}.{name}.lock")
+    try:
+        handle = path.open("a")
+    except OSError as error:
+        raise StoreError(
+            f"can't be written: {error.strerror}", resource=str(path), hint="Check the rights of the data folder"
+        ) from error
+
+    def attempt() -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    with handle:  # closing gives the lock back
+        yield attempt
+
+
+@contextmanager
+def _advisory_lock(database: Database, name: str) -> Iterator[Callable[[], bool]]:
+    """PostgreSQL, sections 13.3.5 and 9.28.10: held by a session of its own until that ends."""
+    key = int.from_bytes(hashlib.sha256(f"pulsegate:{name}".encode()).digest()[:8], "big", signed=True)
+    connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        yield lambda: bool(connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key}))
+    finally:
+        connection.invalidate()  # ends the session, and with it the lock
+        connection.close()

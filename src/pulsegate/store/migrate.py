@@ -1,0 +1,76 @@
+"""Bringing the database's schema up to date, with Alembic configured in code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from pulsegate.errors import StoreError
+from pulsegate.store.database import Database
+
+_LOCK = 0x70756C73  # "puls": PostgreSQL's advisory lock for migrations
+
+
+def folder() -> Path:
+    """Where the migrations lie: packed into the wheel, or at the top of a checkout."""
+    packed = Path(__file__).parents[1] / "_migrations"
+    return packed if packed.exists() else Path(__file__).parents[3] / "migrations"
+
+
+def upgrade(database: Database) -> tuple[str | None, str]:
+    """Migrate to the newest schema in one transaction; gives the revisions before and after.
+
+    A process that is killed in the middle leaves the schema as it was. StoreError when a newer Pulsegate made it.
+    """
+    with database.write() as connection:
+        if not database.is_sqlite:
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        config = _config(connection)
+        before = _current(connection)
+        _refuse_newer(database, config, before)
+        command.upgrade(config, "head")
+        after = _current(connection)
+    return before, str(after)
+
+
+def current(database: Database) -> tuple[str | None, str]:
+    """The revision the database has (None: no schema yet) and the newest one there is."""
+    with database.read() as connection:
+        return _current(connection), str(ScriptDirectory.from_config(_config(connection)).get_current_head())
+
+
+def require_current(database: Database) -> None:
+    """StoreError unless the schema is the one that this version works with."""
+    found, newest = current(database)
+    if found is None or found != newest:
+        raise StoreError(
+            f"has the schema {found or 'of no version'}, and this version needs {newest}",
+            resource=f"database {database.name}",
+            hint="Run 'pulsegate db upgrade'",
+        )
+
+
+def _config(connection: sa.Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _current(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_newer(database: Database, config: Config, revision: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise StoreError(
+            f"was made by a newer Pulsegate (schema {revision})",
+            resource=f"database {database.name}",
+            hint="Install that version or a later one; nothing was changed",
+        )

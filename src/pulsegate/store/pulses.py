@@ -1,0 +1,239 @@
+"""Pulses and their indicators, as they were last taken from OTX."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
+from pulsegate.model.pulse import Pulse
+from pulsegate.model.tlp import TLP
+from pulsegate.store.database import now
+from pulsegate.store.digests import digest, storable
+from pulsegate.store.tables import indicators, pulses
+
+_COLUMNS = ("id", "name", "author", "created", "modified", "tlp")
+_DETAILS = tuple(field.name for field in fields(Pulse) if field.name not in _COLUMNS)
+_CHUNK = 500  # bound variables in one statement: SQLite's old limit is 999
+
+
+class Change(StrEnum):
+    """What storing a pulse did."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPulse:
+    """A pulse in the store. ``active`` is false once OTX no longer has it in the subscription."""
+
+    pk: int
+    pulse: Pulse
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredIndicator:
+    """An indicator in the store, with what curation decides by."""
+
+    pk: int
+    pulse_pk: int
+    indicator: Indicator
+    protection: str | None
+    failure: str | None
+
+
+def put(
+    connection: sa.Connection,
+    pulse: Pulse,
+    found: Sequence[Indicator],
+    protect: Callable[[Indicator], str | None],
+) -> Change:
+    """Store ``pulse`` with ``found`` as its whole set of indicators; ``protect`` names the protection of a value.
+
+    What is the same as before is not written again, so that it keeps its row, and its place in the feed.
+    """
+    mark = _fingerprint(pulse, found)
+    known = connection.execute(sa.select(pulses.c.pk, pulses.c.fingerprint).where(pulses.c.id == pulse.id)).first()
+    if known is not None and known.fingerprint == mark:
+        connection.execute(sa.update(pulses).where(pulses.c.pk == known.pk).values(active=True))
+        return Change.UNCHANGED
+    values = _pulse_row(pulse) | {"fingerprint": mark, "active": True, "stored": now(connection)}
+    if known is None:
+        pk = int(connection.execute(sa.insert(pulses).values(values)).inserted_primary_key[0])
+    else:
+        pk = int(known.pk)
+        connection.execute(sa.update(pulses).where(pulses.c.pk == pk).values(values))
+    _replace_indicators(connection, pk, found, protect)
+    return Change.NEW if known is None else Change.CHANGED
+
+
+def _replace_indicators(
+    connection: sa.Connection, pulse_pk: int, found: Sequence[Indicator], protect: Callable[[Indicator], str | None]
+) -> None:
+    before = {row.identity: row for row in connection.execute(sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk))}
+    new: list[dict[str, Any]] = []
+    for indicator in found:
+        row = _indicator_row(pulse_pk, indicator, protect)
+        old = before.pop(row["identity"], None)
+        if old is None:
+            new.append(row)
+        elif any(getattr(old, key) != value for key, value in row.items()):
+            connection.execute(sa.update(indicators).where(indicators.c.pk == old.pk).values(row | {"failure": None}))
+    if new:
+        connection.execute(sa.insert(indicators), new)
+    for chunk in _chunks([row.pk for row in before.values()]):
+        connection.execute(sa.delete(indicators).where(indicators.c.pk.in_(chunk)))
+
+
+def _pulse_row(pulse: Pulse) -> dict[str, Any]:
+    details = {key: getattr(pulse, key) for key in _DETAILS}
+    row = {key: getattr(pulse, key) for key in _COLUMNS}
+    return row | {"tlp": pulse.tlp.value, "details": json.dumps(details, ensure_ascii=False)}
+
+
+def _indicator_row(
+    pulse_pk: int, indicator: Indicator, protect: Callable[[Indicator], str | None]
+) -> dict[str, Any]:
+    row = asdict(indicator.raw)
+    row["raw_type"], row["raw_value"] = storable(row.pop("type")), storable(row.pop("value"))
+    return row | {
+        "pulse_pk": pulse_pk,
+        "identity": digest(indicator.identity),
+        "type": indicator.type.value,
+        "value": indicator.value,
+        "protection": protect(indicator),
+    }
+
+
+def _fingerprint(pulse: Pulse, found: Iterable[Indicator]) -> bytes:
+    return digest(repr(pulse), *(repr(indicator) for indicator in found))
+
+
+def _to_pulse(row: Any) -> Pulse:
+    details = {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(row.details).items()}
+    return Pulse(
+        id=row.id, name=row.name, author=row.author, created=row.created, modified=row.modified, tlp=TLP(row.tlp), **details
+    )
+
+
+def _to_indicator(row: Any) -> StoredIndicator:
+    raw = RawIndicator(
+        type=row.raw_type,
+        value=row.raw_value,
+        otx_id=row.otx_id,
+        created=row.created,
+        expiration=row.expiration,
+        active=row.active,
+        role=row.role,
+        title=row.title,
+        description=row.description,
+        content=row.content,
+    )
+    indicator = Indicator(IndicatorType(row.type), row.value, raw)
+    return StoredIndicator(row.pk, row.pulse_pk, indicator, row.protection, row.failure)
+
+
+def get(connection: sa.Connection, pulse_id: str) -> StoredPulse | None:
+    row = connection.execute(sa.select(pulses).where(pulses.c.id == pulse_id)).first()
+    return StoredPulse(row.pk, _to_pulse(row), row.active) if row else None
+
+
+def by_pk(connection: sa.Connection, pk: int) -> StoredPulse | None:
+    row = connection.execute(sa.select(pulses).where(pulses.c.pk == pk)).first()
+    return StoredPulse(row.pk, _to_pulse(row), row.active) if row else None
+
+
+def every(connection: sa.Connection, author: str | None = None) -> Iterator[StoredPulse]:
+    """The stored pulses (of one author, if given), the longest unmodified first."""
+    query = sa.select(pulses).order_by(pulses.c.modified, pulses.c.pk)
+    if author is not None:
+        query = query.where(pulses.c.author == author)
+    for row in connection.execute(query):
+        yield StoredPulse(row.pk, _to_pulse(row), row.active)
+
+
+def authors(connection: sa.Connection) -> list[str]:
+    return list(connection.scalars(sa.select(pulses.c.author).distinct().order_by(pulses.c.author)))
+
+
+def count(connection: sa.Connection) -> int:
+    return int(connection.scalar(sa.select(sa.func.count()).select_from(pulses)) or 0)
+
+
+def count_indicators(connection: sa.Connection) -> int:
+    return int(connection.scalar(sa.select(sa.func.count()).select_from(indicators)) or 0)
+
+
+def indicator_counts(connection: sa.Connection) -> dict[int, int]:
+    """How many indicators each pulse has, by the pulse's key."""
+    query = sa.select(indicators.c.pulse_pk, sa.func.count()).group_by(indicators.c.pulse_pk)
+    return {pk: number for pk, number in connection.execute(query)}
+
+
+def indicators_of(connection: sa.Connection, pulse_pk: int) -> list[StoredIndicator]:
+    query = sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk).order_by(indicators.c.pk)
+    return [_to_indicator(row) for row in connection.execute(query)]
+
+
+def indicators_by_pk(connection: sa.Connection, pks: Iterable[int]) -> list[StoredIndicator]:
+    """The indicators with these keys that are still there, in the order of their keys."""
+    found = []
+    for chunk in _chunks(sorted(pks)):
+        query = sa.select(indicators).where(indicators.c.pk.in_(chunk)).order_by(indicators.c.pk)
+        found += [_to_indicator(row) for row in connection.execute(query)]
+    return found
+
+
+def indicators_of_value(connection: sa.Connection, identities: Iterable[str]) -> list[StoredIndicator]:
+    """Every pulse's indicator with one of these identities (``model.Indicator.identity``)."""
+    keys = [digest(identity) for identity in identities]
+    query = sa.select(indicators).where(indicators.c.identity.in_(keys)).order_by(indicators.c.pk)
+    return [_to_indicator(row) for row in connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The part of an indicator that a decision needs, for a walk over all of them."""
+
+    pk: int
+    pulse_pk: int
+    identity: bytes
+    type: str
+    value: str
+    content: str  # of YARA rules only
+    created: datetime | None
+    expiration: datetime | None
+    active: bool
+    protection: str | None
+    failure: str | None
+
+
+def candidates(connection: sa.Connection, *, author: str | None, by_identity: bool) -> Iterator[Candidate]:
+    """Every indicator of an active pulse, streamed: by identity (then by the pulse's age), or by its key."""
+    content = sa.case((indicators.c.type == IndicatorType.YARA.value, indicators.c.content), else_="")
+    columns = [getattr(indicators.c, name) for name in ("pk", "pulse_pk", "identity", "type", "value")]
+    more = [getattr(indicators.c, name) for name in ("created", "expiration", "active", "protection", "failure")]
+    query = sa.select(*columns, content, *more).join(pulses, pulses.c.pk == indicators.c.pulse_pk).where(pulses.c.active)
+    if author is not None:
+        query = query.where(pulses.c.author == author)
+    order = (indicators.c.identity, pulses.c.modified, indicators.c.pk) if by_identity else (indicators.c.pk,)
+    for row in connection.execution_options(yield_per=2000).execute(query.order_by(*order)):
+        yield Candidate(*row)
+
+
+def mark_failure(connection: sa.Connection, pk: int, reason: str) -> None:
+    connection.execute(sa.update(indicators).where(indicators.c.pk == pk).values(failure=reason))
+
+
+def _chunks(values: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]

@@ -1,0 +1,57 @@
+"""The record of pulls: when each ran, what it brought, how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from pulsegate.store.database import Database, now
+from pulsegate.store.locks import PULL, is_held
+from pulsegate.store.tables import runs
+
+RUNNING, OK, FAILED = "running", "ok", "failed"
+DIED = "the process that ran it ended before it was done"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One pull. ``outcome`` is ``running``, ``ok`` (pulled and published) or ``failed``."""
+
+    pk: int
+    started: datetime
+    finished: datetime | None
+    outcome: str
+    pulses: int
+    indicators: int
+    error: str | None
+
+
+def begin(connection: sa.Connection) -> int:
+    """Record the start of a pull; a run that is still open can only be one whose process died."""
+    died = {"outcome": FAILED, "error": DIED, "finished": now(connection)}
+    connection.execute(sa.update(runs).where(runs.c.outcome == RUNNING).values(died))
+    values = {"kind": PULL, "started": now(connection), "outcome": RUNNING, "pulses": 0, "indicators": 0}
+    return int(connection.execute(sa.insert(runs).values(values)).inserted_primary_key[0])
+
+
+def advance(connection: sa.Connection, pk: int, pulses: int, indicators: int) -> None:
+    connection.execute(sa.update(runs).where(runs.c.pk == pk).values(pulses=pulses, indicators=indicators))
+
+
+def finish(connection: sa.Connection, pk: int, outcome: str, error: str | None = None) -> None:
+    values = {"finished": now(connection), "outcome": outcome, "error": error}
+    connection.execute(sa.update(runs).where(runs.c.pk == pk).values(values))
+
+
+def last(database: Database) -> Run | None:
+    """The newest run; one whose process died reads as failed though nobody could record it."""
+    with database.read() as connection:
+        row = connection.execute(sa.select(runs).order_by(runs.c.pk.desc()).limit(1)).first()
+    if row is None:
+        return None
+    outcome, error = row.outcome, row.error
+    if outcome == RUNNING and not is_held(database, PULL):
+        outcome, error = FAILED, DIED
+    return Run(row.pk, row.started, row.finished, outcome, row.pulses, row.indicators, error)

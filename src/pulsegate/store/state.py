@@ -1,0 +1,28 @@
+"""Single values that outlive a process: the watermark of the pull, the owner of the key, signing secrets."""
+
+from __future__ import annotations
+
+import secrets
+
+import sqlalchemy as sa
+
+from pulsegate.store.tables import state
+
+
+def get(connection: sa.Connection, key: str) -> str | None:
+    return connection.scalar(sa.select(state.c.value).where(state.c.key == key))
+
+
+def put(connection: sa.Connection, key: str, value: str) -> None:
+    updated = connection.execute(sa.update(state).where(state.c.key == key).values(value=value))
+    if updated.rowcount == 0:
+        connection.execute(sa.insert(state).values(key=key, value=value))
+
+
+def secret(connection: sa.Connection, key: str) -> str:
+    """The secret kept under ``key``, made on first use; the same for every process and host on this database."""
+    found = get(connection, key)
+    if found is None:
+        found = secrets.token_hex(32)
+        put(connection, key, found)
+    return found

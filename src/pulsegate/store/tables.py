@@ -1,0 +1,263 @@
+"""Every table. The first half is OpenTAXII 0.9.3's own schema, to the letter; the second half is ours, beside it.
+
+OpenTAXII's: opentaxii/persistence/sqldb/models.py and opentaxii/auth/sqldb/models.py. A test compares the two, since a
+stock OpenTAXII must be able to serve this database.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from pulsegate.store.columns import UTCDateTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+# --- OpenTAXII's ---------------------------------------------------------------------------------------------------
+
+collection_to_content_block = Table(
+    "collection_to_content_block",
+    metadata,
+    Column("collection_id", Integer, ForeignKey("data_collections.id", ondelete="CASCADE")),
+    Column("content_block_id", Integer, ForeignKey("content_blocks.id", ondelete="CASCADE"), index=True),
+    PrimaryKeyConstraint("collection_id", "content_block_id"),
+)
+
+content_blocks = Table(
+    "content_blocks",
+    metadata,
+    Column("date_created", UTCDateTime),
+    Column("id", Integer, primary_key=True),
+    Column("message", Text),
+    Column("timestamp_label", UTCDateTime, index=True),
+    Column("inbox_message_id", Integer, ForeignKey("inbox_messages.id", onupdate="CASCADE", ondelete="CASCADE")),
+    Column("content", LargeBinary, nullable=False),
+    Column("binding_id", String(300), index=True),
+    Column("binding_subtype", String(300), index=True),
+)
+
+service_to_collection = Table(
+    "service_to_collection",
+    metadata,
+    Column("service_id", String(150), ForeignKey("services.id", ondelete="CASCADE")),
+    Column("collection_id", Integer, ForeignKey("data_collections.id", ondelete="CASCADE")),
+    PrimaryKeyConstraint("service_id", "collection_id"),
+)
+
+services = Table(
+    "services",
+    metadata,
+    Column("date_created", UTCDateTime),
+    Column("id", String(150), primary_key=True),
+    Column("type", String(150)),
+    Column("_properties", Text, nullable=False),
+    Column("date_updated", UTCDateTime),
+)
+
+data_collections = Table(
+    "data_collections",
+    metadata,
+    Column("date_created", UTCDateTime),
+    Column("id", Integer, primary_key=True),
+    Column("name", String(300), index=True, unique=True),
+    Column("type", String(150)),
+    Column("description", Text),
+    Column("accept_all_content", Boolean),
+    Column("bindings", Text),
+    Column("available", Boolean),
+    Column("volume", Integer),
+)
+
+inbox_messages = Table(
+    "inbox_messages",
+    metadata,
+    Column("date_created", UTCDateTime),
+    Column("id", Integer, primary_key=True),
+    Column("message_id", Text),
+    Column("result_id", Text),
+    Column("record_count", Integer),
+    Column("partial_count", Boolean),
+    Column("subscription_collection_name", Text),
+    Column("subscription_id", Text),
+    Column("exclusive_begin_timestamp_label", UTCDateTime),
+    Column("inclusive_end_timestamp_label", UTCDateTime),
+    Column("original_message", LargeBinary, nullable=False),
+    Column("content_block_count", Integer),
+    Column("destination_collections", Text),
+    Column("service_id", String(150), ForeignKey("services.id", onupdate="CASCADE", ondelete="CASCADE")),
+)
+
+result_sets = Table(
+    "result_sets",
+    metadata,
+    Column("date_created", UTCDateTime),
+    Column("id", String(150), primary_key=True),
+    Column("collection_id", Integer, ForeignKey("data_collections.id", onupdate="CASCADE", ondelete="CASCADE")),
+    Column("bindings", Text),
+    Column("begin_time", UTCDateTime),
+    Column("end_time", UTCDateTime),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("date_created", UTCDateTime),
+    Column("id", String(150), primary_key=True),
+    Column("collection_id", Integer, ForeignKey("data_collections.id", onupdate="CASCADE", ondelete="CASCADE")),
+    Column("params", Text),
+    Column("status", String(150)),
+    Column("service_id", String(150), ForeignKey("services.id", onupdate="CASCADE", ondelete="CASCADE")),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("username", String(256), unique=True),
+    Column("password_hash", String(256)),
+    Column("is_admin", Boolean),
+    Column("_permissions", Text, nullable=False),
+)
+
+OPENTAXII_TABLES = tuple(metadata.tables)
+
+# --- Ours ----------------------------------------------------------------------------------------------------------
+
+pulses = Table(
+    "pulses",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("author", Text, nullable=False, index=True),
+    Column("created", UTCDateTime, nullable=False),
+    Column("modified", UTCDateTime, nullable=False, index=True),
+    Column("tlp", String(16), nullable=False),
+    Column("details", Text, nullable=False),  # the other fields of model.Pulse, as JSON
+    Column("active", Boolean, nullable=False),  # false: deleted or unsubscribed on OTX
+    Column("fingerprint", LargeBinary, nullable=False),  # of everything that was read: equal means nothing changed
+    Column("stored", UTCDateTime, nullable=False),
+)
+
+indicators = Table(
+    "indicators",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("pulse_pk", Integer, ForeignKey("pulses.pk", ondelete="CASCADE"), nullable=False),
+    Column("identity", LargeBinary, nullable=False, index=True),  # digest of model.Indicator.identity
+    Column("type", String(32), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("protection", String(32)),  # the built-in protection that concerns the value, used by a collection or not
+    Column("failure", Text),  # why it could not be written as STIX, where that was tried in vain
+    Column("raw_type", Text, nullable=False),
+    Column("raw_value", Text, nullable=False),
+    Column("otx_id", Text),
+    Column("created", UTCDateTime),
+    Column("expiration", UTCDateTime),
+    Column("active", Boolean, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    UniqueConstraint("pulse_pk", "identity"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("kind", String(16), nullable=False),  # pulse: unreadable; indicator: no value; block: not convertible
+    Column("pulse_id", String(64), index=True),
+    Column("type", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("value_digest", LargeBinary, nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("raw", Text),
+    Column("since", UTCDateTime, nullable=False),
+)
+
+collection_rules = Table(
+    "collection_rules",
+    metadata,
+    Column("collection_id", Integer, ForeignKey("data_collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("author", Text),
+    Column("rules", Text, nullable=False),  # model.Collection as JSON
+)
+
+ledgers = Table(
+    "ledgers",
+    metadata,
+    Column("name", String(300), primary_key=True),  # kept when the collection goes: its frontier must outlive it
+    Column("opened", Boolean, nullable=False),
+    Column("since", UTCDateTime, nullable=False),
+    Column("frontier", UTCDateTime, nullable=False),  # no label at or before it will ever be given again
+    Column("revision", Integer, nullable=False),
+)
+
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("content_block_id", Integer, ForeignKey("content_blocks.id", ondelete="CASCADE"), primary_key=True),
+    Column("collection_id", Integer, ForeignKey("data_collections.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("pulse_pk", Integer, ForeignKey("pulses.pk", ondelete="SET NULL"), index=True),
+    Column("revision", Integer),  # null: staged, not published yet
+)
+
+placements = Table(
+    "placements",
+    metadata,
+    Column("collection_id", Integer, ForeignKey("data_collections.id", ondelete="CASCADE"), nullable=False),
+    Column("identity", LargeBinary, nullable=False),  # of the value, or of pulse and value without deduplication
+    Column("content_block_id", Integer, ForeignKey("content_blocks.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("indicator_pk", Integer, nullable=False),
+    Column("since", UTCDateTime, nullable=False),
+    PrimaryKeyConstraint("collection_id", "identity"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("started", UTCDateTime, nullable=False, index=True),
+    Column("finished", UTCDateTime),
+    Column("outcome", String(16), nullable=False),  # running, ok, failed
+    Column("pulses", Integer, nullable=False),
+    Column("indicators", Integer, nullable=False),
+    Column("error", Text),
+)
+
+account_rights = Table(
+    "account_rights",
+    metadata,
+    Column("account_id", Integer, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("reads_all", Boolean, nullable=False),
+    Column("writes_all", Boolean, nullable=False),
+)
+
+state = Table(
+    "state",
+    metadata,
+    Column("key", String(100), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
