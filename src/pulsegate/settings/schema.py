@@ -189,7 +189,9 @@ class Settings(Section):
     @field_validator("database")
     @classmethod
     def _database_is_known(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://", "postgres://")):
+        if url is not None and not url.startswith(
+            ("sqlite:///", "postgresql://", "postgresql+psycopg://", "postgres://")
+        ):
             raise ValueError("write sqlite:///FILE or postgresql://user:password@host/name")
         return url
 

@@ -43,9 +43,7 @@ def publish(
     connection.execute(sa.update(content_blocks).where(content_blocks.c.id == block_id).values(timestamp_label=label))
     link = {"collection_id": collection_id, "content_block_id": block_id}
     connection.execute(sa.insert(collection_to_content_block).values(link))
-    rows = [
-        {"identity": identity, "indicator_pk": pk, "since": label} | link for identity, pk in placed
-    ]
+    rows = [{"identity": identity, "indicator_pk": pk, "since": label} | link for identity, pk in placed]
     connection.execute(sa.insert(placements), rows)
 
 

@@ -134,10 +134,16 @@ def every(connection: sa.Connection) -> list[StoredCollection]:
 
 def sizes(connection: sa.Connection) -> Mapping[str, Size]:
     """What each collection holds, by its name."""
-    placed = sa.select(placements.c.collection_id, sa.func.count().label("n")).group_by(placements.c.collection_id).subquery()
+    placed = (
+        sa.select(placements.c.collection_id, sa.func.count().label("n"))
+        .group_by(placements.c.collection_id)
+        .subquery()
+    )
     held = (
         sa.select(
-            blocks.c.collection_id, sa.func.count().label("n"), sa.func.max(content_blocks.c.timestamp_label).label("last")
+            blocks.c.collection_id,
+            sa.func.count().label("n"),
+            sa.func.max(content_blocks.c.timestamp_label).label("last"),
         )
         .join(content_blocks, content_blocks.c.id == blocks.c.content_block_id)
         .where(blocks.c.revision.is_not(None))
@@ -145,13 +151,21 @@ def sizes(connection: sa.Connection) -> Mapping[str, Size]:
         .subquery()
     )
     query = (
-        sa.select(data_collections.c.name, placed.c.n.label("indicators"), held.c.n.label("blocks"), held.c.last, ledgers.c.opened)
+        sa.select(
+            data_collections.c.name,
+            placed.c.n.label("indicators"),
+            held.c.n.label("blocks"),
+            held.c.last,
+            ledgers.c.opened,
+        )
         .join(ledgers, ledgers.c.name == data_collections.c.name)
         .outerjoin(placed, placed.c.collection_id == data_collections.c.id)
         .outerjoin(held, held.c.collection_id == data_collections.c.id)
         .order_by(data_collections.c.name)
     )
-    return {row.name: Size(row.indicators or 0, row.blocks or 0, row.last, row.opened) for row in connection.execute(query)}
+    return {
+        row.name: Size(row.indicators or 0, row.blocks or 0, row.last, row.opened) for row in connection.execute(query)
+    }
 
 
 def _query() -> sa.Select[Any]:

@@ -102,7 +102,9 @@ def _explained(database: Database) -> Iterator[None]:
     except sa.exc.DatabaseError as error:
         if "file is not a database" in str(error.orig) or "malformed" in str(error.orig):
             raise StoreError(
-                _reason(error), resource=f"database {database.name}", hint="Restore it from a backup, or name another one"
+                _reason(error),
+                resource=f"database {database.name}",
+                hint="Restore it from a backup, or name another one",
             ) from error
         raise
 

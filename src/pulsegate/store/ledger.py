@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from pulsegate.store.columns import UTCDateTime
 from pulsegate.store.database import Database, now
 from pulsegate.store.tables import ledgers
 
 TICK = timedelta(seconds=60)
-MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ def lock(connection: sa.Connection, name: str) -> Ledger:
     return Ledger(**row._mapping)  # noqa: SLF001
 
 
-def record(connection: sa.Connection, name: str, last_label: datetime) -> int:
-    """Record a publication whose last label is ``last_label``; gives its number. Within the transaction of ``lock``."""
+def record(connection: sa.Connection, name: str, last_label: datetime) -> Ledger:
+    """Record a publication whose last label is ``last_label``, within the transaction of ``lock``; gives the new row."""
     frontier = _round_up(last_label, timedelta(milliseconds=1))
     there = ledgers.c.name == name
-    values = {"frontier": sa.case((ledgers.c.frontier < frontier, frontier), else_=ledgers.c.frontier)}
+    values = {"frontier": sa.case((ledgers.c.frontier < frontier, sa.literal(frontier, UTCDateTime())), else_=ledgers.c.frontier)}
     connection.execute(sa.update(ledgers).where(there).values(values | {"revision": ledgers.c.revision + 1}))
-    return int(connection.scalar(sa.select(ledgers.c.revision).where(there)) or 0)
+    return lock(connection, name)
 
 
 def open_(connection: sa.Connection, name: str) -> bool:
@@ -84,5 +84,5 @@ def _raise(database: Database, name: str, needed: datetime) -> None:
 
 
 def _round_up(moment: datetime, step: timedelta) -> datetime:
-    below = moment - timedelta(microseconds=moment.microsecond % int(step / MICROSECOND))
+    below = moment - timedelta(microseconds=moment.microsecond % (step // timedelta(microseconds=1)))
     return moment if below == moment else below + step

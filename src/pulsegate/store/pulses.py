@@ -79,7 +79,9 @@ def put(
 def _replace_indicators(
     connection: sa.Connection, pulse_pk: int, found: Sequence[Indicator], protect: Callable[[Indicator], str | None]
 ) -> None:
-    before = {row.identity: row for row in connection.execute(sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk))}
+    before = {
+        row.identity: row for row in connection.execute(sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk))
+    }
     new: list[dict[str, Any]] = []
     for indicator in found:
         row = _indicator_row(pulse_pk, indicator, protect)
@@ -100,9 +102,7 @@ def _pulse_row(pulse: Pulse) -> dict[str, Any]:
     return row | {"tlp": pulse.tlp.value, "details": json.dumps(details, ensure_ascii=False)}
 
 
-def _indicator_row(
-    pulse_pk: int, indicator: Indicator, protect: Callable[[Indicator], str | None]
-) -> dict[str, Any]:
+def _indicator_row(pulse_pk: int, indicator: Indicator, protect: Callable[[Indicator], str | None]) -> dict[str, Any]:
     row = asdict(indicator.raw)
     row["raw_type"], row["raw_value"] = storable(row.pop("type")), storable(row.pop("value"))
     return row | {
@@ -119,9 +119,17 @@ def _fingerprint(pulse: Pulse, found: Iterable[Indicator]) -> bytes:
 
 
 def _to_pulse(row: Any) -> Pulse:
-    details = {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(row.details).items()}
+    details = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(row.details).items()
+    }
     return Pulse(
-        id=row.id, name=row.name, author=row.author, created=row.created, modified=row.modified, tlp=TLP(row.tlp), **details
+        id=row.id,
+        name=row.name,
+        author=row.author,
+        created=row.created,
+        modified=row.modified,
+        tlp=TLP(row.tlp),
+        **details,
     )
 
 
@@ -222,7 +230,9 @@ def candidates(connection: sa.Connection, *, author: str | None, by_identity: bo
     content = sa.case((indicators.c.type == IndicatorType.YARA.value, indicators.c.content), else_="")
     columns = [getattr(indicators.c, name) for name in ("pk", "pulse_pk", "identity", "type", "value")]
     more = [getattr(indicators.c, name) for name in ("created", "expiration", "active", "protection", "failure")]
-    query = sa.select(*columns, content, *more).join(pulses, pulses.c.pk == indicators.c.pulse_pk).where(pulses.c.active)
+    query = (
+        sa.select(*columns, content, *more).join(pulses, pulses.c.pk == indicators.c.pulse_pk).where(pulses.c.active)
+    )
     if author is not None:
         query = query.where(pulses.c.author == author)
     order = (indicators.c.identity, pulses.c.modified, indicators.c.pk) if by_identity else (indicators.c.pk,)

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
-
     Integer,
     LargeBinary,
     MetaData,
@@ -227,7 +226,9 @@ placements = Table(
     metadata,
     Column("collection_id", Integer, ForeignKey("data_collections.id", ondelete="CASCADE"), nullable=False),
     Column("identity", LargeBinary, nullable=False),  # of the value, or of pulse and value without deduplication
-    Column("content_block_id", Integer, ForeignKey("content_blocks.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column(
+        "content_block_id", Integer, ForeignKey("content_blocks.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
     Column("indicator_pk", Integer, nullable=False),
     Column("since", UTCDateTime, nullable=False),
     PrimaryKeyConstraint("collection_id", "identity"),
@@ -260,4 +261,3 @@ state = Table(
     Column("key", String(100), primary_key=True),
     Column("value", Text, nullable=False),
 )
-

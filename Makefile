@@ -1,0 +1,62 @@
+# Two commands: `make run` starts everything, `make test` runs every test. Nothing needs to be installed by hand.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := 0.13.9
+
+.PHONY: help setup dev run test check format lock bench clean
+
+help:
+	@echo "make run     start Pulsegate at http://127.0.0.1:9000 (OTX_API_KEY set: against OTX; else the demo)"
+	@echo "make test    run every test        make check   run every linter"
+	@echo "make setup   only make .venv       make format  format the code"
+	@echo "make lock    pin the newest versions that pyproject.toml allows"
+	@echo "make bench   run the benchmarks    make clean   remove .venv and caches"
+
+# .venv with the pinned packages; made again when the pins or the Python change.
+setup: $(VENV)/.installed
+dev: $(VENV)/.installed-dev
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Pulsegate needs Python 3.11 or later; name one with: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python requirements.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+run: setup
+	@exec $(BIN)/pulsegate serve --demo-without-key
+
+test: dev
+	$(BIN)/pytest
+
+check: dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# The lock files name no index: each machine uses its own.
+lock: dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV)
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-header \
+		pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-header \
+		--group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+bench: dev
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

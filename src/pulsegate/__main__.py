@@ -1,0 +1,5 @@
+"""``python -m pulsegate``."""
+
+from pulsegate.cli import main
+
+main()

@@ -1,0 +1,80 @@
+"""The command line: one module a command group."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import structlog
+import typer
+
+from pulsegate import __version__
+from pulsegate.cli import account, collection, config, db, esa, explain, logs, pull, pulse, serve, status, worker
+from pulsegate.cli.options import Options
+from pulsegate.cli.output import errors
+from pulsegate.errors import PulsegateError
+
+app = typer.Typer(
+    name="pulsegate",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="A self-hosted TAXII 1.1 server that republishes AlienVault OTX pulses, made for the Cisco Secure Email Gateway.",
+    epilog="Settings: the section 'pulsegate:' of opentaxii.yml (PULSEGATE_CONFIG names another file) and PULSEGATE_… variables.",
+)
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Work on the demo's data (DATA_DIR/demo), not on real data.")
+    ] = False,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Log more; -vv logs everything.")] = 0,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"pulsegate {__version__}\n")
+        raise typer.Exit
+    serving = context.invoked_subcommand in ("serve", "worker")
+    level = logging.DEBUG if verbose > 1 else logging.INFO if verbose or serving else logging.WARNING
+    logs.configure(level)
+    context.obj = Options(demo=demo, verbose=verbose)
+
+
+app.command()(serve.serve)
+app.command()(worker.worker)
+app.command()(pull.pull)
+app.command()(pull.publish)
+app.command()(status.status)
+app.command()(explain.explain)
+app.command()(esa.esa)
+app.add_typer(collection.app, name="collection")
+app.add_typer(pulse.app, name="pulse")
+app.add_typer(account.app, name="account")
+app.add_typer(db.app, name="db")
+app.add_typer(config.app, name="config")
+
+
+def main() -> None:
+    """Run; every failure is one line on stderr that says what to do: exit 1, or 2 for wrong usage or settings."""
+    try:
+        app()
+    except PulsegateError as error:
+        errors.print(f"pulsegate: {error}", markup=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug must not spill a traceback over an administrator
+        structlog.get_logger(__name__).debug("command.failed", exc_info=error)
+        errors.print(
+            f"pulsegate: an unexpected error, {type(error).__name__}: {error}. Please report it with the output of "
+            "the same command and 'pulsegate -vv …'",
+            markup=False,
+        )
+        sys.exit(1)

@@ -1,0 +1,138 @@
+"""``pulsegate account``: who may poll what."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from pulsegate.cli.options import installation
+from pulsegate.cli.output import AsJSON, people, print_json, print_table
+from pulsegate.cli.setup import new_password
+from pulsegate.errors import AccountError, UsageError
+from pulsegate.store import accounts, collections
+from pulsegate.store.accounts import EVERY, READ, WRITE, Account
+
+app = typer.Typer(no_args_is_help=True, help="Accounts: who may poll what.")
+
+Name = Annotated[str, typer.Argument(help="The account's name.")]
+FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+Read = Annotated[
+    list[str] | None, typer.Option("--read", metavar="COLLECTION", help="A collection it may poll; '*' for all.")
+]
+Write = Annotated[
+    list[str] | None, typer.Option("--write", metavar="COLLECTION", help="A collection it may push to; '*' for all.")
+]
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    name: Name,
+    password_stdin: FromStdin = False,
+    read: Read = None,
+    write: Write = None,
+    admin: Annotated[bool, typer.Option("--admin", help="May read and write everything.")] = False,
+) -> None:
+    """Add an account; without --password-stdin a password is generated and printed."""
+    where = installation(context)
+    password = _password(password_stdin)
+    with where.database.write() as connection:
+        accounts.add(connection, name, password, is_admin=admin)
+        _grant(connection, name, read, write)
+    people.print(f"Account {name} is added.", markup=False)
+    if not password_stdin:
+        people.print(f"Its password, shown this once: {password}", markup=False)
+
+
+@app.command()
+def password(context: typer.Context, name: Name, password_stdin: FromStdin = False) -> None:
+    """Give an account a new password; without --password-stdin one is generated and printed."""
+    where = installation(context)
+    new = _password(password_stdin)
+    with where.database.write() as connection:
+        accounts.set_password(connection, name, new)
+    people.print(f"Account {name} has a new password.", markup=False)
+    if not password_stdin:
+        people.print(f"It is shown this once: {new}", markup=False)
+
+
+@app.command()
+def grant(context: typer.Context, name: Name, read: Read = None, write: Write = None) -> None:
+    """Let an account read or write collections."""
+    if not read and not write:
+        raise UsageError("nothing to grant", hint="Name a collection with --read or --write; '*' means all")
+    where = installation(context)
+    with where.database.write() as connection:
+        _grant(connection, name, read, write)
+    people.print(f"Account {name}: granted.", markup=False)
+
+
+@app.command()
+def revoke(
+    context: typer.Context,
+    name: Name,
+    names: Annotated[list[str], typer.Argument(metavar="COLLECTION…", help="Collections; '*' for the right to all.")],
+) -> None:
+    """Take an account's rights to collections back."""
+    where = installation(context)
+    with where.database.write() as connection:
+        for collection in names:
+            accounts.revoke(connection, name, collection)
+    people.print(f"Account {name}: revoked.", markup=False)
+
+
+@app.command("list")
+def list_(context: typer.Context, as_json: AsJSON = False) -> None:
+    """List the accounts and their rights."""
+    where = installation(context)
+    with where.database.read() as connection:
+        every = accounts.every(connection)
+    if as_json:
+        print_json([_json(one) for one in every])
+        return
+    rows = [(one.name, "yes" if one.is_admin else "", _rights(one, READ), _rights(one, WRITE)) for one in every]
+    print_table(("account", "admin", "reads", "writes"), rows, empty="No account yet: 'pulsegate account add NAME'.")
+
+
+@app.command()
+def remove(context: typer.Context, name: Name) -> None:
+    """Remove an account."""
+    where = installation(context)
+    with where.database.write() as connection:
+        accounts.remove(connection, name)
+    people.print(f"Account {name} is removed.", markup=False)
+
+
+def _password(from_stdin: bool) -> str:
+    if not from_stdin:
+        return new_password()
+    text = sys.stdin.readline()
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _grant(connection: Any, name: str, read: list[str] | None, write: list[str] | None) -> None:
+    known = {stored.collection.name for stored in collections.every(connection)}
+    for right, names in ((READ, read or ()), (WRITE, write or ())):
+        for collection in names:
+            if collection != EVERY and collection not in known and not collection.startswith("user_"):
+                raise AccountError(
+                    f"there is no collection {collection}", resource=name, hint="'pulsegate collection list' shows them"
+                )
+            accounts.grant(connection, name, collection, right)
+
+
+def _rights(account: Account, right: str) -> str:
+    everything = account.reads_all if right == READ else account.writes_all
+    named = sorted(collection for collection, given in account.permissions.items() if right == READ or given == WRITE)
+    return ", ".join([EVERY, *named] if everything or account.is_admin else named)
+
+
+def _json(account: Account) -> dict[str, Any]:
+    return {
+        "name": account.name,
+        "admin": account.is_admin,
+        "read": _rights(account, READ).split(", ") if _rights(account, READ) else [],
+        "write": _rights(account, WRITE).split(", ") if _rights(account, WRITE) else [],
+    }

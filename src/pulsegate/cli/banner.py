@@ -1,0 +1,113 @@
+"""What an administrator needs to know when the server starts."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+
+from pulsegate.cli.esa import PREFERRED, source_form
+from pulsegate.cli.output import people
+from pulsegate.cli.setup import ADMIN, GATEWAY, Installation, pulls
+from pulsegate.store import collections, runs
+from pulsegate.store.collections import Size
+
+log = structlog.get_logger(__name__)
+
+DEMO_PATIENCE = 20.0  # seconds to wait for the demo's first pull before the collections are listed
+_START = time.monotonic()
+
+
+def starting(where: Installation) -> None:
+    """Say at once what is going to happen."""
+    if where.demo:
+        people.print(
+            "\n  *** DEMO MODE: no OTX API key is set. Invented pulses come from the built-in OTX simulator. ***\n"
+            "  *** Nothing of this protects anybody. Set OTX_API_KEY and start again to pull from OTX.      ***\n",
+            style="bold yellow",
+        )
+    elif not pulls(where):
+        people.print("No OTX API key is set (or otx.enabled is false): serving what is stored, pulling nothing.")
+
+
+def ready(where: Installation, passwords: Mapping[str, str | None]) -> bool:
+    """Print the address, the passwords and the collections; false while the demo's first pull still goes on."""
+    last = runs.last(where.database)
+    pulled = last is not None and last.outcome != runs.RUNNING
+    if where.demo and not pulled and time.monotonic() - _START < DEMO_PATIENCE:
+        where.database.close()
+        return False
+    with where.database.read() as connection:
+        sizes = dict(collections.sizes(connection))
+    where.database.close()  # gunicorn may fork another server process later on
+    _print(where, passwords, sizes)
+    return True
+
+
+def _print(where: Installation, passwords: Mapping[str, str | None], sizes: Mapping[str, Size]) -> None:
+    people.print(f"Pulsegate serves TAXII 1.1 at {_address(where)}", markup=False, style="bold")
+    people.print(f"  database: {where.database.name}", markup=False)
+    _print_passwords(passwords)
+    people.print("\nCollections (indicators):")
+    for name, size in sizes.items():
+        people.print(f"  {name} ({size.indicators:,})" + ("" if size.opened else ", being filled"), markup=False)
+    name = _best(sizes)
+    people.print("\nCisco Secure Email Gateway: Mail Policies > External Threat Feeds Manager > Add Source")
+    for label, value in source_form(where, PREFERRED if PREFERRED in sizes else name).items():
+        people.print(f"  {label + ':':<28}{value}", markup=False)
+    people.print("\nTo look at a feed:")
+    people.print("  " + poll_line(where, name, passwords.get(GATEWAY)), markup=False)
+    if passwords.get(GATEWAY) is None:
+        people.print(
+            f"  (the password of {GATEWAY} was printed at the first start; 'pulsegate account password {GATEWAY}')"
+        )
+    hint = "pulsegate --demo status" if where.demo else "pulsegate status"
+    people.print(f"\n'{hint}' says how the pulls go. Stop with Ctrl-C.")
+    sys.stdout.flush()
+
+
+def _print_passwords(passwords: Mapping[str, str | None]) -> None:
+    if not passwords:
+        return
+    people.print("\nAccounts, made now; these passwords are not shown again:", style="bold")
+    for name, password in passwords.items():
+        what = "administrator" if name == ADMIN else "for the appliances: reads everything, writes nothing"
+        people.print(f"  {name:<10}{password or '(PULSEGATE_ADMIN_PASSWORD)':<26}{what}", markup=False)
+
+
+def poll_line(where: Installation, collection: str, password: str | None) -> str:
+    """A ``taxii-poll`` command that works as it stands (with the password filled in where it is not known)."""
+    words = [
+        _program("taxii-poll"), "--path", f"{_address(where)}/taxii/poll", "--collection", collection,
+        "--username", GATEWAY, "--password", password or "PASSWORD",
+    ]  # fmt: skip
+    return shlex.join(words)
+
+
+def _best(sizes: Mapping[str, Size]) -> str:
+    """The collection to try first: an author's own with something in it, as in the Cisco document."""
+    filled = [name for name, size in sizes.items() if size.indicators and name.startswith("user_")]
+    return "user_AlienVault" if "user_AlienVault" in filled else next(iter(filled), "subscribed")
+
+
+def _program(name: str) -> str:
+    """The program as it can be called: by name where that finds ours, else by its path."""
+    beside = Path(sys.executable).parent / name
+    found = shutil.which(name)
+    if found is not None and Path(found).resolve() == beside.resolve():
+        return name
+    try:
+        return str(beside.relative_to(Path.cwd()))
+    except ValueError:
+        return str(beside)
+
+
+def _address(where: Installation) -> str:
+    found = where.settings
+    host = "127.0.0.1" if found.host == "0.0.0.0" else found.host  # noqa: S104 - a comparison, nothing is bound
+    return f"http://[{host}]:{found.port}" if ":" in host else f"http://{host}:{found.port}"

@@ -1,0 +1,113 @@
+"""``pulsegate collection``: what can be polled."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from pulsegate.cli.options import installation
+from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
+from pulsegate.errors import UsageError
+from pulsegate.model.collection import Collection, CollectionKind, Rule
+from pulsegate.settings.duration import format_duration
+from pulsegate.store import collections
+from pulsegate.store.collections import Size
+
+app = typer.Typer(no_args_is_help=True, help="The collections that can be polled.")
+
+
+@app.command("list")
+def list_(context: typer.Context, as_json: AsJSON = False) -> None:
+    """List the collections and what each holds."""
+    where = installation(context)
+    with where.database.read() as connection:
+        every = [stored.collection for stored in collections.every(connection)]
+        sizes = collections.sizes(connection)
+    if as_json:
+        print_json([_brief(one, sizes[one.name]) for one in every])
+        return
+    rows = [(one.name, sizes[one.name].indicators, sizes[one.name].blocks, one.description) for one in every]
+    print_table(
+        ("collection", "indicators", "blocks", "description"), rows, empty="No collection yet: 'pulsegate pull'."
+    )
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The collection's name.")],
+    as_json: AsJSON = False,
+) -> None:
+    """Show a collection's rules, in the form that opentaxii.yml takes."""
+    where = installation(context)
+    with where.database.read() as connection:
+        stored = collections.get(connection, name) or collections.get(connection, name.replace(" ", "+"))
+        sizes = collections.sizes(connection)
+    if stored is None:
+        raise UsageError("there is no such collection", resource=name, hint="'pulsegate collection list' shows them")
+    size = sizes[stored.collection.name]
+    if as_json:
+        print_json(as_settings(stored.collection) | {"holds": _size(size)})
+        return
+    sys.stdout.write(yaml.safe_dump(as_settings(stored.collection), sort_keys=False, allow_unicode=True))
+    people.print(f"# {size.indicators:,} indicators in {size.blocks:,} blocks, last label {when(size.last_label)}")
+
+
+@app.command()
+def remove(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The collection's name.")],
+) -> None:
+    """Remove a collection of your own, with its blocks. Take it out of opentaxii.yml first."""
+    where = installation(context)
+    if name in {one.name for one in where.settings.collections}:
+        raise UsageError("stands in the settings file", resource=name, hint="Take it out there, then remove it")
+    with where.database.write() as connection:
+        stored = collections.get(connection, name)
+        if stored is None:
+            raise UsageError(
+                "there is no such collection", resource=name, hint="'pulsegate collection list' shows them"
+            )
+        if stored.collection.kind is not CollectionKind.OWN:
+            raise UsageError("is kept by Pulsegate itself", resource=name, hint="Only your own can be removed")
+        collections.remove(connection, stored.id)
+    people.print(f"{name} is removed.", markup=False)
+
+
+def as_settings(collection: Collection) -> dict[str, Any]:
+    """The collection as opentaxii.yml writes it."""
+    protections = collection.protections
+    return {
+        "name": collection.name,
+        "description": collection.description,
+        "profile": collection.profile.value,
+        "deduplicate": collection.deduplicate,
+        "include": _rule(collection.include),
+        "exclude": _rule(collection.exclude),
+        "protections": True if protections is None else sorted(protections) or False,
+        "ttl": {kind.value: format_duration(age) for kind, age in collection.ttl.items()},
+    }
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    words: dict[str, Any] = {
+        key: sorted(str(word) for word in getattr(rule, key)) for key in Rule.__dataclass_fields__ if key != "max_age"
+    }
+    words["max_age"] = None if rule.max_age is None else format_duration(rule.max_age)
+    return {key: value for key, value in words.items() if value}
+
+
+def _brief(collection: Collection, size: Size) -> dict[str, Any]:
+    return {"name": collection.name, "description": collection.description} | _size(size)
+
+
+def _size(size: Size) -> dict[str, Any]:
+    return {
+        "indicators": size.indicators,
+        "blocks": size.blocks,
+        "last_label": instant(size.last_label),
+        "opened": size.opened,
+    }

@@ -1,0 +1,68 @@
+"""``pulsegate esa``: what to type into a Cisco Secure Email Gateway, in the order of its form."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from pulsegate.cli.options import installation
+from pulsegate.cli.output import AsJSON, people, print_json
+from pulsegate.cli.setup import GATEWAY, Installation
+from pulsegate.errors import UsageError
+from pulsegate.model.collection import CollectionKind
+from pulsegate.store import collections
+
+POLLING_PATH = "/taxii/poll"
+PREFERRED = "mail-gateway"
+
+
+def esa(
+    context: typer.Context,
+    collection: Annotated[str | None, typer.Argument(help="The collection; without it the one best suited.")] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Print what to type into the appliance: Mail Policies > External Threat Feeds Manager > Add Source."""
+    where = installation(context)
+    with where.database.read() as connection:
+        every = [stored.collection for stored in collections.every(connection)]
+    names = {one.name for one in every}
+    if collection is not None and collection not in names:
+        raise UsageError(
+            "there is no such collection", resource=collection, hint="'pulsegate collection list' shows them"
+        )
+    if collection is None:
+        own = [one.name for one in every if one.kind is CollectionKind.OWN]
+        collection = PREFERRED if PREFERRED in names else next(iter(own), "subscribed")
+    form = source_form(where, collection)
+    if as_json:
+        print_json(form)
+        return
+    people.print("Mail Policies > External Threat Feeds Manager > Add Source", style="bold")
+    for label, value in form.items():
+        people.print(f"  {label + ':':<28}{value}", markup=False)
+    if form["Hostname"] in ("127.0.0.1", "localhost"):
+        people.print(
+            "Listening on this machine only: set PULSEGATE_HOST (or --host) to an address the appliance reaches."
+        )
+
+
+def source_form(where: Installation, collection: str) -> dict[str, Any]:
+    """The fields of the appliance's form and their values."""
+    found = where.settings
+    host, _, port = (found.domain or f"{found.host}:{found.port}").partition(":")
+    if found.domain is None and found.host in ("0.0.0.0", "::"):  # noqa: S104 - a comparison, nothing is bound
+        host = "the name or address of this machine"
+    return {
+        "Source Name": f"Pulsegate {collection}",
+        "Hostname": host,
+        "Polling Path": POLLING_PATH,
+        "Collection Name": collection,
+        "Polling Interval": "60 minutes",
+        "Age of Threat Feeds": "30 days",
+        "Time Span of Poll Segment": "30 days",
+        "Use HTTPS": "No",
+        "Port": port or "80",
+        "User Name": GATEWAY,
+        "Password": f"the one printed at the first start; 'pulsegate account password {GATEWAY}' makes a new one",
+    }

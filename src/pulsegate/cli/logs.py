@@ -1,0 +1,56 @@
+"""Logging: structlog to stderr, one line an event, with secrets taken out; libraries' own logs go the same way."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+# OpenTAXII logs a refused Authorization header and refused tokens whole.
+_SECRETS = frozenset({"raw_token", "token", "password", "api_key", "value", "authorization", "secret"})
+_NOISE = {"api.initialized", "opentaxii.server_configured"}
+
+
+def configure(level: int) -> None:
+    """Log from ``level`` on (logging.INFO, …)."""
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        _redact,
+        structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%SZ", utc=True),
+    ]
+    if level > logging.DEBUG:
+        processors.append(_brief)
+    structlog.configure(
+        processors=[*processors, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[_Handler()], force=True)
+
+
+def _redact(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key in _SECRETS & event.keys():
+        event[key] = "***"
+    if event["event"] in _NOISE:
+        raise structlog.DropEvent
+    return event
+
+
+def _brief(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """No traceback below error: what OpenTAXII logs with one is a client's mistake."""
+    if event.get("level") not in ("error", "critical"):
+        event.pop("exc_info", None)
+    return event
+
+
+class _Handler(logging.Handler):
+    """Hands records of the standard library's logging to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger(record.name)
+        log.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info or None)

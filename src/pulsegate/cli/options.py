@@ -1,0 +1,23 @@
+"""The options that every command shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import typer
+
+from pulsegate.cli.setup import Installation, open_installation
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What stands before the command's name."""
+
+    demo: bool = False
+    verbose: int = 0
+
+
+def installation(context: typer.Context, *, upgrade: bool = False) -> Installation:
+    """The installation that the command works on."""
+    options: Options = context.obj
+    return open_installation(demo=options.demo, upgrade=upgrade)

@@ -1,0 +1,115 @@
+"""The processes of ``serve``: gunicorn with its server processes, and the worker beside them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+
+from pulsegate.cli.setup import Installation
+from pulsegate.taxii import app as taxii_app
+
+log = structlog.get_logger(__name__)
+
+WORKER_PAUSE = 5.0  # seconds before a worker that ended is started again
+
+
+def run(where: Installation, listener: socket.socket, *, with_worker: bool, on_ready: Callable[[], bool]) -> None:
+    """Serve on ``listener`` until a signal ends it. ``on_ready`` is called about every second until it gives true."""
+    side = _Worker(where) if with_worker else None
+    where.database.close()  # connections must not cross a fork
+    try:
+        _SidedArbiter(_Application(where, listener), side, on_ready).run()
+    finally:
+        if side is not None:
+            side.stop()
+
+
+class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
+    """Gunicorn's settings, and the WSGI application, made anew in each server process."""
+
+    def __init__(self, where: Installation, listener: socket.socket) -> None:
+        self._where = where
+        self._listener = listener
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings = self._where.settings
+        values: dict[str, Any] = {
+            "bind": f"fd://{self._listener.fileno()}",
+            "workers": settings.workers,
+            "threads": settings.threads,
+            "worker_class": "gthread",
+            "keepalive": 5,
+            "timeout": 120,
+            "graceful_timeout": 10,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "proc_name": "pulsegate",
+        }
+        for key, value in values.items():
+            self.cfg.set(key, value)
+
+    def load(self) -> Any:
+        settings = self._where.settings
+        return taxii_app.create(
+            settings.database_url, domain=settings.domain, skew=settings.skew, open_after=settings.open_after
+        )
+
+
+class _SidedArbiter(Arbiter):  # type: ignore[misc]  # gunicorn is not typed
+    """Gunicorn's master, which also keeps the worker running and says when everything is ready."""
+
+    def __init__(self, application: _Application, side: _Worker | None, on_ready: Callable[[], bool]) -> None:
+        super().__init__(application)
+        self._side = side
+        self._on_ready = on_ready
+        self._is_ready = False
+
+    def manage_workers(self) -> None:
+        """Called about every second."""
+        super().manage_workers()
+        if self._side is not None:
+            self._side.keep_running()
+        if not self._is_ready:
+            self._is_ready = self._on_ready()
+
+
+class _Worker:
+    """The worker process. It ends by itself when this one is gone."""
+
+    def __init__(self, where: Installation) -> None:
+        self._demo = where.demo
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+
+    def keep_running(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            return
+        if self._process is not None:
+            if time.monotonic() - self._started < WORKER_PAUSE:
+                return
+            log.error("worker.ended", hint="it is started again")
+        self._started = time.monotonic()
+        demo = ["--demo"] if self._demo else []
+        command = [sys.executable, "-m", "pulsegate", *demo, "worker", "--parent", str(os.getpid())]
+        self._process = subprocess.Popen(command)  # noqa: S603 - our own program
+
+    def stop(self) -> None:
+        """Ask it to end; a pull that takes too long to notice is ended, and resumes at the next start."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()

@@ -1,0 +1,131 @@
+"""``pulsegate pull`` and ``pulsegate publish``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+import pulsegate.sync.pull as sync
+from pulsegate.cli.options import installation
+from pulsegate.cli.output import AsJSON, people, print_json
+from pulsegate.cli.setup import otx_client, pace, prepare
+from pulsegate.errors import UsageError
+from pulsegate.publication.publish import Publication, publish_all
+from pulsegate.sync.intake import Intake
+from pulsegate.sync.pull import Outcome
+
+
+class Bar:
+    """A progress bar on a terminal: pulses, indicators, the time left."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID = progress.add_task("Pulling", total=None, pulses=0, indicators=0)
+
+    def fetched(self, intake: Intake, total: int | None) -> None:
+        self._progress.update(
+            self._task, total=total, completed=intake.pulses, pulses=intake.pulses, indicators=intake.indicators
+        )
+
+    def publishing(self, collection: str) -> None:
+        self._progress.update(self._task, description=f"Publishing {collection}")
+
+
+@contextmanager
+def _bar() -> Iterator[sync.Progress]:
+    if not sys.stderr.isatty():
+        yield sync.Silent()
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[pulses]:,} pulses, {task.fields[indicators]:,} indicators"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield Bar(progress)
+
+
+def pull(
+    context: typer.Context,
+    full: Annotated[
+        bool, typer.Option("--full", help="Walk the whole subscription again, as far back as otx.backfill.")
+    ] = False,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from", metavar="FILE", help="Take pulses from FILE (API pages, lists or single pulses, plain or gzip)."
+        ),
+    ] = None,
+    more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]…", help="More files, after --from.")] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Pull what is new on OTX, or take pulses from files, and publish it."""
+    if more and not files:
+        raise UsageError("pull takes files after --from", hint="Write: pulsegate pull --from FILE …")
+    if files and full:
+        raise UsageError("--full and --from don't go together", hint="Leave one of them out")
+    where = installation(context)
+    prepare(where)
+    paths = [*(files or ()), *(more or ())]
+    with _bar() as bar:
+        if paths:
+            outcome = sync.pull_files(where.database, paths, where.policy, progress=bar)
+        else:
+            with otx_client(where) as client:
+                outcome = sync.pull(where.database, client, where.policy, pace(where.settings), full=full, progress=bar)
+    _report(outcome, as_json=as_json, from_otx=not paths)
+
+
+def _report(outcome: Outcome, *, as_json: bool, from_otx: bool) -> None:
+    intake = outcome.intake
+    if as_json:
+        counts = {
+            key: getattr(intake, key) for key in ("pulses", "indicators", "new", "changed", "rejected", "unreadable")
+        }
+        print_json(counts | {"collections": [_publication(one) for one in outcome.publications]})
+        return
+    people.print(
+        f"{intake.pulses:,} pulses read ({intake.new:,} new, {intake.changed:,} changed), {intake.indicators:,} indicators"
+    )
+    if intake.rejected or intake.unreadable:
+        people.print(
+            f"{intake.rejected:,} indicators are no value of any type and {intake.unreadable:,} pulses can't be read; "
+            "'pulsegate pulse show ID' and 'pulsegate explain VALUE' give the reasons"
+        )
+    if from_otx and not intake.pulses and not intake.unreadable:
+        people.print(
+            "OTX sent no pulses. To subscribe: open an author's or a pulse's page on OTX and choose Subscribe."
+        )
+    _say(outcome.publications)
+
+
+def publish(context: typer.Context, as_json: AsJSON = False) -> None:
+    """Bring every collection up to date with what is stored and with the rules: additions, withdrawals, expiry."""
+    where = installation(context)
+    prepare(where)
+    with _bar() as bar:
+        done = publish_all(where.database, where.policy, bar.publishing)
+    if as_json:
+        print_json({"collections": [_publication(one) for one in done]})
+    else:
+        _say(done)
+
+
+def _say(publications: list[Publication]) -> None:
+    changed = [one for one in publications if one.changed]
+    for one in changed:
+        people.print(f"{one.collection}: {one.added:,} added, {one.removed:,} removed", markup=False)
+    if not changed:
+        people.print("No collection changed.")
+
+
+def _publication(one: Publication) -> dict[str, Any]:
+    return {"name": one.collection, "added": one.added, "removed": one.removed, "failed": one.failed}

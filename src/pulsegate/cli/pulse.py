@@ -1,0 +1,119 @@
+"""``pulsegate pulse``: the stored pulses."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from pulsegate.cli.options import installation
+from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
+from pulsegate.errors import UsageError
+from pulsegate.model.pulse import Pulse
+from pulsegate.store import pulses, quarantine
+from pulsegate.store.pulses import StoredPulse
+
+app = typer.Typer(no_args_is_help=True, help="The stored pulses.")
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    author: Annotated[str | None, typer.Option(help="Only the pulses of this author.")] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """List the stored pulses, the most recently modified first."""
+    where = installation(context)
+    with where.database.read() as connection:
+        every = list(pulses.every(connection, author))
+        counts = pulses.indicator_counts(connection)
+    every.reverse()
+    if as_json:
+        print_json([_brief(stored, counts.get(stored.pk, 0)) for stored in every])
+        return
+    rows = [
+        (stored.pulse.id, when(stored.pulse.modified), stored.pulse.author, counts.get(stored.pk, 0), stored.pulse.name)
+        for stored in every
+    ]
+    print_table(
+        ("id", "modified", "author", "indicators", "name"), rows, empty="No pulse is stored yet: 'pulsegate pull'."
+    )
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    pulse_id: Annotated[str, typer.Argument(metavar="ID", help="The pulse's id, 24 hex digits.")],
+    as_json: AsJSON = False,
+) -> None:
+    """Show a pulse, its indicators, and what of it was rejected, with the reasons."""
+    where = installation(context)
+    with where.database.read() as connection:
+        stored = pulses.get(connection, pulse_id.lower())
+        rejected = quarantine.of_pulse(connection, pulse_id.lower())
+        found = pulses.indicators_of(connection, stored.pk) if stored else []
+    if stored is None and not rejected:
+        raise UsageError("no such pulse is stored", resource=pulse_id, hint="'pulsegate pulse list' shows them")
+    if as_json:
+        print_json(
+            {
+                "pulse": _whole(stored.pulse) if stored else None,
+                "indicators": [
+                    {
+                        "type": one.indicator.type,
+                        "value": one.indicator.value,
+                        "active": one.indicator.raw.active,
+                        "expiration": instant(one.indicator.raw.expiration),
+                        "protection": one.protection,
+                        "failure": one.failure,
+                    }
+                    for one in found
+                ],
+                "rejected": [{"type": one.type, "value": one.value, "reason": one.reason} for one in rejected],
+            }
+        )
+        return
+    if stored:
+        _print(stored.pulse)
+    rows = [(one.indicator.type, one.indicator.value, _remark(one)) for one in found]
+    print_table(("type", "value", ""), rows, empty="It has no indicators.")
+    if rejected:
+        people.print()
+        print_table(("rejected", "value", "reason"), [(one.type, one.value, one.reason) for one in rejected], empty="")
+
+
+def _print(pulse: Pulse) -> None:
+    people.print(pulse.name, markup=False, style="bold")
+    people.print(f"by {pulse.author}, TLP {pulse.tlp}, modified {when(pulse.modified)}, {pulse.address}", markup=False)
+    if pulse.tags:
+        people.print("tags: " + ", ".join(pulse.tags), markup=False)
+    people.print()
+
+
+def _remark(one: Any) -> str:
+    raw = one.indicator.raw
+    remarks = [
+        "" if raw.active else "inactive",
+        f"expires {when(raw.expiration)}" if raw.expiration else "",
+        f"protected: {one.protection}" if one.protection else "",
+        f"not convertible: {one.failure}" if one.failure else "",
+    ]
+    return "; ".join(remark for remark in remarks if remark)
+
+
+def _whole(pulse: Pulse) -> dict[str, Any]:
+    return asdict(pulse) | {"created": instant(pulse.created), "modified": instant(pulse.modified)}
+
+
+def _brief(stored: StoredPulse, indicators: int) -> dict[str, Any]:
+    pulse = stored.pulse
+    return {
+        "id": pulse.id,
+        "name": pulse.name,
+        "author": pulse.author,
+        "modified": instant(pulse.modified),
+        "tlp": pulse.tlp,
+        "status": "active" if stored.active else "withdrawn",
+        "indicators": indicators,
+    }

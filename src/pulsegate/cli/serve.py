@@ -1,0 +1,69 @@
+"""``pulsegate serve``: the TAXII server, and beside it the worker."""
+
+from __future__ import annotations
+
+import socket
+from typing import Annotated
+
+import typer
+
+from pulsegate.cli import banner, processes
+from pulsegate.cli.options import Options
+from pulsegate.cli.setup import Installation, api_key, load_settings, make_first_accounts, open_installation, prepare
+from pulsegate.errors import PulsegateError, UsageError
+
+
+def serve(
+    context: typer.Context,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Serve invented pulses from the built-in OTX simulator.")
+    ] = False,
+    demo_without_key: Annotated[
+        bool, typer.Option("--demo-without-key", help="Demo mode when no OTX API key is set; what 'make run' uses.")
+    ] = False,
+    host: Annotated[str | None, typer.Option(help="The address to listen at.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen at.", min=0, max=65535)] = None,
+    workers: Annotated[int | None, typer.Option(help="Server processes.", min=1, max=64)] = None,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Serve only; 'pulsegate worker' runs elsewhere.")
+    ] = False,
+) -> None:
+    """Serve TAXII and, unless --no-worker is given, pull and publish on schedule."""
+    options: Options = context.obj
+    demo = demo or options.demo or (demo_without_key and _has_no_key())
+    where = open_installation(demo=demo, upgrade=True)
+    given = {"host": host, "port": port, "workers": workers}
+    settings = where.settings.model_copy(update={key: value for key, value in given.items() if value is not None})
+    listener = _listen(settings.host, settings.port)
+    settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+    where = Installation(settings, where.database, where.policy, where.demo)
+    prepare(where)
+    passwords = make_first_accounts(where)
+    banner.starting(where)
+    processes.run(where, listener, with_worker=not no_worker, on_ready=lambda: banner.ready(where, passwords))
+
+
+def _has_no_key() -> bool:
+    found = load_settings()
+    return found.otx.enabled and api_key(found) is None
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket; PulsegateError that says what to do when the address can't be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except socket.gaierror as error:
+        listener.close()
+        raise UsageError("is no address of this machine", resource=host, hint="Set --host or PULSEGATE_HOST") from error
+    except OSError as error:
+        listener.close()
+        raise PulsegateError(
+            f"can't listen there: {error.strerror}",
+            resource=f"{host}:{port}",
+            hint="End what uses the port, or choose another one with --port or PULSEGATE_PORT",
+        ) from error
+    return listener

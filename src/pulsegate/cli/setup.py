@@ -1,0 +1,190 @@
+"""The composition root: settings, database, policy, first accounts and collections, and the client for OTX."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from pulsegate import settings as settings_module
+from pulsegate.curation import protections
+from pulsegate.curation.own import Own
+from pulsegate.curation.policy import Policy
+from pulsegate.errors import OTXKeyError, SettingsError, UsageError
+from pulsegate.model.collection import CollectionKind
+from pulsegate.otx.client import OTXClient
+from pulsegate.otx.demo import demo_pulses
+from pulsegate.otx.simulator import Simulator
+from pulsegate.publication.publish import SUBSCRIBED
+from pulsegate.settings import Settings
+from pulsegate.store import accounts, collections, migrate, state
+from pulsegate.store.database import Database
+from pulsegate.sync.pull import Pace
+
+log = structlog.get_logger(__name__)
+
+ADMIN, GATEWAY = "admin", "gateway"
+DEMO = "demo"  # state key: this database holds the demo's pulses
+DEMO_KEY = "demo-key-of-the-built-in-simulator"
+ACCOUNTS_MADE = "accounts.made"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Settings, and the database they name."""
+
+    settings: Settings
+    database: Database
+    policy: Policy
+    demo: bool
+
+
+def load_settings(*, demo: bool = False) -> Settings:
+    """The settings in force; in demo mode the data lies apart, in DATA_DIR/demo, whatever database is configured."""
+    found = settings_module.load()
+    _check_protections(found)
+    if demo:
+        apart = {"data_dir": found.data_dir / "demo", "database": None}
+        found = found.model_copy(update=apart)
+    return found
+
+
+def _check_protections(found: Settings) -> None:
+    for collection in found.collections:
+        names = collection.to_model().protections or frozenset()
+        for name in sorted(names - protections.NAMES):
+            raise SettingsError(
+                f"collection {collection.name}: {name!r} is no protection",
+                hint=f"There are {', '.join(sorted(protections.NAMES))}",
+            )
+
+
+def api_key(found: Settings) -> str | None:
+    """The key for OTX, from the settings or the file that they name."""
+    otx = found.otx
+    if otx.api_key is not None:
+        return otx.api_key.get_secret_value().strip() or None
+    if otx.api_key_file is None:
+        return None
+    try:
+        text = otx.api_key_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise SettingsError(f"otx.api_key_file can't be read: {reason}", resource=str(otx.api_key_file)) from error
+    if not text or len(text.split()) != 1:
+        raise SettingsError("otx.api_key_file must hold the key and nothing else", resource=str(otx.api_key_file))
+    return text
+
+
+def open_installation(*, demo: bool = False, upgrade: bool = False) -> Installation:
+    """The installation, ready for use: an empty database gets its schema; ``upgrade``: an older one is migrated too."""
+    found = load_settings(demo=demo)
+    policy = make_policy(found)
+    database = Database(found.database_url)
+    before, newest = migrate.current(database)
+    if before is None or upgrade:
+        before, after = migrate.upgrade(database)
+        if before != after:
+            log.info("database.migrated", database=database.name, before=before, after=after)
+    elif before != newest:
+        migrate.require_current(database)
+    is_demo = _mark(database, demo=demo)
+    if is_demo:
+        policy = Policy(own=policy.own, disabled=frozenset({"reserved-range"}))
+    return Installation(found, database, policy, is_demo)
+
+
+def _mark(database: Database, *, demo: bool) -> bool:
+    """Whether the database is the demo's; a fresh one is marked. Demo and real data never meet."""
+    with database.read() as connection:
+        mark = state.get(connection, DEMO)
+    if mark is None:
+        with database.write() as connection:
+            state.put(connection, DEMO, "yes" if demo else "no")
+        return demo
+    if demo and mark != "yes":
+        raise UsageError(
+            "holds real data, not the demo's", resource=f"database {database.name}", hint="Leave out --demo"
+        )
+    return mark == "yes"
+
+
+def make_policy(found: Settings) -> Policy:
+    try:
+        return Policy(own=Own(found.own))
+    except ValueError as error:
+        raise SettingsError(f"own: {error}") from error
+
+
+def prepare(installation: Installation) -> None:
+    """Services, and the collections that the settings name. One that is no longer named stays, and is pointed out."""
+    with installation.database.write() as connection:
+        collections.ensure_services(connection)
+        collections.put(connection, SUBSCRIBED)
+        named = [one.to_model() for one in installation.settings.collections]
+        for collection in named:
+            collections.put(connection, collection)
+        own = {
+            one.collection.name for one in collections.every(connection) if one.collection.kind is CollectionKind.OWN
+        }
+    for name in sorted(own - {one.name for one in named}):
+        log.warning("collection.not_in_settings", collection=name, hint=f"pulsegate collection remove {name}")
+
+
+def make_first_accounts(installation: Installation) -> dict[str, str | None]:
+    """The accounts ``admin`` and ``gateway``, once: names and new passwords, None for a password that was preset."""
+    made: dict[str, str | None] = {}
+    with installation.database.write() as connection:
+        if state.get(connection, ACCOUNTS_MADE) is not None:
+            return made
+        preset = installation.settings.admin_password
+        password = preset.get_secret_value() if preset else new_password()
+        if accounts.find(connection, ADMIN) is None:
+            accounts.add(connection, ADMIN, password, is_admin=True)
+            made[ADMIN] = None if preset else password
+        if accounts.find(connection, GATEWAY) is None:
+            made[GATEWAY] = new_password()
+            accounts.add(connection, GATEWAY, str(made[GATEWAY]))
+            accounts.grant(connection, GATEWAY, accounts.EVERY, accounts.READ)
+        state.put(connection, ACCOUNTS_MADE, "yes")
+    return made
+
+
+def new_password() -> str:
+    """20 letters and digits without look-alikes: about 115 bits, and nothing that a form or a shell would mind."""
+    return "".join(secrets.choice("abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(20))
+
+
+def pace(found: Settings) -> Pace:
+    return Pace(page_size=found.otx.page_size, backoff=found.otx.backoff, backfill=found.otx.backfill)
+
+
+def pulls(installation: Installation) -> bool:
+    """Whether there is anything to pull from."""
+    return installation.demo or (installation.settings.otx.enabled and api_key(installation.settings) is not None)
+
+
+@contextmanager
+def otx_client(installation: Installation) -> Iterator[OTXClient]:
+    """The client for OTX; in demo mode for the built-in simulator, which runs as long as the client is used."""
+    if installation.demo:
+        with Simulator(demo_pulses(datetime.now(UTC)), api_key=DEMO_KEY, owner="demo") as simulator:
+            with OTXClient(simulator.url, DEMO_KEY) as client:
+                yield client
+        return
+    otx = installation.settings.otx
+    if not otx.enabled:
+        raise UsageError("pulling from OTX is off", hint="Set otx.enabled: true")
+    key = api_key(installation.settings)
+    if key is None:
+        raise OTXKeyError(
+            "no OTX API key is set",
+            hint="Set OTX_API_KEY (you find the key on OTX's settings page), or otx.api_key_file",
+        )
+    silence = otx.timeout.total_seconds()
+    with OTXClient(otx.url, key, timeout=(min(10.0, silence), silence), proxy=otx.proxy, ca_file=otx.ca_file) as client:
+        yield client

@@ -1,0 +1,79 @@
+"""``pulsegate status``: what is stored, when it was pulled, what each collection holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from pulsegate.cli.options import installation
+from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
+from pulsegate.cli.setup import Installation, pulls
+from pulsegate.store import collections, pulses, quarantine, runs
+from pulsegate.store.runs import Run
+
+
+def status(context: typer.Context, as_json: AsJSON = False) -> None:
+    """Say what is stored, how the last pull went and what each collection holds."""
+    where = installation(context)
+    with where.database.read() as connection:
+        numbers = {
+            "pulses": pulses.count(connection),
+            "indicators": pulses.count_indicators(connection),
+            "quarantined": quarantine.count(connection),
+        }
+        sizes = collections.sizes(connection)
+    last = runs.last(where.database)
+    if as_json:
+        print_json(numbers | {"last_pull": _run(last), "collections": _sizes(sizes)})
+        return
+    _print(where, numbers, last)
+    rows = [
+        (name, size.indicators, size.blocks, when(size.last_label), "" if size.opened else "being filled")
+        for name, size in sizes.items()
+    ]
+    people.print()
+    print_table(("collection", "indicators", "blocks", "last label", ""), rows, empty="No collection yet.")
+
+
+def _print(where: Installation, numbers: dict[str, int], last: Run | None) -> None:
+    if where.demo:
+        people.print("DEMO: these are invented pulses from the built-in simulator, not OTX's.", style="bold yellow")
+    people.print(
+        f"{numbers['pulses']:,} pulses with {numbers['indicators']:,} indicators; "
+        f"{numbers['quarantined']:,} quarantined (unreadable or no value of any type)"
+    )
+    if last is None:
+        people.print(
+            "Nothing was pulled yet." if pulls(where) else "Nothing was pulled yet, and no OTX API key is set."
+        )
+        return
+    people.print(f"Last pull: {last.outcome}, started {when(last.started)}, {last.pulses:,} pulses read")
+    if last.error:
+        people.print(f"  {last.error}", markup=False, style="red")
+
+
+def _run(run: Run | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    return {
+        "started": instant(run.started),
+        "finished": instant(run.finished),
+        "outcome": run.outcome,
+        "pulses": run.pulses,
+        "indicators": run.indicators,
+        "error": run.error,
+    }
+
+
+def _sizes(sizes: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "indicators": size.indicators,
+            "blocks": size.blocks,
+            "last_label": instant(size.last_label),
+            "opened": size.opened,
+        }
+        for name, size in sizes.items()
+    ]

@@ -1,0 +1,1 @@
+"""What a collection holds: pure decisions, each with its reason."""

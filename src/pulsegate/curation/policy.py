@@ -1,0 +1,19 @@
+"""What holds for every collection of an installation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pulsegate.curation.own import Own
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """``own`` is never served; the protections named in ``disabled`` are off everywhere (the demo serves reserved ones)."""
+
+    own: Own = field(default_factory=lambda: Own(()))
+    disabled: frozenset[str] = frozenset()
+
+    def protection(self, name: str | None) -> str | None:
+        """The protection, unless it is off."""
+        return None if name in self.disabled else name

@@ -1,0 +1,1 @@
+"""Publication: which content block holds which indicator in which collection, under which label."""

@@ -1,0 +1,96 @@
+"""The plan of one publication: what enters a collection and what leaves it, from one walk over both sides in order."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TypeVar
+
+from pulsegate.store.blocks import Placement
+from pulsegate.store.digests import digest
+from pulsegate.store.pulses import Candidate
+
+K = TypeVar("K", bytes, int)
+L = TypeVar("L")
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Plan:
+    """``entering`` holds indicator keys by pulse key; ``leaving`` holds identities by content block."""
+
+    entering: dict[int, array[int]] = field(default_factory=dict)
+    leaving: dict[int, list[bytes]] = field(default_factory=dict)
+    kept: int = 0
+
+    def enter(self, candidate: Candidate) -> None:
+        self.entering.setdefault(candidate.pulse_pk, array("q")).append(candidate.pk)
+
+    def leave(self, placement: Placement) -> None:
+        self.leaving.setdefault(placement.content_block_id, []).append(placement.identity)
+
+
+def pulse_identity(pulse_pk: int, identity: bytes) -> bytes:
+    """The identity of a placement where each pulse carries its own."""
+    return digest(str(pulse_pk), identity.hex())
+
+
+def deduplicated(
+    candidates: Iterable[Candidate], placed: Iterable[Placement], wanted: Callable[[Candidate], bool]
+) -> Plan:
+    """Each value once. Both sides come ordered by identity.
+
+    A value stays with the indicator it was attributed to as long as that one is wanted; else it goes to the one of the
+    pulse that was modified first (``candidates`` come in that order).
+    """
+    plan = Plan()
+    groups = ((identity, list(group)) for identity, group in groupby(candidates, key=lambda one: one.identity))
+    for group, placement in _merge(groups, ((one.identity, one) for one in placed)):
+        good = [one for one in group or () if wanted(one)]
+        if placement is not None and any(one.pk == placement.indicator_pk for one in good):
+            plan.kept += 1
+            continue
+        if placement is not None:
+            plan.leave(placement)
+        if good:
+            plan.enter(good[0])
+    return plan
+
+
+def each(candidates: Iterable[Candidate], placed: Iterable[Placement], wanted: Callable[[Candidate], bool]) -> Plan:
+    """Each pulse carries its own. Both sides come ordered by the indicator's key."""
+    plan = Plan()
+    rows = ((one.pk, one) for one in candidates)
+    for candidate, placement in _merge(rows, ((one.indicator_pk, one) for one in placed)):
+        good = candidate is not None and wanted(candidate)
+        if placement is not None:
+            if good and candidate is not None and _is_own(candidate, placement):
+                plan.kept += 1
+                continue
+            plan.leave(placement)
+        if good and candidate is not None:
+            plan.enter(candidate)
+    return plan
+
+
+def _is_own(candidate: Candidate, placement: Placement) -> bool:
+    return placement.identity == pulse_identity(candidate.pulse_pk, candidate.identity)
+
+
+def _merge(left: Iterable[tuple[K, L]], right: Iterable[tuple[K, R]]) -> Iterator[tuple[L | None, R | None]]:
+    """Walk two sides in the order of their keys, pairing equal ones; a left key comes once, a right one may repeat."""
+    lefts, rights = iter(left), iter(right)
+    one, other = next(lefts, None), next(rights, None)
+    while one is not None or other is not None:
+        if other is None or (one is not None and one[0] < other[0]):
+            assert one is not None
+            yield one[1], None
+            one = next(lefts, None)
+        elif one is None or other[0] < one[0]:
+            yield None, other[1]
+            other = next(rights, None)
+        else:
+            yield one[1], other[1]
+            one, other = next(lefts, None), next(rights, None)

@@ -1,0 +1,8 @@
+"""A pulse becomes STIX 1.2 packages: a mapping table, one small function for each CybOX object; pure, no I/O."""
+
+from pulsegate.stix.blocks import Block, Failure, blocks
+from pulsegate.stix.mapping import MAPPING, Form, expressible
+from pulsegate.stix.package import render
+from pulsegate.stix.schema import check
+
+__all__ = ["MAPPING", "Block", "Failure", "Form", "blocks", "check", "expressible", "render"]

@@ -1,0 +1,122 @@
+"""Packing a pulse's indicators into packages that are valid and within bounds; what is bad is isolated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pulsegate.errors import ConversionError
+from pulsegate.model.collection import Profile
+from pulsegate.model.indicator import Indicator
+from pulsegate.model.pulse import Pulse
+from pulsegate.stix.mapping import expressible
+from pulsegate.stix.package import TEXT_LIMIT, render
+from pulsegate.stix.schema import check
+
+MAX_INDICATORS = 500
+MAX_BYTES = 1_000_000
+
+# The markup of a package and of one indicator, for the first guess at a block's size; measured, on the high side.
+_FRAME = 4_000
+_MARKUP = 1_700
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A valid package and the indicators in it, in their order."""
+
+    content: bytes
+    indicators: tuple[Indicator, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An indicator that is in no package, with the reason for people."""
+
+    indicator: Indicator
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Packer:
+    pulse: Pulse
+    profile: Profile
+    max_bytes: int
+
+    @property
+    def text_limit(self) -> int:
+        """The pulse's own texts are in every block: each of them gets a small share of it."""
+        return min(TEXT_LIMIT, self.max_bytes // 32)
+
+    @property
+    def frame(self) -> int:
+        """About how many bytes a package takes without its indicators."""
+        return _FRAME + min(len(self.pulse.description), self.text_limit)
+
+    def pack(self, indicators: tuple[Indicator, ...]) -> Iterator[Block | Failure]:
+        """One block when that works, else both halves, down to the one indicator that is at fault."""
+        try:
+            content = self._content(indicators)
+        except ConversionError as error:
+            yield from self._split(indicators, error.message)
+        else:
+            yield Block(content, indicators)
+
+    def _split(self, indicators: tuple[Indicator, ...], reason: str) -> Iterator[Block | Failure]:
+        half = len(indicators) // 2
+        if half:
+            yield from self.pack(indicators[:half])
+            yield from self.pack(indicators[half:])
+        else:
+            self._content(())  # raises when it is the pulse that can't be written
+            yield Failure(indicators[0], reason)
+
+    def _content(self, indicators: tuple[Indicator, ...]) -> bytes:
+        content = render(self.pulse, indicators, self.profile, text_limit=self.text_limit)
+        if len(content) > self.max_bytes:
+            raise ConversionError(
+                f"takes {len(content)} bytes as STIX, more than the {self.max_bytes} of a block", resource=self.pulse.id
+            )
+        try:
+            check(content)
+        except ConversionError as error:
+            raise ConversionError(error.message, resource=self.pulse.id) from error
+        return content
+
+
+def blocks(
+    pulse: Pulse,
+    indicators: Iterable[Indicator],
+    profile: Profile,
+    *,
+    max_indicators: int = MAX_INDICATORS,
+    max_bytes: int = MAX_BYTES,
+) -> Iterator[Block | Failure]:
+    """The ``indicators`` of ``pulse``, in order, in as few blocks as both bounds allow.
+
+    Every block is valid STIX 1.2. An indicator that can't be written, or is too large for a block alone, comes as a
+    Failure and stops nothing else. No more than one block's worth is held. Raises ConversionError, with the pulse's
+    id as its resource, when it is the pulse that can't be written.
+    """
+    packer = _Packer(pulse, profile, max_bytes)
+    batch: list[Indicator] = []
+    size = packer.frame
+    for indicator in indicators:
+        reason = expressible(indicator.type, indicator.value, indicator.raw.content, profile)
+        if reason:
+            yield Failure(indicator, reason)
+            continue
+        weight = _weight(indicator)
+        if batch and (len(batch) >= max_indicators or size + weight > max_bytes):
+            yield from packer.pack(tuple(batch))
+            batch, size = [], packer.frame
+        batch.append(indicator)
+        size += weight
+    if batch:
+        yield from packer.pack(tuple(batch))
+
+
+def _weight(indicator: Indicator) -> int:
+    """About how many bytes ``indicator`` takes: a bad guess costs a second rendering, nothing else."""
+    raw = indicator.raw
+    return _MARKUP + 3 * len(indicator.value) + len(raw.title) + len(raw.description) + len(raw.content)

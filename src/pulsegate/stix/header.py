@@ -1,0 +1,101 @@
+"""What a package says of its pulse: title, description, source, references, marking."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from cybox.common import Time
+from stix.bindings.stix_core import STIXHeaderType
+from stix.common import Identity, InformationSource, References, StructuredTextList
+from stix.common.information_source import ContributingSources
+from stix.common.vocabs import PackageIntent
+from stix.core import STIXHeader
+from stix.data_marking import Marking, MarkingSpecification
+from stix.extensions.marking.tlp import TLPMarkingStructure
+
+from pulsegate.model.pulse import Pulse
+from pulsegate.model.tlp import TLP
+from pulsegate.stix.text import cut, text
+
+SOURCE = "Alienvault OTX"
+NAME_LIMIT = 1_000
+
+# References are xs:anyURI in the schema. Only what every validator takes for one goes there; RFC 3986, with
+# characters beyond ASCII (RFC 3987) let through.
+_REFERENCE = re.compile(
+    r"(?:https?|ftp)://[A-Za-z0-9.-]+(?::[0-9]{1,5})?"
+    r"(?:[/?](?:[A-Za-z0-9._~!$&'()*+,;=:@/?\u00a1-\ud7ff-]|%[0-9A-Fa-f]{2})*)?"
+    r"(?:#(?:[A-Za-z0-9._~!$&'()*+,;=:@/?\u00a1-\ud7ff-]|%[0-9A-Fa-f]{2})*)?"
+)
+
+
+def build(pulse: Pulse, limit: int) -> STIXHeaderType:
+    """The STIX_Header as a binding object; descriptions and references are cut at ``limit`` characters each.
+
+    Title, descriptions and intent are deprecated in STIX 1.2 but valid, they are what OTX sends and readers show.
+    python-stix warns whenever its own header gets one, so they are set on the binding object.
+    """
+    header: STIXHeaderType = STIXHeader(handling=marking(pulse.tlp, "//node() | //@*")).to_obj()
+    header.Title = text(cut(pulse.name, NAME_LIMIT)) or None
+    header.Package_Intent = [PackageIntent(PackageIntent.TERM_INDICATORS_WATCHLIST).to_obj()]
+    if pulse.description:
+        header.Description = StructuredTextList(text(cut(pulse.description, limit))).to_obj()
+    header.Short_Description = StructuredTextList(text(pulse.address)).to_obj()
+    header.Information_Source = _source(pulse, limit).to_obj()
+    return header
+
+
+def marking(tlp: TLP, reach: str) -> Marking:
+    """The TLP marking of the nodes that the XPath ``reach`` selects (STIX 1.2, Data Marking)."""
+    return Marking(
+        MarkingSpecification(controlled_structure=reach, marking_structures=[TLPMarkingStructure(tlp.upper())])
+    )
+
+
+def producer(pulse: Pulse) -> InformationSource:
+    """Who made an indicator: the author of the pulse, through OTX."""
+    if not pulse.author:
+        return InformationSource(identity=Identity(name=SOURCE))
+    return InformationSource(identity=Identity(name=text(cut(pulse.author, NAME_LIMIT))), description=SOURCE)
+
+
+def _source(pulse: Pulse, limit: int) -> InformationSource:
+    addresses, others = _references(pulse, limit)
+    source = InformationSource(
+        identity=Identity(name=SOURCE),
+        description=text(cut("\n".join(_context(pulse, others)), limit)) or None,
+        time=Time(produced_time=pulse.created),
+        references=References(*addresses) if addresses else None,
+    )
+    if pulse.author:
+        author = InformationSource(identity=Identity(name=text(cut(pulse.author, NAME_LIMIT))))
+        source.contributing_sources = ContributingSources(author)
+    return source
+
+
+def _references(pulse: Pulse, limit: int) -> tuple[list[str], list[str]]:
+    """The references that are addresses, up to ``limit`` characters in all, and those that are other text."""
+    addresses: list[str] = []
+    others: list[str] = []
+    for reference in filter(None, pulse.references):
+        if not _REFERENCE.fullmatch(reference):
+            others.append(reference)
+        elif len(reference) <= limit:
+            limit -= len(reference)
+            addresses.append(text(reference))
+    return addresses, others
+
+
+def _context(pulse: Pulse, others: list[str]) -> list[str]:
+    """What STIX 1.2 has no simple place for, as lines for people."""
+    lines: list[tuple[str, Any]] = [
+        ("Tags", pulse.tags),
+        ("Adversary", (pulse.adversary,)),
+        ("Malware families", pulse.malware_families),
+        ("ATT&CK", pulse.attack_ids),
+        ("Targeted countries", pulse.targeted_countries),
+        ("Industries", pulse.industries),
+        ("References", others),
+    ]
+    return [f"{title}: {', '.join(filter(None, words))}" for title, words in lines if any(words)]

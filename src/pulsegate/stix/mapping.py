@@ -1,0 +1,107 @@
+"""The table from OTX's indicator types to STIX 1.2 / CybOX 2.1, and what can't be written in which profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from cybox.bindings.cybox_common import ObjectPropertiesType
+from stix.bindings.indicator import IndicatorType as StixIndicator
+
+from pulsegate.model.collection import Profile
+from pulsegate.model.indicator import Indicator, IndicatorType
+from pulsegate.stix import mechanisms, objects
+
+Observe = Callable[[str], ObjectPropertiesType]
+Attach = Callable[[StixIndicator, Indicator, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How one indicator type is written. Exactly one of ``observe`` and ``attach`` is given."""
+
+    watchlist: str | None  # the term of stixVocabs:IndicatorTypeVocab-1.1
+    prefixes: frozenset[str]  # the namespaces that it needs
+    observe: Observe | None = None  # builds the object of the one observable
+    attach: Attach | None = None  # adds what stands in place of an observable
+    not_esa: str | None = None  # why the appliance does not get it; None: it does
+
+
+_IP = "IP Watchlist"
+_DOMAIN = "Domain Watchlist"
+_URL = "URL Watchlist"
+_HASH = "File Hash Watchlist"
+_MALWARE = "Malware Artifacts"
+
+_NO_RANGE = "the mail gateway matches single addresses, not networks"
+_NO_EMAIL = "the mail gateway does not match e-mail addresses from a threat feed"
+_NO_OTHER_HASH = "the mail gateway matches MD5, SHA-1 and SHA-256 only"
+_NO_HOST = "a mail gateway sees no {}"
+_NO_RULE = "the mail gateway runs no {} from a threat feed"
+_PATH_ONLY = "a URI without scheme and host matches nothing on the mail gateway"
+
+
+def _observed(watchlist: str | None, observe: Observe, prefix: str, not_esa: str | None = None) -> Form:
+    return Form(watchlist, frozenset({"indicator", "cybox", prefix}), observe=observe, not_esa=not_esa)
+
+
+def _hash(observe: Observe) -> Form:
+    return Form(_HASH, frozenset({"indicator", "cybox", "cyboxVocabs", "FileObj"}), observe=observe)
+
+
+def _attached(watchlist: str | None, attach: Attach, prefixes: tuple[str, ...], not_esa: str) -> Form:
+    return Form(watchlist, frozenset({"indicator", *prefixes}), attach=attach, not_esa=not_esa)
+
+
+MAPPING: Mapping[IndicatorType, Form] = MappingProxyType(
+    {
+        IndicatorType.IPV4: _observed(_IP, objects.ipv4, "AddressObj"),
+        IndicatorType.IPV6: _observed(_IP, objects.ipv6, "AddressObj"),
+        IndicatorType.CIDR: _observed(_IP, objects.cidr, "AddressObj", _NO_RANGE),
+        IndicatorType.DOMAIN: _observed(_DOMAIN, objects.domain, "DomainNameObj"),
+        IndicatorType.HOSTNAME: _observed(_DOMAIN, objects.domain, "DomainNameObj"),
+        IndicatorType.URL: _observed(_URL, objects.uri, "URIObj"),
+        IndicatorType.URI: _observed(_URL, objects.uri, "URIObj"),
+        # "Malicious E-mail" is about messages; these may be victims' addresses.
+        IndicatorType.EMAIL: _observed(None, objects.email, "AddressObj", _NO_EMAIL),
+        IndicatorType.MD5: _hash(objects.md5),
+        IndicatorType.SHA1: _hash(objects.sha1),
+        IndicatorType.SHA256: _hash(objects.sha256),
+        IndicatorType.IMPHASH: _observed(_MALWARE, objects.imphash, "FileObj", _NO_OTHER_HASH),
+        IndicatorType.PEHASH: _observed(_MALWARE, objects.pehash, "FileObj", _NO_OTHER_HASH),
+        IndicatorType.FILE_PATH: _observed(_MALWARE, objects.file_path, "FileObj", _NO_HOST.format("file paths")),
+        IndicatorType.MUTEX: _observed(_MALWARE, objects.mutex, "MutexObj", _NO_HOST.format("mutexes")),
+        # No watchlist term: not every listed certificate was compromised, most are the attacker's own.
+        IndicatorType.SSL_CERT_FINGERPRINT: _observed(
+            None, objects.certificate, "X509CertificateObj", _NO_HOST.format("TLS certificates of other servers")
+        ),
+        IndicatorType.JA3: _observed(None, objects.ja3, "CustomObj", _NO_HOST.format("TLS fingerprints of clients")),
+        IndicatorType.BITCOIN_ADDRESS: _observed(
+            None, objects.bitcoin, "CustomObj", "the mail gateway does not match Bitcoin addresses"
+        ),
+        IndicatorType.CVE: _attached(
+            None, mechanisms.attach_cve, ("ttp", "et"), "a vulnerability is nothing that the mail gateway matches"
+        ),
+        IndicatorType.YARA: _attached(_MALWARE, mechanisms.attach_yara, ("yaraTM",), _NO_RULE.format("YARA rules")),
+        IndicatorType.OSQUERY: _attached(
+            "Host Characteristics", mechanisms.attach_osquery, ("genericTM",), _NO_RULE.format("osquery statements")
+        ),
+    }
+)
+
+
+def expressible(type: IndicatorType, value: str, content: str, profile: Profile) -> str | None:  # noqa: A002
+    """None when the indicator can be written in ``profile``, else the reason for people.
+
+    ``value`` is in normal form, ``content`` is OTX's field of that name (the rule of a YARA indicator).
+    """
+    if profile is Profile.ESA:
+        if type is IndicatorType.URI and not objects.is_absolute(value):
+            return _PATH_ONLY
+        return MAPPING[type].not_esa
+    if type is IndicatorType.YARA and not content.strip():
+        return "no rule text: OTX sent the name of a YARA rule without the rule"
+    if type is IndicatorType.OSQUERY and not mechanisms.query(value, content):
+        return "no query text: OTX sent an osquery indicator without the statement"
+    return None

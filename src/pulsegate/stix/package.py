@@ -1,0 +1,111 @@
+"""A pulse and some of its indicators as one STIX 1.2 package: the same input gives the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from io import StringIO
+from typing import Any
+
+from mixbox.dates import serialize_datetime
+from stix.bindings.stix_core import IndicatorsType, STIXType
+from stix.common import Confidence
+from stix.common.vocabs import HighMediumLow
+from stix.core import STIXPackage
+
+from pulsegate.errors import ConversionError
+from pulsegate.model.collection import Profile
+from pulsegate.model.indicator import Indicator
+from pulsegate.model.pulse import Pulse
+from pulsegate.stix import context, header, indicators, names
+from pulsegate.stix.mapping import MAPPING
+
+TEXT_LIMIT = 32_000
+_INDICATOR_REACH = "../../descendant-or-self::node() | ../../descendant-or-self::node()/@*"
+
+
+def render(
+    pulse: Pulse, entries: Sequence[Indicator], profile: Profile = Profile.FULL, *, text_limit: int = TEXT_LIMIT
+) -> bytes:
+    """One STIX_Package, version 1.2, in UTF-8, with the indicators ``entries`` of ``pulse`` in their order.
+
+    The description, the references and the context of the pulse are cut at ``text_limit`` characters each. No two
+    entries may have the same identity, as ids derive from it. Raises ConversionError, with the indicator's identity
+    or the pulse's id as its resource, for what can't be written.
+    """
+    try:
+        document = _document(pulse, entries, profile, text_limit)
+        return _write(document, _prefixes(pulse, entries, profile))
+    except ConversionError as error:
+        if error.resource:
+            raise
+        raise ConversionError(error.message, resource=pulse.id) from error
+
+
+def _document(pulse: Pulse, entries: Sequence[Indicator], profile: Profile, limit: int) -> STIXType:
+    opening = header.build(pulse, limit)  # first: it refuses a pulse whose texts no id can be derived from
+    document = _frame(pulse, profile, limit)
+    document.STIX_Header = opening
+    if entries:
+        nodes = [indicators.build(pulse, entry, profile) for entry in entries]
+        _share(nodes, pulse, entries, profile)
+        document.Indicators = IndicatorsType(Indicator=nodes)
+    document.id = names.name("package", names.key(pulse.id, profile, *(entry.identity for entry in entries)))
+    return document
+
+
+def _frame(pulse: Pulse, profile: Profile, limit: int) -> STIXType:
+    """The package around the indicators."""
+    package = STIXPackage(id_=names.PREFIX)
+    if profile is Profile.FULL:
+        context.add(package, pulse, limit)
+    document: STIXType = package.to_obj()
+    document.timestamp = serialize_datetime(pulse.modified)
+    return document
+
+
+def _share(nodes: Sequence[Any], pulse: Pulse, entries: Sequence[Indicator], profile: Profile) -> None:
+    """Give each indicator what is the same for all of them, written once instead of five hundred times."""
+    producer = _Once(header.producer(pulse).to_obj())
+    # The appliance's profile stays plain: there the marking of the header covers the indicators too.
+    handling = _Once(header.marking(pulse.tlp, _INDICATOR_REACH).to_obj()) if profile is Profile.FULL else None
+    confidences: dict[datetime, _Once] = {}
+    for node, entry in zip(nodes, entries, strict=True):
+        moment = indicators.moment(pulse, entry)
+        if moment not in confidences:
+            confidences[moment] = _Once(_confidence(moment))
+        node.Producer = producer
+        node.Handling = handling
+        node.Confidence = confidences[moment]
+
+
+def _confidence(moment: datetime) -> Any:
+    """High, because Trend Micro's appliance drops everything else."""
+    return Confidence(value=HighMediumLow(HighMediumLow.TERM_HIGH), timestamp=moment).to_obj()
+
+
+class _Once:
+    """A binding object that is exported to the same place again and again: the text of the first time is kept."""
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+        self._text = ""
+
+    def export(self, write: Callable[[str], Any], *args: Any, **kwargs: Any) -> None:
+        if not self._text:
+            out = StringIO()
+            self._node.export(out.write, *args, **kwargs)
+            self._text = out.getvalue()
+        write(self._text)
+
+
+def _prefixes(pulse: Pulse, entries: Sequence[Indicator], profile: Profile) -> frozenset[str]:
+    types = {entry.type for entry in entries}
+    extra = context.prefixes(pulse) if profile is Profile.FULL else frozenset()
+    return names.BASE.union(extra, *(MAPPING[type_].prefixes for type_ in types))
+
+
+def _write(document: STIXType, prefixes: frozenset[str]) -> bytes:
+    out = StringIO()
+    document.export(out.write, 0, names.PREFIXES, namespacedef_=names.declarations(prefixes), pretty_print=False)
+    return out.getvalue().encode()

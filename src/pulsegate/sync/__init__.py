@@ -1,0 +1,1 @@
+"""Pulling: OTX (or files) -> clean -> store -> publish."""

@@ -1,0 +1,64 @@
+"""The WSGI application: OpenTAXII's Flask application around our server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, Response
+from opentaxii.middleware import create_app
+
+from pulsegate import __version__
+from pulsegate.taxii.auth import AuthAPI
+from pulsegate.taxii.server import PulsegateServer, PulsegateTAXII1Server
+
+_Environment = dict[str, Any]
+_WSGI = Callable[[_Environment, Callable[..., Any]], Iterable[bytes]]
+
+
+def create(database_url: str, *, domain: str | None, skew: timedelta, open_after: timedelta) -> Flask:
+    """The application on the database at ``database_url``. Make one in each process."""
+    parameters = {
+        "db_connection": database_url,
+        "domain": domain,
+        "skew": skew.total_seconds(),
+        "open_after": open_after.total_seconds(),
+    }
+    configuration = {
+        "domain": domain,
+        "persistence_api": {"class": "pulsegate.taxii.persistence.PersistenceAPI", "parameters": parameters},
+        "save_raw_inbox_messages": False,
+        "xml_parser_supports_huge_tree": False,
+        "count_blocks_in_poll_responses": False,
+        "unauthorized_status": "UNAUTHORIZED",
+        "return_server_error_details": False,
+        "hooks": None,
+    }
+    server = PulsegateServer(PulsegateTAXII1Server(configuration), AuthAPI(database_url))
+    app: Flask = create_app(server)
+    app.debug = False
+    app.wsgi_app = _accepting(app.wsgi_app)  # type: ignore[method-assign]
+    app.add_url_rule("/", "front", _front)
+    app.add_url_rule("/healthz", "healthz", lambda: Response("ok\n", mimetype="text/plain"))
+    return app
+
+
+def _accepting(application: _WSGI) -> _WSGI:
+    """A client that names no ``Accept`` takes anything (RFC 9110, section 12.5.1); OpenTAXII would answer 406."""
+
+    def call(environment: _Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environment.setdefault("HTTP_ACCEPT", "*/*")
+        return application(environment, start_response)
+
+    return call
+
+
+def _front() -> Response:
+    """For the person who opens the address in a browser."""
+    text = (
+        f"Pulsegate {__version__}: a TAXII 1.1 server.\n\n"
+        "Discovery: /taxii/discovery   Collections: /taxii/collections   Poll: /taxii/poll\n"
+        "'pulsegate esa' prints what to type into a Cisco Secure Email Gateway.\n"
+    )
+    return Response(text, mimetype="text/plain")

@@ -1,0 +1,92 @@
+"""OpenTAXII's server with our services, on every path of the interface, and honest about refused passwords."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import structlog
+from flask import Response, request
+from libtaxii.constants import ST_UNAUTHORIZED
+from opentaxii.auth import AuthManager
+from opentaxii.server import ServerMapping, TAXII1Server, TAXIIServer
+from opentaxii.taxii.exceptions import FailureStatus, StatusMessageException
+from opentaxii.taxii.http import make_taxii_response
+from opentaxii.taxii.services import CollectionManagementService, DiscoveryService
+from opentaxii.taxii.status import process_status_exception
+
+from pulsegate.taxii.auth import AuthAPI
+from pulsegate.taxii.messages import BINDINGS
+from pulsegate.taxii.poll import WindowedPollService
+
+log = structlog.get_logger(__name__)
+
+REALM = 'Basic realm="Pulsegate", charset="UTF-8"'  # RFC 7617
+
+
+class _Discovery(DiscoveryService):  # type: ignore[misc]  # OpenTAXII is not typed
+    supported_message_bindings = BINDINGS
+
+
+class _CollectionManagement(CollectionManagementService):  # type: ignore[misc]  # OpenTAXII is not typed
+    supported_message_bindings = BINDINGS
+
+
+class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is not typed
+    """The TAXII 1.x part."""
+
+    TYPE_TO_SERVICE = {  # noqa: RUF012 - OpenTAXII's attribute
+        "discovery": _Discovery,
+        "collection_management": _CollectionManagement,
+        "poll": WindowedPollService,
+    }
+
+    def get_endpoint(self, relative_path: str) -> Callable[[], Response] | None:
+        """The service at the path, with or without a trailing slash, below ``/taxii/`` or ``/taxi/``."""
+        path = relative_path.rstrip("/")
+        if path.startswith("/taxi/"):
+            path = "/taxii/" + path.removeprefix("/taxi/")
+        for service in self.get_services():
+            if service.path == path:
+                return partial(self.handle_request, endpoint=service)
+        return None
+
+    def handle_status_exception(self, error: StatusMessageException) -> Response | tuple[str, int]:
+        """A Status_Message; a refused account gets HTTP 401 with it, so that clients and proxies see the refusal."""
+        log.info("taxii.status", status=error.status_type, path=request.path, message=error.message)
+        xml, headers = process_status_exception(error, request.headers, request.is_secure)
+        response: Response = make_taxii_response(xml, headers)
+        if error.status_type == ST_UNAUTHORIZED:
+            response.status_code = 401
+            response.headers["WWW-Authenticate"] = REALM
+        return response
+
+    def handle_internal_error(self, error: Exception) -> Response:
+        """A Status_Message that tells the client nothing of our insides; the log has them."""
+        log.error("taxii.failed", path=request.path, exc_info=error)
+        failure = FailureStatus("The server failed to answer this message; its log says why")
+        xml, headers = process_status_exception(failure, request.headers, request.is_secure)
+        response: Response = make_taxii_response(xml, headers)
+        return response
+
+
+class PulsegateServer(TAXIIServer):  # type: ignore[misc]  # OpenTAXII is not typed
+    """OpenTAXII's dispatcher around our parts."""
+
+    def __init__(self, taxii1: PulsegateTAXII1Server, auth: AuthAPI) -> None:
+        self.config: dict[str, Any] = {"support_basic_auth": True, "taxii1": taxii1.config, "taxii2": None}
+        self.servers = ServerMapping(taxii1=taxii1, taxii2=None)
+        self.auth = AuthManager(server=self, api=auth)
+
+    def handle_internal_error(self, error: Exception) -> Response:
+        """Also for failures before a service was chosen."""
+        response: Response = self.servers.taxii1.handle_internal_error(error)
+        return response
+
+    def handle_status_exception(self, error: StatusMessageException) -> Response | tuple[str, int]:
+        response: Response | tuple[str, int] = self.servers.taxii1.handle_status_exception(error)
+        return response
+
+    def raise_unauthorized(self) -> None:
+        self.servers.taxii1.raise_unauthorized()

