@@ -1,4 +1,5 @@
 import itertools
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,7 +23,9 @@ def with_fields(pulse, **changes):
 def packed(results):
     """The values of each block, a Failure as its value and reason."""
     return [
-        [one.value for one in result.indicators] if isinstance(result, Block) else (result.indicator.value, result.reason)
+        [one.value for one in result.indicators]
+        if isinstance(result, Block)
+        else (result.indicator.value, result.reason)
         for result in results
     ]
 
@@ -77,7 +80,7 @@ def test_indicator_that_makes_the_package_invalid_is_isolated(pulse, many, monke
         if b">host3.bad.example<" in xml:
             raise ConversionError("not valid")
 
-    monkeypatch.setattr("pulsegate.stix.blocks.check", strict)
+    monkeypatch.setattr(sys.modules["pulsegate.stix.blocks"], "check", strict)
     results = list(blocks(pulse, many(6), Profile.FULL))
     assert [result for result in packed(results) if isinstance(result, tuple)] == [("host3.bad.example", "not valid")]
     assert sum(len(result.indicators) for result in results if isinstance(result, Block)) == 5

@@ -64,6 +64,14 @@ def test_expressible_for_esa_states_why_not(kind):
             Profile.FULL,
             "no rule text: OTX sent the name of a YARA rule without the rule",
         ),
+        (IndicatorType.CVE, "CVE-2024-00001", "", Profile.FULL, None),
+        (
+            IndicatorType.CVE,
+            "CVE-2024-XYZ",
+            "",
+            Profile.FULL,
+            "no CVE number: STIX takes CVE-, four digits, - and digits only",
+        ),
         (IndicatorType.OSQUERY, "SELECT 1", "", Profile.FULL, None),
         (IndicatorType.OSQUERY, "abc", "select 1", Profile.FULL, None),
         (

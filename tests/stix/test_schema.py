@@ -20,7 +20,10 @@ def good(pulse, make):
         (b"&lt;stix:STIX_Package/&gt;", "not well-formed"),
         (b"<a/>", "the root is a, not a STIX_Package"),
         (b'<STIX_Package xmlns="http://stix.mitre.org/stix-1"/>', "the package says version None, not 1.2"),
-        (b'<STIX_Package xmlns="http://stix.mitre.org/stix-1" version="1.2"><x/></STIX_Package>', "not valid STIX 1.2, line 1"),
+        (
+            b'<STIX_Package xmlns="http://stix.mitre.org/stix-1" version="1.2"><x/></STIX_Package>',
+            "not valid STIX 1.2, line 1",
+        ),
         (b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>', "no document type declaration"),
     ],
 )

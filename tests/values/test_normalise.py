@@ -17,7 +17,7 @@ PIECES = st.sampled_from(
     [
         "evil", "com", "example", ".", "[.]", "(dot)", "[", "]", "(", ")", "hxxp", "http", "https", "://", "[:]//", ":", "/",
         "//", "@", "[at]", "*", "*.", "1.2.3.4", "01", "255", "::1", "2001:db8::", "/24", ":80", "-", "_", "xn--", "é", "ß",
-        "。", "．", "：", "／", " ", "\t", "\n", ",", ";", "&amp;", "&#39;", "&", "amp;", "\"", "'", "<", ">", "%20", "?", "#",
+        "。", "．", "：", "／", " ", "\t", "\n", ",", ";", "&amp;", "&#39;", "&", "amp;", '"', "'", "<", ">", "%20", "?", "#",
         "\\", "\u200d", "\u200b", "\ufeff", "\ufffe", "\ud800", "\x00", "a" * 32, "0" * 40, "F" * 64, "md5:", "CVE-", "2017-1234",
         "bc1q", "mailto:", "☃", "❤️", "日本", "urn:", "=", "0x",
     ],
@@ -76,12 +76,7 @@ def test_value_that_is_too_long_is_rejected(type_):
 @pytest.mark.parametrize("value", ["", "   ", "\t\r\n", "\u200b\ufeff", "\x00", "&#0;", "&nbsp;", "\ud800"])
 def test_empty_value_is_rejected(type_, value):
     raw = RawIndicator(type=type_, value=value)
-    expected = "not a URL: it has neither a scheme nor a host name whose end exists"
-    found = normalise(raw)
-    if type_ in (T.URL, T.URI) and value == "&nbsp;":  # a name that may stand in a query
-        assert found == Rejection(raw, expected)
-    else:
-        assert found == Rejection(raw, "the value is empty")
+    assert normalise(raw) == Rejection(raw, "the value is empty")
 
 
 @pytest.mark.parametrize("type_", list(T))

@@ -33,7 +33,14 @@ def test_single_label(name, expected):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("evil.com", True), ("evil.example", True), ("x.onion", True), ("invoice.doc", False), ("com", False), ("a." + "x" * 64, False)],
+    [
+        ("evil.com", True),
+        ("evil.example", True),
+        ("x.onion", True),
+        ("invoice.doc", False),
+        ("com", False),
+        ("a." + "x" * 64, False),
+    ],
 )
 def test_known_end(name, expected):
     assert has_known_end(name) is expected

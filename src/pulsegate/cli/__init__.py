@@ -21,8 +21,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="A self-hosted TAXII 1.1 server that republishes AlienVault OTX pulses, made for the Cisco Secure Email Gateway.",
-    epilog="Settings: the section 'pulsegate:' of opentaxii.yml (PULSEGATE_CONFIG names another file) and PULSEGATE_… variables.",
+    help="A self-hosted TAXII 1.1 server that republishes AlienVault OTX pulses to a Cisco Secure Email Gateway.",
+    epilog="Settings: section 'pulsegate:' of opentaxii.yml (or the file in PULSEGATE_CONFIG), PULSEGATE_… variables.",
 )
 
 

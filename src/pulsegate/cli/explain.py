@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pulsegate.cli.options import installation
 from pulsegate.cli.output import AsJSON, errors, instant, people, print_json, print_table, when
-from pulsegate.publication.explain import Explanation
-from pulsegate.publication.explain import explain as ask
+
+if TYPE_CHECKING:  # imported when it is needed, so that other commands start fast
+    from pulsegate.publication.explain import Explanation
 
 
 def explain(
@@ -19,6 +20,8 @@ def explain(
     as_json: AsJSON = False,
 ) -> None:
     """Say where VALUE stands: in which collections since when and from which pulses, or out by which rule."""
+    from pulsegate.publication.explain import explain as ask
+
     where = installation(context)
     found = ask(where.database, where.policy, value)
     if found is None:

@@ -25,12 +25,18 @@ def configure(level: int) -> None:
     if level > logging.DEBUG:
         processors.append(_brief)
     structlog.configure(
-        processors=[*processors, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)],
+        processors=[*processors, _renderer()],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[_Handler()], force=True)
+
+
+def _renderer() -> structlog.dev.ConsoleRenderer:
+    """Plain tracebacks: rich ones show local variables, and with them passwords and keys."""
+    plain = structlog.dev.plain_traceback
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=plain)
 
 
 def _redact(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

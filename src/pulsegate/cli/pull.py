@@ -6,20 +6,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-import pulsegate.sync.pull as sync
 from pulsegate.cli.options import installation
 from pulsegate.cli.output import AsJSON, people, print_json
 from pulsegate.cli.setup import otx_client, pace, prepare
 from pulsegate.errors import UsageError
-from pulsegate.publication.publish import Publication, publish_all
-from pulsegate.sync.intake import Intake
-from pulsegate.sync.pull import Outcome
+
+if TYPE_CHECKING:  # imported when a pull begins, so that help and other commands start fast
+    from pulsegate.publication.publish import Publication
+    from pulsegate.sync.intake import Intake
+    from pulsegate.sync.pull import Outcome
+    from pulsegate.sync.pull import Progress as Told
 
 
 class Bar:
@@ -39,9 +41,11 @@ class Bar:
 
 
 @contextmanager
-def _bar() -> Iterator[sync.Progress]:
+def _bar() -> Iterator[Told]:
+    from pulsegate.sync.pull import Silent
+
     if not sys.stderr.isatty():
-        yield sync.Silent()
+        yield Silent()
         return
     columns = (
         TextColumn("{task.description}"),
@@ -72,6 +76,8 @@ def pull(
         raise UsageError("pull takes files after --from", hint="Write: pulsegate pull --from FILE …")
     if files and full:
         raise UsageError("--full and --from don't go together", hint="Leave one of them out")
+    from pulsegate.sync import pull as sync
+
     where = installation(context)
     prepare(where)
     paths = [*(files or ()), *(more or ())]
@@ -101,14 +107,14 @@ def _report(outcome: Outcome, *, as_json: bool, from_otx: bool) -> None:
             "'pulsegate pulse show ID' and 'pulsegate explain VALUE' give the reasons"
         )
     if from_otx and not intake.pulses and not intake.unreadable:
-        people.print(
-            "OTX sent no pulses. To subscribe: open an author's or a pulse's page on OTX and choose Subscribe."
-        )
+        people.print("OTX sent no subscribed pulses. Open an author's or a pulse's page on OTX and choose Subscribe.")
     _say(outcome.publications)
 
 
 def publish(context: typer.Context, as_json: AsJSON = False) -> None:
     """Bring every collection up to date with what is stored and with the rules: additions, withdrawals, expiry."""
+    from pulsegate.publication.publish import publish_all
+
     where = installation(context)
     prepare(where)
     with _bar() as bar:

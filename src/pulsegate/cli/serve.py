@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pulsegate.cli import banner, processes
+from pulsegate.cli import banner
 from pulsegate.cli.options import Options
 from pulsegate.cli.setup import Installation, api_key, load_settings, make_first_accounts, open_installation, prepare
 from pulsegate.errors import PulsegateError, UsageError
@@ -29,6 +29,8 @@ def serve(
     ] = False,
 ) -> None:
     """Serve TAXII and, unless --no-worker is given, pull and publish on schedule."""
+    from pulsegate.cli import processes
+
     options: Options = context.obj
     demo = demo or options.demo or (demo_without_key and _has_no_key())
     where = open_installation(demo=demo, upgrade=True)

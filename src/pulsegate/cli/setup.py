@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -16,14 +17,14 @@ from pulsegate.curation.own import Own
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import OTXKeyError, SettingsError, UsageError
 from pulsegate.model.collection import CollectionKind
-from pulsegate.otx.client import OTXClient
-from pulsegate.otx.demo import demo_pulses
-from pulsegate.otx.simulator import Simulator
-from pulsegate.publication.publish import SUBSCRIBED
+from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.settings import Settings
 from pulsegate.store import accounts, collections, migrate, state
 from pulsegate.store.database import Database
-from pulsegate.sync.pull import Pace
+
+if TYPE_CHECKING:  # these make every command slow to start, and few need them
+    from pulsegate.otx.client import OTXClient
+    from pulsegate.sync.pull import Pace
 
 log = structlog.get_logger(__name__)
 
@@ -160,6 +161,8 @@ def new_password() -> str:
 
 
 def pace(found: Settings) -> Pace:
+    from pulsegate.sync.pull import Pace
+
     return Pace(page_size=found.otx.page_size, backoff=found.otx.backoff, backfill=found.otx.backfill)
 
 
@@ -171,10 +174,15 @@ def pulls(installation: Installation) -> bool:
 @contextmanager
 def otx_client(installation: Installation) -> Iterator[OTXClient]:
     """The client for OTX; in demo mode for the built-in simulator, which runs as long as the client is used."""
+    from pulsegate.otx.client import OTXClient
+
     if installation.demo:
-        with Simulator(demo_pulses(datetime.now(UTC)), api_key=DEMO_KEY, owner="demo") as simulator:
-            with OTXClient(simulator.url, DEMO_KEY) as client:
-                yield client
+        from pulsegate.otx.demo import demo_pulses
+        from pulsegate.otx.simulator import Simulator
+
+        simulator = Simulator(demo_pulses(datetime.now(UTC)), api_key=DEMO_KEY, owner="demo")
+        with simulator, OTXClient(simulator.url, DEMO_KEY) as client:
+            yield client
         return
     otx = installation.settings.otx
     if not otx.enabled:

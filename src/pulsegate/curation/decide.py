@@ -1,7 +1,7 @@
 """Whether an indicator belongs into a collection, and by which rule: pure decisions, each with its reason.
 
-Precedence: own domains and networks, protections, the collection's rules on the pulse and on the indicator, what the profile
-can express, activity and expiry. The first that speaks against the indicator decides.
+Precedence: own domains and networks, protections, the collection's rules on the pulse and on the indicator, what the
+profile can express, activity and expiry. The first that speaks against the indicator decides.
 """
 
 from __future__ import annotations

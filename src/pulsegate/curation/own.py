@@ -6,8 +6,7 @@ import ipaddress
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from pulsegate.model.indicator import IndicatorType, RawIndicator
-from pulsegate.model.indicator import Indicator as _Indicator
+from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
 from pulsegate.values.normalise import normalise
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -30,7 +29,7 @@ class Own:
             self._networks.append(ipaddress.ip_network(entry.strip(), strict=False))
         except ValueError:
             found = normalise(RawIndicator(type="domain", value=entry))
-            if not isinstance(found, _Indicator) or found.type not in _NAMES:
+            if isinstance(found, Rejection) or found.type not in _NAMES:
                 raise ValueError(f"{entry!r} is neither a domain nor a network") from None
             self._names.add(found.value)
 
@@ -66,7 +65,7 @@ class Own:
         except ValueError:
             return None
         for own in self._networks:
-            if own.version == network.version and own.overlaps(network):  # type: ignore[arg-type]
+            if own.version == network.version and own.overlaps(network):
                 return str(own)
         return None
 

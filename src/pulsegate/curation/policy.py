@@ -9,7 +9,7 @@ from pulsegate.curation.own import Own
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """``own`` is never served; the protections named in ``disabled`` are off everywhere (the demo serves reserved ones)."""
+    """``own`` is never served; the protections in ``disabled`` are off everywhere (the demo serves reserved values)."""
 
     own: Own = field(default_factory=lambda: Own(()))
     disabled: frozenset[str] = frozenset()

@@ -34,7 +34,7 @@ class IndicatorType(StrEnum):
 
     @property
     def family(self) -> str:
-        """What tells two values apart: the same name as ``domain`` and as ``hostname`` is one value, so is a URL/URI."""
+        """Within a family the same text is the same value: a name as ``domain`` or as ``hostname``, a URL or a URI."""
         return _FAMILIES.get(self, self.value)
 
 

@@ -22,6 +22,7 @@ from pulsegate.otx.transport import BoundedSession
 T = TypeVar("T")
 SUBSCRIBED_PULSE_IDS = f"{OTXv2.API_V1_ROOT}/pulses/subscribed_pulse_ids"
 OWNER = f"{OTXv2.API_V1_ROOT}/users/me"
+_SHORTEST_KEY = 8  # a shorter one is no secret, and its letters are in every message
 _KEY = re.compile(r"[!-~]+")
 
 
@@ -59,7 +60,7 @@ class OTXClient:
             proxy_https=proxy,
             server=self.url,
             user_agent=user_agent,
-            verify=str(ca_file) if ca_file else True,
+            verify=_checked_ca_file(ca_file),
         )
         self._otx.request_session = self._session
 
@@ -152,7 +153,8 @@ class OTXClient:
 
     def _hide_key(self, error: OTXError) -> None:
         """OTX's own words may repeat the key; ours and the logs don't."""
-        error.message = error.message.replace(self._key, "…")
+        if len(self._key) >= _SHORTEST_KEY:
+            error.message = error.message.replace(self._key, "…")
         error.args = (error.message,)
 
 
@@ -188,3 +190,11 @@ def _checked_proxy(proxy: str | None) -> str | None:
     if not fits:
         raise OTXError("is not the address of an HTTP proxy", resource="otx.proxy", hint="Write http://host:port")
     return proxy or None
+
+
+def _checked_ca_file(path: Path | None) -> str | bool:
+    if path is None:
+        return True
+    if not path.is_file():
+        raise OTXError(f"{path} is no file", resource="otx.ca_file", hint="Name a PEM file of certificates to trust")
+    return str(path)

@@ -95,7 +95,9 @@ class JSONStream:
             return False
         waiting = self._text[self._at :]
         new = self._read(max(CHUNK, len(waiting)))
-        self._ended = not new
+        if not new:
+            self._ended = True
+            return False
         self._before += self._at
         self._text, self._at = waiting + new, 0
-        return bool(new)
+        return True

@@ -17,6 +17,7 @@ CHUNK = 65_536  # bytes read at a time
 MAX_ERROR_BODY = 65_536  # bytes of an error's body that are read for its words
 MAX_REDIRECTS = 3
 URL_HINT = "Check otx.url"
+_SUCCESS = range(200, 300)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -52,6 +53,10 @@ class BoundedSession(requests.Session):
         except (requests.exceptions.RequestException, OSError) as error:
             raise failures.from_exception(asked, error, seconds=seconds()) from error
 
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - the base's signature
+        """None: requests prepares the next request even when it may not follow, and reads the whole body for it."""
+        return None
+
     def _follow(self, url: str, options: dict[str, Any]) -> requests.Response:
         """The answer, after redirects within OTX's own scheme, host and port; any other one would give the key away."""
         asked = _asked(url)
@@ -60,14 +65,14 @@ class BoundedSession(requests.Session):
             if not answer.is_redirect:
                 return answer
             answer.close()
-            target = urljoin(url, answer.headers["Location"])
-            if not _same_origin(target, url):
+            target = _within_origin(url, answer.headers["Location"])
+            if target is None:
                 raise OTXAnswerError("OTX redirects to another host; not followed", resource=asked, hint=URL_HINT)
             url = target
         raise OTXAnswerError("OTX redirects in a circle", resource=asked, hint=URL_HINT)
 
     def _whole(self, answer: requests.Response, asked: str, seconds: Callable[[], float]) -> requests.Response:
-        if not answer.ok or answer.is_redirect:
+        if answer.status_code not in _SUCCESS:
             body = _beginning(answer)
             raise failures.from_answer(asked, answer.status_code, answer.headers, body, seconds=seconds())
         parts, size = [], 0
@@ -96,11 +101,13 @@ def _asked(url: str) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
-def _same_origin(url: str, other: str) -> bool:
+def _within_origin(url: str, location: str) -> str | None:
+    """Where ``location`` leads from ``url``; None when that is another scheme, host or port, or no URL at all."""
     try:
-        return _origin(urlsplit(url)) == _origin(urlsplit(other))
-    except ValueError:  # no URL at all
-        return False
+        target = urljoin(url, location)
+        return target if _origin(urlsplit(target)) == _origin(urlsplit(url)) else None
+    except ValueError:
+        return None
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:

@@ -10,7 +10,8 @@ import structlog
 
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import ConversionError
-from pulsegate.model.collection import Collection, CollectionKind
+from pulsegate.model.collection import Collection
+from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.labels import EARLIEST, Labels
 from pulsegate.publication.plan import Plan, deduplicated, each, pulse_identity
 from pulsegate.publication.verdicts import Verdicts
@@ -53,15 +54,6 @@ class _Rendered:
     pulse: StoredPulse
     content: bytes
     placed: list[tuple[bytes, int]]  # identity of the placement, key of the indicator
-
-
-def author_collection(author: str) -> Collection:
-    """The collection of one author, named as OTX names it (a space is written ``+``)."""
-    name = f"user_{author.replace(' ', '+')}"[:300]
-    return Collection(name=name, kind=CollectionKind.AUTHOR, author=author, description=f"Pulses by {author}")
-
-
-SUBSCRIBED = Collection(name="subscribed", kind=CollectionKind.SUBSCRIBED, description="All subscribed pulses")
 
 
 def publish_all(

@@ -97,7 +97,7 @@ class CollectionSettings(Section):
         )
 
 
-def _protections(value: bool | list[str]) -> frozenset[str] | None:  # noqa: FBT001 - the shape in opentaxii.yml
+def _protections(value: bool | list[str]) -> frozenset[str] | None:
     if isinstance(value, bool):
         return None if value else frozenset()
     return frozenset(value)
@@ -165,7 +165,7 @@ class Settings(Section):
         timedelta(minutes=10), description="a collection is served after this time even if its backfill goes on"
     )
     own: list[str] = Field([], description="your own domains and networks; they are never served")
-    otx: OTXSettings = OTXSettings()  # type: ignore[call-arg]  # pydantic's plugin is not used
+    otx: OTXSettings = OTXSettings()
     collections: list[CollectionSettings] = []
 
     @model_validator(mode="after")

@@ -66,7 +66,7 @@ def _source(pulse: Pulse, limit: int) -> InformationSource:
         identity=Identity(name=SOURCE),
         description=text(cut("\n".join(_context(pulse, others)), limit)) or None,
         time=Time(produced_time=pulse.created),
-        references=References(*addresses) if addresses else None,
+        references=References(addresses) if addresses else None,
     )
     if pulse.author:
         author = InformationSource(identity=Identity(name=text(cut(pulse.author, NAME_LIMIT))))

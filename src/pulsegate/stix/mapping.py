@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -27,6 +28,8 @@ class Form:
     attach: Attach | None = None  # adds what stands in place of an observable
     not_esa: str | None = None  # why the appliance does not get it; None: it does
 
+
+_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]+")
 
 _IP = "IP Watchlist"
 _DOMAIN = "Domain Watchlist"
@@ -100,6 +103,8 @@ def expressible(type: IndicatorType, value: str, content: str, profile: Profile)
         if type is IndicatorType.URI and not objects.is_absolute(value):
             return _PATH_ONLY
         return MAPPING[type].not_esa
+    if type is IndicatorType.CVE and not _CVE.fullmatch(value):
+        return "no CVE number: STIX takes CVE-, four digits, - and digits only"
     if type is IndicatorType.YARA and not content.strip():
         return "no rule text: OTX sent the name of a YARA rule without the rule"
     if type is IndicatorType.OSQUERY and not mechanisms.query(value, content):

@@ -17,7 +17,8 @@ from pulsegate.errors import ConversionError
 from pulsegate.model.collection import Profile
 from pulsegate.model.indicator import Indicator
 from pulsegate.model.pulse import Pulse
-from pulsegate.stix import context, header, indicators, names
+from pulsegate.stix import context, header, names
+from pulsegate.stix.indicators import build, moment
 from pulsegate.stix.mapping import MAPPING
 
 TEXT_LIMIT = 32_000
@@ -25,32 +26,32 @@ _INDICATOR_REACH = "../../descendant-or-self::node() | ../../descendant-or-self:
 
 
 def render(
-    pulse: Pulse, entries: Sequence[Indicator], profile: Profile = Profile.FULL, *, text_limit: int = TEXT_LIMIT
+    pulse: Pulse, indicators: Sequence[Indicator], profile: Profile = Profile.FULL, *, text_limit: int = TEXT_LIMIT
 ) -> bytes:
-    """One STIX_Package, version 1.2, in UTF-8, with the indicators ``entries`` of ``pulse`` in their order.
+    """One STIX_Package, version 1.2, in UTF-8, with ``indicators`` of ``pulse`` in their order.
 
     The description, the references and the context of the pulse are cut at ``text_limit`` characters each. No two
-    entries may have the same identity, as ids derive from it. Raises ConversionError, with the indicator's identity
+    indicators may have the same identity, as ids derive from it. Raises ConversionError, with the indicator's identity
     or the pulse's id as its resource, for what can't be written.
     """
     try:
-        document = _document(pulse, entries, profile, text_limit)
-        return _write(document, _prefixes(pulse, entries, profile))
+        document = _document(pulse, indicators, profile, text_limit)
+        return _write(document, _prefixes(pulse, indicators, profile))
     except ConversionError as error:
         if error.resource:
             raise
         raise ConversionError(error.message, resource=pulse.id) from error
 
 
-def _document(pulse: Pulse, entries: Sequence[Indicator], profile: Profile, limit: int) -> STIXType:
+def _document(pulse: Pulse, indicators: Sequence[Indicator], profile: Profile, limit: int) -> STIXType:
     opening = header.build(pulse, limit)  # first: it refuses a pulse whose texts no id can be derived from
     document = _frame(pulse, profile, limit)
     document.STIX_Header = opening
-    if entries:
-        nodes = [indicators.build(pulse, entry, profile) for entry in entries]
-        _share(nodes, pulse, entries, profile)
+    if indicators:
+        nodes = [build(pulse, indicator, profile) for indicator in indicators]
+        _share(nodes, pulse, indicators, profile)
         document.Indicators = IndicatorsType(Indicator=nodes)
-    document.id = names.name("package", names.key(pulse.id, profile, *(entry.identity for entry in entries)))
+    document.id = names.name("package", names.key(pulse.id, profile, *(indicator.identity for indicator in indicators)))
     return document
 
 
@@ -64,24 +65,24 @@ def _frame(pulse: Pulse, profile: Profile, limit: int) -> STIXType:
     return document
 
 
-def _share(nodes: Sequence[Any], pulse: Pulse, entries: Sequence[Indicator], profile: Profile) -> None:
+def _share(nodes: Sequence[Any], pulse: Pulse, indicators: Sequence[Indicator], profile: Profile) -> None:
     """Give each indicator what is the same for all of them, written once instead of five hundred times."""
     producer = _Once(header.producer(pulse).to_obj())
     # The appliance's profile stays plain: there the marking of the header covers the indicators too.
     handling = _Once(header.marking(pulse.tlp, _INDICATOR_REACH).to_obj()) if profile is Profile.FULL else None
     confidences: dict[datetime, _Once] = {}
-    for node, entry in zip(nodes, entries, strict=True):
-        moment = indicators.moment(pulse, entry)
-        if moment not in confidences:
-            confidences[moment] = _Once(_confidence(moment))
+    for node, indicator in zip(nodes, indicators, strict=True):
+        at = moment(pulse, indicator)
+        if at not in confidences:
+            confidences[at] = _Once(_confidence(at))
         node.Producer = producer
         node.Handling = handling
-        node.Confidence = confidences[moment]
+        node.Confidence = confidences[at]
 
 
-def _confidence(moment: datetime) -> Any:
+def _confidence(at: datetime) -> Any:
     """High, because Trend Micro's appliance drops everything else."""
-    return Confidence(value=HighMediumLow(HighMediumLow.TERM_HIGH), timestamp=moment).to_obj()
+    return Confidence(value=HighMediumLow(HighMediumLow.TERM_HIGH), timestamp=at).to_obj()
 
 
 class _Once:
@@ -99,8 +100,8 @@ class _Once:
         write(self._text)
 
 
-def _prefixes(pulse: Pulse, entries: Sequence[Indicator], profile: Profile) -> frozenset[str]:
-    types = {entry.type for entry in entries}
+def _prefixes(pulse: Pulse, indicators: Sequence[Indicator], profile: Profile) -> frozenset[str]:
+    types = {indicator.type for indicator in indicators}
     extra = context.prefixes(pulse) if profile is Profile.FULL else frozenset()
     return names.BASE.union(extra, *(MAPPING[type_].prefixes for type_ in types))
 

@@ -58,7 +58,7 @@ def remove(connection: sa.Connection, name: str) -> None:
 
 
 def grant(connection: sa.Connection, name: str, collection: str, right: str) -> None:
-    """Let the account read or write ``collection`` (``*``: every one, those to come included). Writing includes reading."""
+    """Let the account read or write ``collection`` (``*``: every one, those to come included); writers read too."""
     account = get(connection, name)
     if collection == EVERY:
         _put_rights(connection, account.id, True, account.writes_all or right == WRITE)
@@ -115,7 +115,7 @@ def _hash(name: str, password: str) -> str:
     return generate_password_hash(password)
 
 
-def _put_rights(connection: sa.Connection, identifier: int, reads: bool, writes: bool) -> None:  # noqa: FBT001
+def _put_rights(connection: sa.Connection, identifier: int, reads: bool, writes: bool) -> None:
     connection.execute(sa.delete(account_rights).where(account_rights.c.account_id == identifier))
     if reads or writes:
         row = {"account_id": identifier, "reads_all": reads, "writes_all": writes}

@@ -1,6 +1,6 @@
 """Content blocks and the indicators placed in them.
 
-A new block is staged first: a row that is linked to no collection, so that nobody, a stock OpenTAXII included, serves it.
+A new block is staged first: a row that is linked to no collection, so that nobody serves it, no stock OpenTAXII either.
 Publishing it gives it its label and its link, and places its indicators, in one short transaction.
 """
 
@@ -13,7 +13,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from pulsegate.store.collections import STIX_BINDING
-from pulsegate.store.database import now
+from pulsegate.store.database import inserted_key, now
 from pulsegate.store.tables import blocks, collection_to_content_block, content_blocks, data_collections, placements
 
 
@@ -30,7 +30,7 @@ class Placement:
 def stage(connection: sa.Connection, collection_id: int, pulse_pk: int, content: bytes) -> int:
     """Store a block that nobody is served yet; gives its key."""
     row = {"date_created": now(connection), "content": content, "binding_id": STIX_BINDING}
-    key = int(connection.execute(sa.insert(content_blocks).values(row)).inserted_primary_key[0])
+    key = inserted_key(connection.execute(sa.insert(content_blocks).values(row)))
     mine = {"content_block_id": key, "collection_id": collection_id, "pulse_pk": pulse_pk}
     connection.execute(sa.insert(blocks).values(mine))
     return key

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
-from pulsegate.store.database import now
+from pulsegate.store.database import inserted_key, now
 from pulsegate.store.tables import (
     blocks,
     collection_rules,
@@ -103,7 +103,7 @@ def _insert(connection: sa.Connection, collection: Collection) -> int:
         "available": True,
         "volume": 0,
     }
-    identifier = int(connection.execute(sa.insert(data_collections).values(row)).inserted_primary_key[0])
+    identifier = inserted_key(connection.execute(sa.insert(data_collections).values(row)))
     rules = {"collection_id": identifier, "kind": collection.kind.value, "author": collection.author}
     connection.execute(sa.insert(collection_rules).values(rules | {"rules": _dump(collection)}))
     links = [{"service_id": service, "collection_id": identifier} for service in ("collections", "poll")]

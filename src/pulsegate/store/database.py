@@ -17,6 +17,13 @@ from pulsegate.errors import StoreError
 BUSY_TIMEOUT = 30  # seconds that a writer waits for another one on SQLite
 
 
+def inserted_key(result: sa.CursorResult[Any]) -> int:
+    """The key that an INSERT of one row got."""
+    row = result.inserted_primary_key
+    assert row is not None
+    return int(row[0])
+
+
 class Database:
     """The engine and its transactions. Make one in each process, after any fork."""
 
@@ -38,7 +45,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that takes SQLite's write lock at once, so that it can't fail in its middle; committed at the end."""
+        """A transaction, committed at the end. It takes SQLite's write lock at once, so as not to fail half-way."""
         with _explained(self), self.engine.connect() as connection:
             connection.execution_options(pulsegate_immediate=True)
             with connection.begin():

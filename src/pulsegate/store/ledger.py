@@ -1,7 +1,7 @@
 """The ledger row of a collection: what publications and polls agree by.
 
-``frontier``: no label at or before it will ever be given again. A publication locks the row first and labels after it; a
-poll raises it to the end that it answers, before it reads. Both are one short transaction, so neither waits long.
+``frontier``: no label at or before it will ever be given again. A publication locks the row first and labels after it;
+a poll raises it to the end that it answers, before it reads. Both are one short transaction, so neither waits long.
 """
 
 from __future__ import annotations
@@ -41,10 +41,14 @@ def lock(connection: sa.Connection, name: str) -> Ledger:
 
 
 def record(connection: sa.Connection, name: str, last_label: datetime) -> Ledger:
-    """Record a publication whose last label is ``last_label``, within the transaction of ``lock``; gives the new row."""
+    """Record a publication by its last label, within the transaction of ``lock``; gives the new row."""
     frontier = _round_up(last_label, timedelta(milliseconds=1))
     there = ledgers.c.name == name
-    values = {"frontier": sa.case((ledgers.c.frontier < frontier, sa.literal(frontier, UTCDateTime())), else_=ledgers.c.frontier)}
+    values = {
+        "frontier": sa.case(
+            (ledgers.c.frontier < frontier, sa.literal(frontier, UTCDateTime())), else_=ledgers.c.frontier
+        )
+    }
     connection.execute(sa.update(ledgers).where(there).values(values | {"revision": ledgers.c.revision + 1}))
     return lock(connection, name)
 
@@ -58,7 +62,7 @@ def open_(connection: sa.Connection, name: str) -> bool:
 def answered_end(database: Database, name: str, asked: datetime | None, skew: timedelta) -> datetime:
     """The inclusive end that a poll of the collection answers, after making sure that no later label lies before it.
 
-    No end, or one later than now + ``skew``: everything up to the frontier, which is raised to now when it has grown old.
+    No end, or one later than now + ``skew``: all up to the frontier, which is raised to now when it has grown old.
     Otherwise the end asked for, also when it lies a little ahead: clients that keep their own time go on from it.
     """
     with database.read() as connection:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.model.tlp import TLP
-from pulsegate.store.database import now
+from pulsegate.store.database import inserted_key, now
 from pulsegate.store.digests import digest, storable
 from pulsegate.store.tables import indicators, pulses
 
@@ -68,7 +68,7 @@ def put(
         return Change.UNCHANGED
     values = _pulse_row(pulse) | {"fingerprint": mark, "active": True, "stored": now(connection)}
     if known is None:
-        pk = int(connection.execute(sa.insert(pulses).values(values)).inserted_primary_key[0])
+        pk = inserted_key(connection.execute(sa.insert(pulses).values(values)))
     else:
         pk = int(known.pk)
         connection.execute(sa.update(pulses).where(pulses.c.pk == pk).values(values))
@@ -119,7 +119,7 @@ def _fingerprint(pulse: Pulse, found: Iterable[Indicator]) -> bytes:
 
 
 def _to_pulse(row: Any) -> Pulse:
-    details = {
+    details: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(row.details).items()
     }
     return Pulse(
@@ -184,7 +184,7 @@ def count_indicators(connection: sa.Connection) -> int:
 def indicator_counts(connection: sa.Connection) -> dict[int, int]:
     """How many indicators each pulse has, by the pulse's key."""
     query = sa.select(indicators.c.pulse_pk, sa.func.count()).group_by(indicators.c.pulse_pk)
-    return {pk: number for pk, number in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def indicators_of(connection: sa.Connection, pulse_pk: int) -> list[StoredIndicator]:

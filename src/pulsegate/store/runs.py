@@ -7,7 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from pulsegate.store.database import Database, now
+from pulsegate.store.database import Database, inserted_key, now
 from pulsegate.store.locks import PULL, is_held
 from pulsegate.store.tables import runs
 
@@ -33,7 +33,7 @@ def begin(connection: sa.Connection) -> int:
     died = {"outcome": FAILED, "error": DIED, "finished": now(connection)}
     connection.execute(sa.update(runs).where(runs.c.outcome == RUNNING).values(died))
     values = {"kind": PULL, "started": now(connection), "outcome": RUNNING, "pulses": 0, "indicators": 0}
-    return int(connection.execute(sa.insert(runs).values(values)).inserted_primary_key[0])
+    return inserted_key(connection.execute(sa.insert(runs).values(values)))
 
 
 def advance(connection: sa.Connection, pk: int, pulses: int, indicators: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +19,8 @@ from pulsegate.model.indicator import RawIndicator, Rejection
 from pulsegate.otx.client import OTXClient
 from pulsegate.otx.documents import documents
 from pulsegate.otx.parse import ReadPulse, read_indicators
-from pulsegate.publication.publish import Publication, author_collection, publish_all
+from pulsegate.publication.built_in import author_collection
+from pulsegate.publication.publish import Publication, publish_all
 from pulsegate.store import collections, runs, state
 from pulsegate.store.database import Database, now
 from pulsegate.store.locks import PULL, hold
@@ -167,7 +169,7 @@ class _Walk:
     def _pages(self, since: datetime, intake: Intake, progress: Progress) -> None:
         number = 1
         while True:
-            page = self._ask(lambda number=number: self._client.subscribed(number, self._pace.page_size, since))
+            page = self._ask(partial(self._client.subscribed, number, self._pace.page_size, since))
             take(self._database, page.results, intake, self._complete)
             progress.fetched(intake, page.count)
             if not page.has_next or not page.results:
@@ -181,9 +183,7 @@ class _Walk:
         number = 1
         while True:
             page = self._ask(
-                lambda number=number: self._client.pulse_indicators(
-                    read.pulse.id, number, INDICATORS_PAGE, include_inactive=True
-                )
+                partial(self._client.pulse_indicators, read.pulse.id, number, INDICATORS_PAGE, include_inactive=True)
             )
             rows = read_indicators(page.results)
             found += rows.indicators

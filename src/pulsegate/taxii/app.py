@@ -38,7 +38,7 @@ def create(database_url: str, *, domain: str | None, skew: timedelta, open_after
     server = PulsegateServer(PulsegateTAXII1Server(configuration), AuthAPI(database_url))
     app: Flask = create_app(server)
     app.debug = False
-    app.wsgi_app = _accepting(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = _accepting(app.wsgi_app)  # type: ignore[assignment, method-assign]
     app.add_url_rule("/", "front", _front)
     app.add_url_rule("/healthz", "healthz", lambda: Response("ok\n", mimetype="text/plain"))
     return app

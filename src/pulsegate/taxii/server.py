@@ -13,7 +13,7 @@ from opentaxii.auth import AuthManager
 from opentaxii.server import ServerMapping, TAXII1Server, TAXIIServer
 from opentaxii.taxii.exceptions import FailureStatus, StatusMessageException
 from opentaxii.taxii.http import make_taxii_response
-from opentaxii.taxii.services import CollectionManagementService, DiscoveryService
+from opentaxii.taxii.services import CollectionManagementService, DiscoveryService, InboxService
 from opentaxii.taxii.status import process_status_exception
 
 from pulsegate.taxii.auth import AuthAPI
@@ -40,6 +40,7 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
         "discovery": _Discovery,
         "collection_management": _CollectionManagement,
         "poll": WindowedPollService,
+        "inbox": InboxService,  # asked for by name when collections are listed; no such service is offered
     }
 
     def get_endpoint(self, relative_path: str) -> Callable[[], Response] | None:

@@ -17,6 +17,7 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 IPV4_PATTERN = rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}"
 _IPV4 = re.compile(IPV4_PATTERN)
 _FOUR_NUMBERS = re.compile(r"[0-9]{1,}(?:\.[0-9]{1,}){3}")
+_COLONS = re.compile(r"[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:%.*)?")
 _IPV4_PORT = re.compile(r"([0-9.]+):([0-9]+)")
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.%]+)\](?::([0-9]+))?")
 _RANGE = re.compile(r"([0-9A-Fa-f.:]+)\s?[-\u2013]\s?[0-9A-Fa-f.:]+")
@@ -28,7 +29,7 @@ Reading = tuple[IndicatorType, str]
 def looks_like_address(text: str) -> bool:
     """Whether the text can only be meant as an address or a network, right or wrong."""
     front = text.partition("/")[0]
-    return bool(_FOUR_NUMBERS.fullmatch(front.partition(":")[0])) or front.count(":") > 1 or text.startswith("[")
+    return bool(_FOUR_NUMBERS.fullmatch(front.partition(":")[0]) or _COLONS.fullmatch(front) or front.startswith("["))
 
 
 def address(text: str) -> Reading:
@@ -37,7 +38,7 @@ def address(text: str) -> Reading:
     ``1.2.3.4:8080`` is the address (the author named it; the port is noise), ``1.2.3.4/32`` too; a network loses its
     host bits; an IPv4 address mapped into IPv6 is IPv4. Leading zeros and integers are refused: readers differ on them.
     """
-    limit(text, _LONGEST_INPUT)
+    limit(text, _LONGEST_INPUT, WHAT)
     front, slash, length = text.partition("/")
     if slash:
         return _network(front.strip(), length.strip())

@@ -34,7 +34,7 @@ def bitcoin_address(value: str) -> str:
     Raises NoValueError.
     """
     text = tidy(value)
-    limit(text, _LONGEST_INPUT)
+    limit(text, _LONGEST_INPUT, WHAT)
     if text[:8].lower() == "bitcoin:":
         text = text[8:].partition("?")[0]
     if match := _BECH32_ADDRESS.fullmatch(text.lower()):

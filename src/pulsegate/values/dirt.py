@@ -32,7 +32,7 @@ def tidy(text: str) -> str:
 
 def _settled(text: str) -> str:
     for _ in range(_ROUNDS):
-        cleaned = unicodedata.normalize("NFKC", unescape(without_junk(text)))
+        cleaned = unicodedata.normalize("NFKC", unescape(without_junk(text))).replace("\u3002", ".")
         if cleaned == text:
             return cleaned
         text = cleaned

@@ -27,10 +27,10 @@ def show(character: str) -> str:
     return f'"{character}"' if visible else f"U+{ord(character):04X}"
 
 
-def limit(text: str, characters: int) -> None:
-    """Refuse a text of more than ``characters``. Raises NoValueError."""
+def limit(text: str, characters: int, what: str = "") -> None:
+    """Refuse a text of more than ``characters``; ``what`` begins the reason. Raises NoValueError."""
     if len(text) > characters:
-        raise NoValueError(f"longer than {characters:,} characters")
+        raise NoValueError(f"{what}: longer than {characters:,} characters".removeprefix(": "))
 
 
 def is_glued(text: str, is_one: Callable[[str], bool]) -> bool:

@@ -21,11 +21,11 @@ Reading = tuple[IndicatorType, str]
 
 def address_field(value: str) -> Reading:
     """IPv4, IPv6 and CIDR: told apart by the value. A URL or a name in there is read as such. Raises NoValueError."""
-    text = refang(tidy(value))
+    text = refang(tidy(value)).rstrip("./")
     try:
         return address(text)
     except NoValueError:
-        found = None if _has_network(text) else _url(value) or _known_name(text)
+        found = None if _has_network(text) else _elsewhere(value, text)
         if found is None:
             raise
         return found
@@ -34,11 +34,11 @@ def address_field(value: str) -> Reading:
 def name_field(declared: IndicatorType, value: str) -> Reading:
     """Domain and hostname, kept as declared. An address, a URL or a mailbox is read as such. Raises NoValueError."""
     text = refang(tidy(value)).removeprefix("@")
-    if looks_like_address(text) and (_has_network(text) or "/" not in text):
-        return address(text)
-    if "@" in text and "/" not in text:
-        return IndicatorType.EMAIL, mailbox(text)
-    bare = text.rstrip("/")
+    bare = text.rstrip("./")
+    if looks_like_address(bare) and (_has_network(bare) or "/" not in bare):
+        return address(bare)
+    if "@" in bare and "/" not in bare:
+        return IndicatorType.EMAIL, mailbox(bare)
     if "/" in bare:
         found = _url(value)
         if found is not None:
@@ -64,6 +64,8 @@ def url_field(declared: IndicatorType, value: str) -> Reading:
     text = unwrapped(value)
     if url := absolute(text):
         return declared, url
+    if text[:7].lower() == "mailto:":
+        return IndicatorType.EMAIL, mailbox(refang(tidy(text)))
     if not any(sign in text for sign in "/?#\\") and (found := _bare(text)):
         return found
     if url := without_scheme(text):
@@ -76,11 +78,19 @@ def url_field(declared: IndicatorType, value: str) -> Reading:
 def _bare(text: str) -> Reading | None:
     """A mailbox, address or name without a port, where a URL was declared."""
     plain = refang(tidy(text))
-    if "@" in plain and (plain.lower().startswith("mailto:") or ":" not in plain):
+    if "@" in plain and ":" not in plain:
         return IndicatorType.EMAIL, mailbox(plain)
     if looks_like_address(plain) and (plain.count(":") != 1):
         return address(plain)
     return None if ":" in plain else _known_name(plain)
+
+
+def _elsewhere(value: str, text: str) -> Reading | None:
+    """A URL or a name, where an address was declared; None when it is neither."""
+    try:
+        return _url(value) or _known_name(text)
+    except NoValueError:
+        return None
 
 
 def _known_name(text: str) -> Reading | None:

@@ -68,7 +68,7 @@ def is_hex(text: str) -> bool:
 
 def _digits(declared: IndicatorType, value: str) -> str:
     text = tidy(value)
-    limit(text, _LONGEST_INPUT)
+    limit(text, _LONGEST_INPUT, _NAMES[declared])
     if match := _PREFIX.match(text):
         text = text[match.end() :]
     text = text.removeprefix("0x").lower()

@@ -131,6 +131,8 @@ def _place(text: str) -> str:
         type_, found = ipv6(match[1], WHAT)
         found = f"[{found}]" if type_ is IndicatorType.IPV6 else found
         digits = match[2]
+    elif looks_like_address(text) and text.count(":") > 1:
+        raise NoValueError(f"{WHAT}: an IPv6 address without brackets")
     else:
         front, _, digits = text.partition(":")
         found = _host(front)
@@ -142,7 +144,7 @@ def _host(text: str) -> str:
     if not text:
         raise NoValueError(f"{WHAT}: there is no host")
     if has_white_space(text):
-        raise NoValueError(f"{WHAT}: {WHITE_SPACE} of the host")
+        raise NoValueError(f"{WHAT}: {WHITE_SPACE} the host")
     return ipv4(text, WHAT) if looks_like_address(text) else plain_name(text, WHAT)
 
 

@@ -28,7 +28,7 @@ def mailbox(text: str) -> str:
 
     Raises NoValueError.
     """
-    limit(text, _LONGEST_INPUT)
+    limit(text, _LONGEST_INPUT, WHAT)
     if (match := _DISPLAYED.fullmatch(text)) and "@" in match[1]:
         text = match[1].strip()
     if text[:7].lower() == "mailto:":
@@ -56,6 +56,8 @@ def _local(local: str) -> str:
 
 
 def _domain(domain: str) -> str:
+    if not domain:
+        raise NoValueError(f"{WHAT}: nothing stands after the @")
     match = _LITERAL.fullmatch(domain)
     if not match:
         return host(domain, WHAT)

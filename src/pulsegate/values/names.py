@@ -12,7 +12,6 @@ import idna
 
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.values.fault import (
-    EMPTY,
     PORT,
     SEVERAL,
     WHITE_SPACE,
@@ -58,10 +57,10 @@ def name(text: str) -> str:
 
 def host(text: str, what: str = WHAT) -> str:
     """The normal form of a name alone: no port, no wildcard. ``what`` begins the reason. Raises NoValueError."""
-    limit(text, _LONGEST_INPUT)
-    text = text.rstrip(".\u3002\uff0e\uff61")
+    limit(text, _LONGEST_INPUT, what)
+    text = text.rstrip(".\u3002")
     if not text:
-        raise NoValueError(f"{what}: {EMPTY}")
+        raise NoValueError(f"{what}: there is no name")
     found = text.lower() if text.isascii() else _encode(text)
     try:
         _check(found)
