@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -102,11 +104,14 @@ def verify(connection: sa.Connection, name: str, password: str) -> Account | Non
     """The account, when ``password`` is its password. Takes as long for a name that does not exist."""
     there = accounts.c.username == name
     stored = connection.scalar(sa.select(accounts.c.password_hash).where(there))
-    matches = check_password_hash(stored or _DUMMY, password)
+    matches = check_password_hash(stored or _dummy(), password)
     return find(connection, name) if stored and matches else None
 
 
-_DUMMY = generate_password_hash("no account has this password")
+@cache
+def _dummy() -> str:
+    """A hash that no password fits, made on first use: it takes a tenth of a second."""
+    return generate_password_hash(secrets.token_hex(32))
 
 
 def _hash(name: str, password: str) -> str:

@@ -56,12 +56,15 @@ def put(
     pulse: Pulse,
     found: Sequence[Indicator],
     protect: Callable[[Indicator], str | None],
+    *,
+    whole: bool = True,
 ) -> Change:
-    """Store ``pulse`` with ``found`` as its whole set of indicators; ``protect`` names the protection of a value.
+    """Store ``pulse`` with ``found``, by default its whole set of indicators; ``protect`` names a value's protection.
 
-    What is the same as before is not written again, so that it keeps its row, and its place in the feed.
+    What is the same as before is not written again, so that it keeps its row, and its place in the feed. A set that is
+    not whole withdraws nothing.
     """
-    mark = _fingerprint(pulse, found)
+    mark = _fingerprint(pulse, found, whole=whole)
     known = connection.execute(sa.select(pulses.c.pk, pulses.c.fingerprint).where(pulses.c.id == pulse.id)).first()
     if known is not None and known.fingerprint == mark:
         connection.execute(sa.update(pulses).where(pulses.c.pk == known.pk).values(active=True))
@@ -72,16 +75,18 @@ def put(
     else:
         pk = int(known.pk)
         connection.execute(sa.update(pulses).where(pulses.c.pk == pk).values(values))
-    _replace_indicators(connection, pk, found, protect)
+    gone = _put_indicators(connection, pk, found, protect)
+    if whole:
+        _delete_indicators(connection, gone)
     return Change.NEW if known is None else Change.CHANGED
 
 
-def _replace_indicators(
+def _put_indicators(
     connection: sa.Connection, pulse_pk: int, found: Sequence[Indicator], protect: Callable[[Indicator], str | None]
-) -> None:
-    before = {
-        row.identity: row for row in connection.execute(sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk))
-    }
+) -> list[int]:
+    """Insert and update; gives the keys of the stored ones that ``found`` lacks."""
+    query = sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk)
+    before = {row.identity: row for row in connection.execute(query)}
     new: list[dict[str, Any]] = []
     for indicator in found:
         row = _indicator_row(pulse_pk, indicator, protect)
@@ -92,7 +97,11 @@ def _replace_indicators(
             connection.execute(sa.update(indicators).where(indicators.c.pk == old.pk).values(row | {"failure": None}))
     if new:
         connection.execute(sa.insert(indicators), new)
-    for chunk in _chunks([row.pk for row in before.values()]):
+    return [row.pk for row in before.values()]
+
+
+def _delete_indicators(connection: sa.Connection, keys: Sequence[int]) -> None:
+    for chunk in _chunks(keys):
         connection.execute(sa.delete(indicators).where(indicators.c.pk.in_(chunk)))
 
 
@@ -114,8 +123,8 @@ def _indicator_row(pulse_pk: int, indicator: Indicator, protect: Callable[[Indic
     }
 
 
-def _fingerprint(pulse: Pulse, found: Iterable[Indicator]) -> bytes:
-    return digest(repr(pulse), *(repr(indicator) for indicator in found))
+def _fingerprint(pulse: Pulse, found: Iterable[Indicator], *, whole: bool) -> bytes:
+    return digest(repr(whole), repr(pulse), *(repr(indicator) for indicator in found))
 
 
 def _to_pulse(row: Any) -> Pulse:
@@ -170,7 +179,9 @@ def every(connection: sa.Connection, author: str | None = None) -> Iterator[Stor
 
 
 def authors(connection: sa.Connection) -> list[str]:
-    return list(connection.scalars(sa.select(pulses.c.author).distinct().order_by(pulses.c.author)))
+    """The authors that are known by name."""
+    query = sa.select(pulses.c.author).where(pulses.c.author != "").distinct().order_by(pulses.c.author)
+    return list(connection.scalars(query))
 
 
 def count(connection: sa.Connection) -> int:

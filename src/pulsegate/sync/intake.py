@@ -42,7 +42,7 @@ def take(
     with database.write() as connection:
         for one in read:
             found, rejections = clean((*one.indicators, *one.unreadable))
-            change = pulses.put(connection, one.pulse, found, _protect)
+            change = pulses.put(connection, one.pulse, found, _protect, whole=not one.more_indicators)
             quarantine.replace(connection, one.pulse.id, [_rejected(one.pulse.id, each) for each in rejections])
             _count(intake, change, len(found), len(rejections))
         for entry in entries:
