@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import cabby
 from lxml import etree
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+BIN = Path(sys.executable).parent
 NS = {
     "stix": "http://stix.mitre.org/stix-1",
     "indicator": "http://stix.mitre.org/Indicator-2",

@@ -47,17 +47,7 @@ SHA1 = "01234567" * 5
             SHA1,
             tuple(
                 (type_, SHA1)
-                for type_ in (
-                    T.SHA1,
-                    T.PEHASH,
-                    T.SSL_CERT_FINGERPRINT,
-                    T.DOMAIN,
-                    T.YARA,
-                    T.MUTEX,
-                    T.FILE_PATH,
-                    T.OSQUERY,
-                )
-                if type_ is not T.DOMAIN  # it ends in a number
+                for type_ in (T.SHA1, T.PEHASH, T.SSL_CERT_FINGERPRINT, T.YARA, T.MUTEX, T.FILE_PATH, T.OSQUERY)
             ),
         ),
     ],

@@ -57,6 +57,17 @@ _RESERVED: tuple[tuple[Network, str], ...] = tuple(
         ("8000::/1", "is not in public use"),
     )
 )
+
+
+def _bounds(network: Network) -> tuple[int, int]:
+    return int(network.network_address), int(network.broadcast_address)
+
+
+# By IP version: first and last address as integers, which compare faster than networks.
+_BOUNDS = {
+    version: tuple((*_bounds(network), network, reason) for network, reason in _RESERVED if network.version == version)
+    for version in (4, 6)
+}
 # IPv6 ranges whose addresses carry an IPv4 address behind so many bits: 6to4 (RFC 3056), NAT64 (RFC 6052).
 _CARRIERS = ((IPv6Network("2002::/16"), 16), (IPv6Network("64:ff9b::/96"), 96))
 _NARROWEST_WIDE = {4: 8, 6: 16}  # a prefix shorter than this is no network that anybody would mean to block
@@ -145,8 +156,9 @@ def _reserved(network: Network) -> str | None:
 
 
 def _overlapping(network: Network) -> Iterator[tuple[Network, str]]:
-    for reserved, reason in _RESERVED:
-        if reserved.version == network.version and reserved.overlaps(network):
+    first, last = _bounds(network)
+    for low, high, reserved, reason in _BOUNDS[network.version]:
+        if low <= last and first <= high:
             yield reserved, reason
 
 

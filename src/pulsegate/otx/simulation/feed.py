@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pulsegate.otx.dates import read_date, write_date
+from pulsegate.otx.dates import object_id_time, read_date, write_date
 from pulsegate.otx.fields import first, text_of
 from pulsegate.otx.parse import pulse_id
 
@@ -115,5 +115,6 @@ def _entry(pulse: Mapping[str, object]) -> Entry:
         author = first(author, "username", "name")
     rows = pulse.get("indicators")
     data = {**pulse, "indicators": list(rows)} if isinstance(rows, list) else dict(pulse)
-    modified = read_date(pulse.get("modified")) or read_date(pulse.get("created")) or NEVER
-    return Entry(pulse_id(pulse), text_of(author), modified, data)
+    identity = pulse_id(pulse)
+    modified = read_date(pulse.get("modified")) or read_date(pulse.get("created")) or object_id_time(identity) or NEVER
+    return Entry(identity, text_of(author), modified, data)
