@@ -52,6 +52,10 @@ def serving(application: Any) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+        taxii = getattr(application, "taxii_server", None)
+        if taxii is not None:
+            taxii.auth.api._database.close()
+            taxii.servers.taxii1.persistence.api.database.close()
 
 
 def application(database_url: str) -> Any:

@@ -97,7 +97,6 @@ def wanted(read: list[ReadPulse]) -> dict[str, set[tuple[str, str]]]:
     return found
 
 
-
 @pytest.mark.corpus
 def test_poll_of_subscribed_gives_each_wanted_value_once(feed: Feed) -> None:
     polled = Counter(value for package in feed.polled for value in support.read_values(package))

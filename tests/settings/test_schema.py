@@ -137,9 +137,8 @@ def test_protections_as_a_switch_or_as_names(written, meant):
 
 @pytest.mark.xfail(strict=True, reason="a protection that does not exist is accepted, so the value is unprotected")
 def test_protections_with_an_unknown_name():
-    assert faults(CollectionSettings, {"name": "a", "protections": ["reserved-ranges"]}) == [
-        ("protections", "reserved-ranges is no protection; did you mean reserved-range?")
-    ]
+    found = faults(CollectionSettings, {"name": "a", "protections": ["reserved-ranges"]})
+    assert [key for key, _ in found] == ["protections"]
 
 
 @pytest.mark.parametrize("name", ["subscribed", "user_", "user_AlienVault"])

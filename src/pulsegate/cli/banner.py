@@ -14,12 +14,12 @@ import structlog
 from pulsegate.cli.esa import PREFERRED, source_form
 from pulsegate.cli.output import people
 from pulsegate.cli.setup import ADMIN, GATEWAY, Installation, pulls
-from pulsegate.store import collections, runs
+from pulsegate.store import collections
 from pulsegate.store.collections import Size
 
 log = structlog.get_logger(__name__)
 
-DEMO_PATIENCE = 20.0  # seconds to wait for the demo's first pull before the collections are listed
+PATIENCE = {True: 20.0, False: 5.0}  # seconds to wait for the first pull (of the demo, of OTX) before this is printed
 _START = time.monotonic()
 
 
@@ -36,15 +36,13 @@ def starting(where: Installation) -> None:
 
 
 def ready(where: Installation, passwords: Mapping[str, str | None]) -> bool:
-    """Print the address, the passwords and the collections; false while the demo's first pull still goes on."""
-    last = runs.last(where.database)
-    pulled = last is not None and last.outcome != runs.RUNNING
-    if where.demo and not pulled and time.monotonic() - _START < DEMO_PATIENCE:
-        where.database.close()
-        return False
+    """Print the address, the passwords and the collections; false while the first pull may soon have filled them."""
     with where.database.read() as connection:
         sizes = dict(collections.sizes(connection))
     where.database.close()  # gunicorn may fork another server process later on
+    filling = pulls(where) and not all(size.opened for size in sizes.values())
+    if filling and time.monotonic() - _START < PATIENCE[where.demo]:
+        return False
     _print(where, passwords, sizes)
     return True
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import typer
 
-from pulsegate.cli.setup import Installation, open_installation
+from pulsegate.cli.setup import Installation, load_settings, open_installation
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,4 +20,4 @@ class Options:
 def installation(context: typer.Context, *, upgrade: bool = False) -> Installation:
     """The installation that the command works on."""
     options: Options = context.obj
-    return open_installation(demo=options.demo, upgrade=upgrade)
+    return open_installation(load_settings(demo=options.demo), demo=options.demo, upgrade=upgrade)

@@ -99,7 +99,8 @@ def _report(outcome: Outcome, *, as_json: bool, from_otx: bool) -> None:
         print_json(counts | {"collections": [_publication(one) for one in outcome.publications]})
         return
     people.print(
-        f"{intake.pulses:,} pulses read ({intake.new:,} new, {intake.changed:,} changed), {intake.indicators:,} indicators"
+        f"{intake.pulses:,} pulses with {intake.indicators:,} indicators read; "
+        f"{intake.new:,} pulses are new, {intake.changed:,} changed"
     )
     if intake.rejected or intake.unreadable:
         people.print(

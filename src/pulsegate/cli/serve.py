@@ -9,7 +9,15 @@ import typer
 
 from pulsegate.cli import banner
 from pulsegate.cli.options import Options
-from pulsegate.cli.setup import Installation, api_key, load_settings, make_first_accounts, open_installation, prepare
+from pulsegate.cli.setup import (
+    api_key,
+    load_settings,
+    make_first_accounts,
+    open_collections,
+    open_installation,
+    prepare,
+    pulls,
+)
 from pulsegate.errors import PulsegateError, UsageError
 
 
@@ -33,13 +41,15 @@ def serve(
 
     options: Options = context.obj
     demo = demo or options.demo or (demo_without_key and _has_no_key())
-    where = open_installation(demo=demo, upgrade=True)
     given = {"host": host, "port": port, "workers": workers}
-    settings = where.settings.model_copy(update={key: value for key, value in given.items() if value is not None})
+    settings = load_settings(demo=demo)
+    settings = settings.model_copy(update={key: value for key, value in given.items() if value is not None})
     listener = _listen(settings.host, settings.port)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-    where = Installation(settings, where.database, where.policy, where.demo)
+    where = open_installation(settings, demo=demo, upgrade=True)
     prepare(where)
+    if not pulls(where):
+        open_collections(where)
     passwords = make_first_accounts(where)
     banner.starting(where)
     processes.run(where, listener, with_worker=not no_worker, on_ready=lambda: banner.ready(where, passwords))

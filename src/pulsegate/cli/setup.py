@@ -19,7 +19,7 @@ from pulsegate.errors import OTXKeyError, SettingsError, UsageError
 from pulsegate.model.collection import CollectionKind
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.settings import Settings
-from pulsegate.store import accounts, collections, migrate, state
+from pulsegate.store import accounts, collections, ledger, migrate, state
 from pulsegate.store.database import Database
 
 if TYPE_CHECKING:  # these make every command slow to start, and few need them
@@ -81,9 +81,8 @@ def api_key(found: Settings) -> str | None:
     return text
 
 
-def open_installation(*, demo: bool = False, upgrade: bool = False) -> Installation:
+def open_installation(found: Settings, *, demo: bool = False, upgrade: bool = False) -> Installation:
     """The installation, ready for use: an empty database gets its schema; ``upgrade``: an older one is migrated too."""
-    found = load_settings(demo=demo)
     policy = make_policy(found)
     database = Database(found.database_url)
     before, newest = migrate.current(database)
@@ -134,6 +133,13 @@ def prepare(installation: Installation) -> None:
         }
     for name in sorted(own - {one.name for one in named}):
         log.warning("collection.not_in_settings", collection=name, hint=f"pulsegate collection remove {name}")
+
+
+def open_collections(installation: Installation) -> None:
+    """Let every collection be polled at once: without a source there is no first backfill to wait for."""
+    with installation.database.write() as connection:
+        for stored in collections.every(connection):
+            ledger.open_(connection, stored.collection.name)
 
 
 def make_first_accounts(installation: Installation) -> dict[str, str | None]:

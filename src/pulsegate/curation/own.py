@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
+from pulsegate.values.locators import host_of
 from pulsegate.values.normalise import normalise
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -45,7 +45,7 @@ class Own:
         if kind is IndicatorType.EMAIL:
             return self._host(value.rpartition("@")[2])
         if kind in (IndicatorType.URL, IndicatorType.URI):
-            return self._host(_host_of(value))
+            return self._host(host_of(value))
         return None
 
     def _host(self, host: str) -> str | None:
@@ -61,17 +61,10 @@ class Own:
 
     def _network(self, value: str) -> str | None:
         try:
-            network = ipaddress.ip_network(value.strip("[]"), strict=False)
+            network = ipaddress.ip_network(value, strict=False)
         except ValueError:
             return None
         for own in self._networks:
             if own.version == network.version and own.overlaps(network):
                 return str(own)
         return None
-
-
-def _host_of(address: str) -> str:
-    try:
-        return urlsplit(address).hostname or ""
-    except ValueError:
-        return ""

@@ -12,9 +12,9 @@ from urllib.parse import quote, urlsplit
 
 import OTXv2
 
-from pulsegate.errors import OTXAnswerError, OTXError, OTXKeyError
+from pulsegate.errors import OTXAnswerError, OTXError, OTXKeyError, OTXUnavailableError
 from pulsegate.otx.dates import write_date
-from pulsegate.otx.failures import KEY_HINT, OTXMissingError
+from pulsegate.otx.failures import KEY_HINT, WAIT_HINT, OTXMissingError
 from pulsegate.otx.fields import first, text_of
 from pulsegate.otx.parse import Page, read_page
 from pulsegate.otx.transport import BoundedSession
@@ -138,7 +138,10 @@ class OTXClient:
         try:
             return read(self._decoded(path, query))
         except OTXError as error:
-            error.resource = error.resource or path
+            asked = error.resource or path
+            error.resource = f"{self.url}{asked}" if asked.startswith("/") else asked
+            if isinstance(error, OTXUnavailableError):
+                error.hint = error.hint or WAIT_HINT
             self._hide_key(error)
             raise
 

@@ -15,6 +15,7 @@ from pulsegate.errors import OTXAnswerError, OTXError, OTXKeyError, OTXRateLimit
 KEY_HINT = "The key stands on otx.alienvault.com under Settings; set it as otx.api_key or OTX_API_KEY"
 CA_HINT = "If a proxy or a private OTX uses a certificate authority of its own, name its PEM file in otx.ca_file"
 PROXY_HINT = "Check otx.proxy"
+WAIT_HINT = "What is stored goes on being served; check the network, otx.url and otx.proxy, or wait and pull again"
 _SHOWN = 200  # characters of OTX's own words in an error
 _SERVER_ERRORS = range(500, 600)
 _ASKS_FOR_KEY = re.compile(r"authenticat|anonymous|log ?in|sign ?in|sign ?up|invalid (api )?key", re.IGNORECASE)

@@ -1,0 +1,245 @@
+"""Decisions on pulses and indicators: every rule, and which of several decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pulsegate.curation.decide import IN, Decision, Facts, decide, decide_pulse
+from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
+from pulsegate.model.indicator import IndicatorType as T
+from pulsegate.model.pulse import Pulse
+from pulsegate.model.tlp import TLP
+
+NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+DAYS_30 = timedelta(days=30)
+
+PULSE = Pulse(
+    id="5f0c1d2e3f4a5b6c7d8e9f00",
+    name="A pulse",
+    author="AlienVault",
+    created=NOW - timedelta(days=60),
+    modified=NOW - timedelta(days=10),
+    tlp=TLP.GREEN,
+    adversary="Example Bear",
+    tags=("Phishing", "invoice"),
+    targeted_countries=("Japan",),
+    malware_families=("ExampleRAT",),
+    industries=("Energy",),
+)
+FACTS = Facts(type=T.IPV4, created=NOW - timedelta(days=20), expiration=None, active=True)
+
+
+def out(rule, reason):
+    return Decision(included=False, rule=rule, reason=reason)
+
+
+def words(*values):
+    return frozenset(values)
+
+
+def of_pulse(include=Rule(), exclude=Rule(), pulse=PULSE, **more):  # noqa: B008 - rules don't change
+    return decide_pulse(pulse, Collection("mail", include=include, exclude=exclude), NOW, **more)
+
+
+def of_facts(pulse=IN, collection=Collection("mail"), **changes):  # noqa: B008 - collections don't change
+    return decide(replace(FACTS, **changes), collection, NOW, pulse)
+
+
+def test_pulse_without_rules_is_in():
+    assert of_pulse() == Decision(included=True, rule="in", reason="nothing speaks against it")
+
+
+def test_pulse_that_is_no_longer_subscribed():
+    assert of_pulse(active=False) == out("withdrawn", "the pulse was deleted on OTX or is no longer subscribed to")
+
+
+@pytest.mark.parametrize(("author", "included"), [("AlienVault", True), ("alienvault", False), ("other", False)])
+def test_pulse_for_the_collection_of_an_author(author, included):
+    collection = Collection("user", kind=CollectionKind.AUTHOR, author=author)
+    wanted = IN if included else out("author", f"the collection holds the pulses of {author} only")
+    assert decide_pulse(PULSE, collection, NOW) == wanted
+
+
+WORD_RULES = [
+    ("authors", words("alienvault"), words("other")),
+    ("tags", words("phishing", "other"), words("phish")),
+    ("adversaries", words("example bear"), words("bear")),
+    ("malware_families", words("examplerat"), words("other")),
+    ("countries", words("japan"), words("peru")),
+    ("industries", words("energy"), words("finance")),
+    ("tlp", words(TLP.WHITE, TLP.GREEN), words(TLP.WHITE)),
+]
+
+
+@pytest.mark.parametrize(("key", "matching", "other"), WORD_RULES)
+def test_pulse_with_and_without_an_included_word(key, matching, other):
+    assert of_pulse(include=Rule(**{key: matching})) == IN
+    assert of_pulse(include=Rule(**{key: other})) == out(
+        f"include.{key}", f"the pulse's {key} are none of {next(iter(other))}"
+    )
+
+
+@pytest.mark.parametrize(("key", "matching", "other"), WORD_RULES)
+def test_pulse_with_and_without_an_excluded_word(key, matching, other):
+    found = of_pulse(exclude=Rule(**{key: matching}))
+    assert (found.included, found.rule) == (False, f"exclude.{key}")
+    assert of_pulse(exclude=Rule(**{key: other})) == IN
+
+
+def test_excluded_words_are_named_and_only_those():
+    assert of_pulse(exclude=Rule(tags=words("phishing", "other"))).reason == "the pulse has phishing"
+
+
+def test_included_words_are_listed_in_order():
+    assert of_pulse(include=Rule(tags=words("b", "a"))).reason == "the pulse's tags are none of a, b"
+
+
+def test_pulse_without_words_is_not_included_by_any():
+    bare = replace(PULSE, tags=(), adversary="", malware_families=(), targeted_countries=(), industries=())
+    for key in ("tags", "adversaries", "malware_families", "countries", "industries"):
+        assert of_pulse(include=Rule(**{key: words("x")}), pulse=bare).rule == f"include.{key}"
+        assert of_pulse(exclude=Rule(**{key: words("x")}), pulse=bare) == IN
+
+
+def test_pulse_at_and_beyond_the_greatest_age():
+    rule = Rule(max_age=timedelta(days=10))
+    old = replace(PULSE, modified=PULSE.modified - MICROSECOND)
+    assert of_pulse(include=rule) == IN
+    assert of_pulse(include=rule, pulse=old) == out("include.max_age", "the pulse was last modified more than 10d ago")
+
+
+def test_pulse_at_and_beyond_an_excluded_age():
+    rule = Rule(max_age=timedelta(days=10))
+    old = replace(PULSE, modified=PULSE.modified - MICROSECOND)
+    assert of_pulse(exclude=rule) == out("exclude.max_age", "the pulse was modified within the last 10d")
+    assert of_pulse(exclude=rule, pulse=old) == IN
+
+
+def test_age_counts_from_modified_not_from_created():
+    assert of_pulse(include=Rule(max_age=timedelta(days=30))) == IN
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "rule"),
+    [
+        (Rule(authors=words("x"), tags=words("x")), Rule(), "include.authors"),
+        (Rule(tags=words("x"), tlp=words(TLP.RED)), Rule(), "include.tags"),
+        (Rule(tags=words("phishing")), Rule(tags=words("invoice")), "exclude.tags"),
+        (Rule(tags=words("x")), Rule(tags=words("phishing")), "include.tags"),
+        (Rule(max_age=timedelta(0)), Rule(tlp=words(TLP.GREEN)), "exclude.tlp"),
+        (Rule(max_age=timedelta(0)), Rule(max_age=DAYS_30), "include.max_age"),
+    ],
+)
+def test_first_rule_that_speaks_against_a_pulse_decides(include, exclude, rule):
+    assert of_pulse(include, exclude).rule == rule
+
+
+def test_indicator_without_rules_is_in():
+    assert of_facts() == IN
+
+
+PROTECTED = "the built-in protection reserved-range covers it"
+
+
+@pytest.mark.parametrize(
+    ("protections", "decision"),
+    [
+        (None, out("protection:reserved-range", PROTECTED)),
+        (frozenset(), IN),
+        (words("reserved-range"), out("protection:reserved-range", PROTECTED)),
+        (words("single-label"), IN),
+    ],
+)
+def test_indicator_that_a_protection_concerns(protections, decision):
+    collection = Collection("mail", protections=protections)
+    assert of_facts(collection=collection, protection="reserved-range") == decision
+
+
+def test_indicator_that_is_the_administrators_own():
+    assert of_facts(own="example.com") == out("own", "example.com is your own")
+
+
+def test_indicator_that_is_own_in_a_collection_without_protections():
+    assert of_facts(collection=Collection("mail", protections=frozenset()), own="example.com").rule == "own"
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "decision"),
+    [
+        (words(T.IPV4), words(), IN),
+        (words(T.URL, T.DOMAIN), words(), out("include.types", "IPv4 is none of URL, domain")),
+        (words(), words(T.IPV4), out("exclude.types", "IPv4 is excluded")),
+        (words(), words(T.URL), IN),
+        (words(T.IPV4), words(T.IPV4), out("exclude.types", "IPv4 is excluded")),
+    ],
+)
+def test_indicator_by_its_type(include, exclude, decision):
+    collection = Collection("mail", include=Rule(types=include), exclude=Rule(types=exclude))
+    assert of_facts(collection=collection) == decision
+
+
+def test_indicator_that_the_profile_can_not_write():
+    collection = Collection("mail", profile=Profile.ESA)
+    assert of_facts(collection=collection, inexpressible="no such thing") == out("profile:esa", "no such thing")
+
+
+def test_indicator_that_is_inactive():
+    assert of_facts(active=False) == out("inactive", "OTX marks it as inactive")
+
+
+@pytest.mark.parametrize(
+    ("expiration", "decision"),
+    [
+        (NOW + MICROSECOND, IN),
+        (NOW, out("expired", "OTX let it expire on 2024-06-01")),
+        (NOW - DAYS_30, out("expired", "OTX let it expire on 2024-05-02")),
+    ],
+)
+def test_indicator_by_its_expiration(expiration, decision):
+    assert of_facts(expiration=expiration) == decision
+
+
+@pytest.mark.parametrize(
+    ("age", "decision"),
+    [
+        (DAYS_30 - MICROSECOND, IN),
+        (DAYS_30, out("ttl", "it is older than the 30d that IPv4 live in this collection")),
+    ],
+)
+def test_indicator_by_its_age(age, decision):
+    collection = Collection("mail", ttl={T.IPV4: DAYS_30, T.DOMAIN: timedelta(0)})
+    assert of_facts(collection=collection, created=NOW - age) == decision
+
+
+def test_age_is_no_matter_where_otx_gives_an_expiration():
+    collection = Collection("mail", ttl={T.IPV4: timedelta(days=1)})
+    assert of_facts(collection=collection, expiration=NOW + DAYS_30) == IN
+
+
+def test_age_of_another_type_is_no_matter():
+    assert of_facts(collection=Collection("mail", ttl={T.DOMAIN: timedelta(0)})) == IN
+
+
+AGAINST = [
+    ("own", {"own": "example.com"}),
+    ("protection:reserved-range", {"protection": "reserved-range"}),
+    ("include.tags", {"pulse": out("include.tags", "…")}),
+    ("include.types", {"collection": {"include": Rule(types=words(T.URL))}}),
+    ("profile:full", {"inexpressible": "…"}),
+    ("inactive", {"active": False}),
+    ("expired", {"expiration": NOW}),
+]
+
+
+@pytest.mark.parametrize("first", range(len(AGAINST)))
+def test_first_that_speaks_against_an_indicator_decides(first):
+    """With everything from one place in the order on against it, that one decides."""
+    changes = {}
+    for _, change in AGAINST[first:]:
+        changes |= change
+    collection = Collection("mail", ttl={T.IPV4: timedelta(0)}, **changes.pop("collection", {}))
+    assert of_facts(changes.pop("pulse", IN), collection, **changes).rule == AGAINST[first][0]
