@@ -52,10 +52,7 @@ def serving(application: Any) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-        taxii = getattr(application, "taxii_server", None)
-        if taxii is not None:
-            taxii.auth.api._database.close()
-            taxii.servers.taxii1.persistence.api.database.close()
+        close(application)
 
 
 def application(database_url: str) -> Any:
@@ -63,6 +60,14 @@ def application(database_url: str) -> Any:
     from pulsegate.taxii import app
 
     return app.create(database_url, domain=None, skew=timedelta(minutes=10), open_after=timedelta(minutes=10))
+
+
+def close(application: Any) -> None:
+    """Close the database connections of one of our applications."""
+    taxii = getattr(application, "taxii_server", None)
+    if taxii is not None and hasattr(taxii.auth.api, "_database"):
+        taxii.auth.api._database.close()
+        taxii.servers.taxii1.persistence.api.database.close()
 
 
 def client(address: str, username: str, password: str) -> Any:

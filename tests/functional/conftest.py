@@ -7,18 +7,15 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-
 import pytest
 
 from support import BIN
-
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import signal
 import subprocess
 import time
@@ -14,7 +13,6 @@ import pytest
 import requests
 
 import support
-
 from pulsegate.otx.simulator import Misbehaviour, Simulator
 from support import BIN
 

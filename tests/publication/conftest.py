@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from publication.feeds import MODULES, Clock, Feed
 
+from publication.feeds import MODULES, Clock, Feed
 from pulsegate.store import collections
 from pulsegate.store.database import Database
 

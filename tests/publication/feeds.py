@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
-from support import read_values
 
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection
@@ -26,6 +25,7 @@ from pulsegate.store.tables import (
     placements,
 )
 from pulsegate.store.tables import pulses as pulses_table
+from support import read_values
 
 NOW = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -132,10 +132,16 @@ class Feed:
             linked = list(connection.execute(sa.select(collection_to_content_block)))
             ours = set(connection.scalars(sa.select(blocks.c.content_block_id).where(blocks.c.revision.is_not(None))))
             volumes = dict(connection.execute(sa.select(data_collections.c.id, data_collections.c.volume)).all())
-            labels = list(connection.execute(sa.select(blocks.c.collection_id, content_blocks.c.timestamp_label).join(content_blocks)))
+            labels = list(
+                connection.execute(
+                    sa.select(blocks.c.collection_id, content_blocks.c.timestamp_label).join(content_blocks)
+                )
+            )
         assert {row.content_block_id for row in linked} == there == ours
         assert len(linked) == len(there)
-        assert {key: volume for key, volume in volumes.items() if volume} == Counter(row.collection_id for row in linked)
+        assert {key: volume for key, volume in volumes.items() if volume} == Counter(
+            row.collection_id for row in linked
+        )
         assert len(set(labels)) == len(labels)
 
     def wipe(self) -> None:

@@ -1,0 +1,183 @@
+"""After any sequence of changes, crashes and deletions the collection holds exactly what is wanted, each value once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from publication.feeds import MAIL, NOW, Clock, Feed, a_name, a_pulse
+from pulsegate.publication import publish
+from pulsegate.stix import Block
+from pulsegate.store import blocks, collections, ledger
+from pulsegate.store.tables import content_blocks, placements
+
+HOUR = timedelta(hours=1)
+PULSES = (1, 2, 3)
+EFFECTS = ("clear_staged", "stage", "publish", "settle", "rewrite", "delete", "unplace")
+
+
+class CrashError(Exception):
+    """The process ends here."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What comes before a publication."""
+
+    pulses: dict[int, frozenset[tuple[str, int]]]  # values and the hours until each expires, by pulse
+    gone: frozenset[int]  # pulses that are no longer subscribed to
+    hours: int
+    deduplicate: bool
+    dies_at: int | None  # at which of its effects on the store the first try of the publication ends
+    lost: int | None  # which of the served blocks somebody else deletes
+    answered: bool  # whether a client polled before
+
+
+VALUES = st.tuples(st.sampled_from(["a.example", "b.example", "c.example", "d.example"]), st.sampled_from([3, 1000]))
+SETS = st.frozensets(VALUES, max_size=4).map(lambda found: frozenset(dict(found).items()))
+STEPS = st.builds(
+    Step,
+    pulses=st.dictionaries(st.sampled_from(PULSES), SETS, max_size=3),
+    gone=st.frozensets(st.sampled_from(PULSES), max_size=1),
+    hours=st.integers(0, 4),
+    deduplicate=st.sampled_from([True, True, True, False]),
+    dies_at=st.none() | st.integers(1, 12),
+    lost=st.none() | st.integers(0, 5),
+    answered=st.booleans(),
+)
+
+
+def small_blocks(pulse, members, _profile, *, max_indicators=2, max_bytes=0):
+    """A quick stand-in for rendering: JSON, two indicators a block."""
+    batch = []
+    for one in members:
+        batch.append(one)
+        if len(batch) == max_indicators:
+            yield a_block(pulse, batch)
+            batch = []
+    if batch:
+        yield a_block(pulse, batch)
+
+
+def a_block(pulse, members) -> Block:
+    return Block(json.dumps([pulse.id, [one.value for one in members]]).encode(), tuple(members))
+
+
+class World:
+    """The pulses as they should be, beside the feed."""
+
+    def __init__(self, feed: Feed, clock: Clock, patch: pytest.MonkeyPatch) -> None:
+        self.feed, self.clock, self.patch = feed, clock, patch
+        self.pulses: dict[int, dict[str, int]] = {}
+        self.gone: frozenset[int] = frozenset()
+        self.begin = NOW - 10_000 * HOUR
+        clock.moment = NOW
+        feed.wipe()
+
+    def take(self, step: Step) -> None:
+        self.clock.moment += step.hours * HOUR
+        self.feed.collection(MAIL, deduplicate=step.deduplicate)
+        for number, found in step.pulses.items():
+            self.pulses[number] = dict(found)
+            rows = [a_name(value, expiration=NOW + hours * HOUR) for value, hours in sorted(found)]
+            self.feed.put(a_pulse(number, NOW - (number % 2) * HOUR), rows)
+        self.gone = (self.gone - step.pulses.keys()) | step.gone
+        for number in step.gone:
+            self.feed.withdraw(a_pulse(number))
+        if step.answered:
+            self.begin = ledger.answered_end(self.feed.database, "mail", None, HOUR)
+
+    def lose(self, which: int) -> None:
+        there = self.served()
+        if which < len(there):
+            with self.feed.database.write() as connection:
+                connection.execute(sa.delete(content_blocks).where(content_blocks.c.id == there[which].id))
+                stored = collections.get(connection, "mail")
+                assert stored is not None
+                blocks._change_volume(connection, stored.id, -1)
+
+    def publish(self, dies_at: int | None) -> None:
+        if dies_at is not None:
+            with self.patch.context() as patch:
+                self._die_at(patch, dies_at)
+                try:
+                    self.feed.publish()
+                except CrashError:
+                    pass
+                else:
+                    return
+        self.feed.publish()
+
+    def _die_at(self, patch: pytest.MonkeyPatch, count: int) -> None:
+        left = count
+
+        def counted(effect):
+            def run(*args):
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    raise CrashError
+                return effect(*args)
+
+            return run
+
+        for name in EFFECTS:
+            patch.setattr(publish.stored_blocks, name, counted(getattr(blocks, name)))
+
+    def served(self):
+        return self.feed.served()
+
+    def wanted(self, *, once: bool) -> list[tuple[int, str]]:
+        """Pairs of pulse and value; without the pulse (0) where each value comes once."""
+        pairs = {
+            (0 if once else number, value)
+            for number, found in self.pulses.items()
+            if number not in self.gone
+            for value, hours in found.items()
+            if NOW + hours * HOUR > self.clock.moment
+        }
+        return sorted(pairs)
+
+    def check(self, *, once: bool) -> None:
+        found = []
+        for block in self.served():
+            pulse, values = json.loads(block.content)
+            assert values
+            found += [(0 if once else int(pulse, 16), value) for value in values]
+        assert sorted(found) == self.wanted(once=once)
+        with self.feed.database.read() as connection:
+            stored = collections.get(connection, "mail")
+            assert stored is not None
+            rows = connection.execute(
+                sa.select(placements.c.content_block_id).where(placements.c.collection_id == stored.id)
+            ).all()
+        assert sorted(row[0] for row in rows) == sorted(
+            block.id for block in self.served() for _ in json.loads(block.content)[1]
+        )
+        self.feed.check()
+
+
+@given(st.lists(STEPS, min_size=1, max_size=5))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_sequence_of_changes_ends_with_what_is_wanted_each_once(feed, clock, monkeypatch, steps):
+    monkeypatch.setattr(publish, "blocks", small_blocks)
+    monkeypatch.setattr(publish, "BATCH_BLOCKS", 2)
+    world = World(feed, clock, monkeypatch)
+    for step in steps:
+        world.take(step)
+        if step.lost is not None:
+            world.lose(step.lost)
+        before = {one.id: one.label for one in world.served()}
+        frontier = feed.ledger().frontier
+        world.publish(step.dies_at)
+        world.check(once=step.deduplicate)
+        for one in world.served():
+            old = before.get(one.id)
+            assert one.label == old or one.label > frontier
+        assert feed.publish()["mail"] == publish.Publication("mail")
