@@ -85,10 +85,7 @@ def poll(address: str, collection: str, username: str, password: str, **window: 
 def read_values(package: bytes) -> list[tuple[str, str]]:
     """(kind, value) of every indicator in a STIX package, in order, as a plain reader of the XML finds them."""
     root = etree.fromstring(package)
-    found = []
-    for one in root.findall("stix:Indicators/stix:Indicator", NS):
-        found.append(_read_value(one))
-    return found
+    return [_read_value(one) for one in root.findall("stix:Indicators/stix:Indicator", NS)]
 
 
 def _read_value(indicator: Any) -> tuple[str, str]:

@@ -51,25 +51,26 @@ def test_demo_says_so_and_the_printed_poll_line_works(serve, tmp_path: Path) -> 
 
 
 def test_steps_of_the_seed_document_work_with_only_host_and_password_changed(serve) -> None:
-    with Simulator([PULSE], api_key=KEY, owner="mail.admin") as otx:
-        with serve(OTX_API_KEY=KEY, PULSEGATE_OTX__URL=otx.url, PULSEGATE_OTX__BACKFILL="3650d") as server:
-            server.wait_for("pull.finished")
-            password = server.password("gateway")
-            at = server.address
-            listed = cabby("taxii-collections", at, "/taxii/collections", password=password)
-            names = {"subscribed", "user_AlienVault", "user_mail.admin"}
-            assert {line.split(": ")[1] for line in listed.stdout.splitlines() if "Collection Name:" in line} == names
-            polled = cabby("taxii-poll", at, "/taxii/poll", "--collection", "user_AlienVault", password=password)
-            assert support.read_values(polled.stdout.encode()) == [("name", "bad.example.org")]
-            empty = cabby("taxii-poll", at, "/taxi/poll/", "--collection", "user_mail.admin", password=password)
-            assert (empty.returncode, empty.stdout) == (0, "")
-            assert "0 blocks polled" in empty.stderr
-            refused = cabby("taxii-poll", at, "/taxii/poll", "--collection", "user_AlienVault", password="wrong")
-            assert "401" in refused.stderr
-            assert refused.stdout == ""
-            found = cabby("taxii-discovery", at, "/taxii/discovery", password=password)
-            assert f"Service Address: {at}/taxii/poll" in found.stdout
-            assert KEY not in server.output
+    otx = Simulator([PULSE], api_key=KEY, owner="mail.admin").start()
+    given = {"OTX_API_KEY": KEY, "PULSEGATE_OTX__URL": otx.url, "PULSEGATE_OTX__BACKFILL": "3650d"}
+    with otx, serve(**given) as server:
+        server.wait_for("pull.finished")
+        password = server.password("gateway")
+        at = server.address
+        listed = cabby("taxii-collections", at, "/taxii/collections", password=password)
+        names = {"subscribed", "user_AlienVault", "user_mail.admin"}
+        assert {line.split(": ")[1] for line in listed.stdout.splitlines() if "Collection Name:" in line} == names
+        polled = cabby("taxii-poll", at, "/taxii/poll", "--collection", "user_AlienVault", password=password)
+        assert support.read_values(polled.stdout.encode()) == [("name", "bad.example.org")]
+        empty = cabby("taxii-poll", at, "/taxi/poll/", "--collection", "user_mail.admin", password=password)
+        assert (empty.returncode, empty.stdout) == (0, "")
+        assert "0 blocks polled" in empty.stderr
+        refused = cabby("taxii-poll", at, "/taxii/poll", "--collection", "user_AlienVault", password="wrong")
+        assert "401" in refused.stderr
+        assert refused.stdout == ""
+        found = cabby("taxii-discovery", at, "/taxii/discovery", password=password)
+        assert f"Service Address: {at}/taxii/poll" in found.stdout
+        assert KEY not in server.output
 
 
 def test_key_from_a_file_is_used_and_never_shown(serve, pulsegate, tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ class World:
 
 
 @given(st.lists(STEPS, min_size=1, max_size=5))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_sequence_of_changes_ends_with_what_is_wanted_each_once(feed, clock, monkeypatch, steps):
     monkeypatch.setattr(publish, "blocks", small_blocks)
     monkeypatch.setattr(publish, "BATCH_BLOCKS", 2)

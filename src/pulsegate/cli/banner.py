@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import structlog
 
-from pulsegate.cli.esa import PREFERRED, source_form
+from pulsegate.cli.esa import PREFERRED, print_form, source_form
 from pulsegate.cli.output import people
+from pulsegate.cli.programs import program
 from pulsegate.cli.setup import ADMIN, GATEWAY, Installation, pulls
 from pulsegate.store import collections
 from pulsegate.store.collections import Size
@@ -56,16 +55,15 @@ def _print(where: Installation, passwords: Mapping[str, str | None], sizes: Mapp
         people.print(f"  {name} ({size.indicators:,})" + ("" if size.opened else ", being filled"), markup=False)
     name = _best(sizes)
     people.print("\nCisco Secure Email Gateway: Mail Policies > External Threat Feeds Manager > Add Source")
-    for label, value in source_form(where, PREFERRED if PREFERRED in sizes else name).items():
-        people.print(f"  {label + ':':<28}{value}", markup=False)
+    form = source_form(where, PREFERRED if PREFERRED in sizes else name)
+    if passwords.get(GATEWAY):
+        form["Password"] = "the one above"  # noqa: S105 - it is said where to look
+    print_form(form)
     people.print("\nTo look at a feed:")
     people.print("  " + poll_line(where, name, passwords.get(GATEWAY)), markup=False)
     if passwords.get(GATEWAY) is None:
-        people.print(
-            f"  (the password of {GATEWAY} was printed at the first start; 'pulsegate account password {GATEWAY}')"
-        )
-    hint = "pulsegate --demo status" if where.demo else "pulsegate status"
-    people.print(f"\n'{hint}' says how the pulls go. Stop with Ctrl-C.")
+        people.print(f"  (PASSWORD is {form['Password']})", markup=False)
+    people.print(f"\n'{command(where, 'status')}' says how the pulls go. Stop with Ctrl-C.", markup=False)
     sys.stdout.flush()
 
 
@@ -81,7 +79,7 @@ def _print_passwords(passwords: Mapping[str, str | None]) -> None:
 def poll_line(where: Installation, collection: str, password: str | None) -> str:
     """A ``taxii-poll`` command that works as it stands (with the password filled in where it is not known)."""
     words = [
-        _program("taxii-poll"), "--path", f"{_address(where)}/taxii/poll", "--collection", collection,
+        program("taxii-poll"), "--path", f"{_address(where)}/taxii/poll", "--collection", collection,
         "--username", GATEWAY, "--password", password or "PASSWORD",
     ]  # fmt: skip
     return shlex.join(words)
@@ -91,18 +89,6 @@ def _best(sizes: Mapping[str, Size]) -> str:
     """The collection to try first: an author's own with something in it, as in the Cisco document."""
     filled = [name for name, size in sizes.items() if size.indicators and name.startswith("user_")]
     return "user_AlienVault" if "user_AlienVault" in filled else next(iter(filled), "subscribed")
-
-
-def _program(name: str) -> str:
-    """The program as it can be called: by name where that finds ours, else by its path."""
-    beside = Path(sys.executable).parent / name
-    found = shutil.which(name)
-    if found is not None and Path(found).resolve() == beside.resolve():
-        return name
-    try:
-        return str(beside.relative_to(Path.cwd()))
-    except ValueError:
-        return str(beside)
 
 
 def _address(where: Installation) -> str:

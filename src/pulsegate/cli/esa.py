@@ -8,6 +8,7 @@ import typer
 
 from pulsegate.cli.options import installation
 from pulsegate.cli.output import AsJSON, people, print_json
+from pulsegate.cli.programs import command
 from pulsegate.cli.setup import GATEWAY, Installation
 from pulsegate.errors import UsageError
 from pulsegate.model.collection import CollectionKind
@@ -39,12 +40,16 @@ def esa(
         print_json(form)
         return
     people.print("Mail Policies > External Threat Feeds Manager > Add Source", style="bold")
-    for label, value in form.items():
-        people.print(f"  {label + ':':<28}{value}", markup=False)
+    print_form(form)
     if form["Hostname"] in ("127.0.0.1", "localhost"):
         people.print(
             "Listening on this machine only: set PULSEGATE_HOST (or --host) to an address the appliance reaches."
         )
+
+
+def print_form(form: dict[str, Any]) -> None:
+    for label, value in form.items():
+        people.print(f"  {label + ':':<28}{value}", markup=False)
 
 
 def source_form(where: Installation, collection: str) -> dict[str, Any]:
@@ -53,6 +58,7 @@ def source_form(where: Installation, collection: str) -> dict[str, Any]:
     host, _, port = (found.domain or f"{found.host}:{found.port}").partition(":")
     if found.domain is None and found.host in ("0.0.0.0", "::"):  # noqa: S104 - a comparison, nothing is bound
         host = "the name or address of this machine"
+    renewal = command(where, f"account password {GATEWAY}")
     return {
         "Source Name": f"Pulsegate {collection}",
         "Hostname": host,
@@ -64,5 +70,5 @@ def source_form(where: Installation, collection: str) -> dict[str, Any]:
         "Use HTTPS": "No",
         "Port": port or "80",
         "User Name": GATEWAY,
-        "Password": f"the one printed at the first start; 'pulsegate account password {GATEWAY}' makes a new one",
+        "Password": f"the one printed at the first start; '{renewal}' makes a new one",
     }

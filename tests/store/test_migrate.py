@@ -1,0 +1,145 @@
+"""Migrations: from nothing, from a stock OpenTAXII's database, again, and not from a newer one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from opentaxii.auth.sqldb.models import Account
+from opentaxii.persistence.sqldb.models import ContentBlock, DataCollection, Service
+from sqlalchemy.orm import Session
+
+from pulsegate.errors import StoreError
+from pulsegate.store import accounts, migrate
+from pulsegate.store.tables import OPENTAXII_TABLES, metadata
+from store.schemas import STOCK_TABLES, describe, make_stock
+
+LABEL = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def tables(database):
+    with database.read() as connection:
+        return sorted(sa.inspect(connection).get_table_names())
+
+
+def schema(database):
+    with database.read() as connection:
+        return {name: describe(connection, name) for name in metadata.tables}
+
+
+def test_empty_database_gets_every_table(empty):
+    assert migrate.current(empty) == (None, "0001")
+    assert migrate.upgrade(empty) == (None, "0001")
+    assert tables(empty) == sorted([*metadata.tables, "alembic_version"])
+    migrate.require_current(empty)
+
+
+def test_migrated_database_differs_in_nothing_from_the_tables(database):
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_opentaxiis_tables_are_those_of_a_stock_opentaxii(empty):
+    assert sorted(OPENTAXII_TABLES) == STOCK_TABLES
+    with empty.write() as connection:
+        make_stock(connection)
+    with empty.read() as connection:
+        stock = {name: describe(connection, name) for name in STOCK_TABLES}
+    with empty.write() as connection:
+        found = sa.MetaData()
+        found.reflect(connection)
+        found.drop_all(connection)
+    migrate.upgrade(empty)
+    with empty.read() as connection:
+        ours = {name: describe(connection, name) for name in STOCK_TABLES}
+    assert ours == stock
+
+
+def test_migration_again_changes_nothing(database):
+    before = schema(database)
+    with database.write() as connection:
+        connection.execute(sa.insert(accounts.accounts).values(username="a", _permissions="{}"))
+    assert migrate.upgrade(database) == ("0001", "0001")
+    assert schema(database) == before
+    with database.read() as connection:
+        assert connection.scalars(sa.select(accounts.accounts.c.username)).all() == ["a"]
+
+
+def fill_stock(database):
+    with database.write() as connection:
+        make_stock(connection)
+    with Session(database.engine) as session:
+        collection = DataCollection(name="old", type="DATA_FEED", bindings="[]", volume=0)
+        block = ContentBlock(content=b"<old/>", binding_id="urn:x", timestamp_label=LABEL)
+        session.add_all([collection, block, Service(id="poll", type="poll", _properties="{}")])
+        session.flush()
+        block.collections.append(collection)
+        session.add(Account(username="someone", password_hash="x", is_admin=True, _permissions='{"old": "read"}'))
+        session.commit()
+
+
+def test_database_of_a_stock_opentaxii_is_taken_over_with_what_is_in_it(empty):
+    fill_stock(empty)
+    with empty.read() as connection:
+        stock = {name: describe(connection, name) for name in STOCK_TABLES}
+    assert migrate.upgrade(empty) == (None, "0001")
+    assert tables(empty) == sorted([*metadata.tables, "alembic_version"])
+    with empty.read() as connection:
+        assert {name: describe(connection, name) for name in STOCK_TABLES} == stock
+        assert accounts.every(connection) == [
+            accounts.Account(1, "someone", is_admin=True, permissions={"old": "read"})
+        ]
+    with Session(empty.engine) as session:
+        (collection,) = session.query(DataCollection)
+        assert [(block.content, block.binding_id) for block in collection.content_blocks] == [(b"<old/>", "urn:x")]
+    with empty.read() as connection:
+        moment = connection.scalar(sa.select(metadata.tables["content_blocks"].c.timestamp_label))
+    assert moment == LABEL
+    assert migrate.upgrade(empty) == ("0001", "0001")
+
+
+def test_database_of_a_newer_version_is_refused(database):
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match=r"was made by a newer Pulsegate \(schema 9999\)"):
+        migrate.upgrade(database)
+    with pytest.raises(StoreError, match=r"has the schema 9999, and this version needs 0001"):
+        migrate.require_current(database)
+
+
+def test_database_that_was_not_migrated_is_not_current(empty):
+    with pytest.raises(StoreError, match=r"has the schema of no version, and this version needs 0001"):
+        migrate.require_current(empty)
+
+
+def test_migration_that_is_cut_short_leaves_nothing(empty, monkeypatch):
+    upgrade = migrate.command.upgrade
+
+    def die(*args):
+        upgrade(*args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(migrate.command, "upgrade", die)
+        with pytest.raises(KeyboardInterrupt):
+            migrate.upgrade(empty)
+    assert tables(empty) == []
+    assert migrate.upgrade(empty) == (None, "0001")
+
+
+def test_migrations_at_the_same_time_wait_for_each_other(empty):
+    code = (
+        "import sys; from pulsegate.store import migrate; from pulsegate.store.database import Database; "
+        "print(migrate.upgrade(Database(sys.argv[1])))"
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", code, empty.url], stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    said = sorted(one.communicate(timeout=60)[0].strip() for one in both)
+    assert said == ["('0001', '0001')", "(None, '0001')"]
