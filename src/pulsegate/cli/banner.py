@@ -11,7 +11,7 @@ import structlog
 
 from pulsegate.cli.esa import PREFERRED, print_form, source_form
 from pulsegate.cli.output import people
-from pulsegate.cli.programs import program
+from pulsegate.cli.programs import command, program
 from pulsegate.cli.setup import ADMIN, GATEWAY, Installation, pulls
 from pulsegate.store import collections
 from pulsegate.store.collections import Size
