@@ -12,7 +12,9 @@ from werkzeug.security import generate_password_hash
 
 from pulsegate.store import accounts
 from pulsegate.store.database import Database
+from store.databases import database, migrated_file
 
+__all__ = ["database", "migrated_file"]
 NOW = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 

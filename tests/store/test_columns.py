@@ -13,9 +13,9 @@ from pulsegate.store.columns import UTCDateTime
 from pulsegate.store.tables import content_blocks
 
 MOMENTS = st.datetimes(
-    min_value=datetime(1, 1, 3),
-    max_value=datetime(9999, 12, 29),
-    timezones=st.timezones(no_cache=True),  # noqa: DTZ001
+    min_value=datetime(1, 1, 3),  # noqa: DTZ001
+    max_value=datetime(9999, 12, 29),  # noqa: DTZ001
+    timezones=st.timezones(no_cache=True),
 )
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from opentaxii.auth.sqldb.models import Account
@@ -33,8 +34,8 @@ def schema(database):
 
 
 def test_empty_database_gets_every_table(empty):
-    assert migrate.current(empty) == (None, "0001")
-    assert migrate.upgrade(empty) == (None, "0001")
+    assert migrate.current(empty) == (None, migrate.HEAD)
+    assert migrate.upgrade(empty) == (None, migrate.HEAD)
     assert tables(empty) == sorted([*metadata.tables, "alembic_version"])
     migrate.require_current(empty)
 
@@ -65,7 +66,7 @@ def test_migration_again_changes_nothing(database):
     before = schema(database)
     with database.write() as connection:
         connection.execute(sa.insert(accounts.accounts).values(username="a", _permissions="{}"))
-    assert migrate.upgrade(database) == ("0001", "0001")
+    assert migrate.upgrade(database) == (migrate.HEAD, migrate.HEAD)
     assert schema(database) == before
     with database.read() as connection:
         assert connection.scalars(sa.select(accounts.accounts.c.username)).all() == ["a"]
@@ -88,7 +89,7 @@ def test_database_of_a_stock_opentaxii_is_taken_over_with_what_is_in_it(empty):
     fill_stock(empty)
     with empty.read() as connection:
         stock = {name: describe(connection, name) for name in STOCK_TABLES}
-    assert migrate.upgrade(empty) == (None, "0001")
+    assert migrate.upgrade(empty) == (None, migrate.HEAD)
     assert tables(empty) == sorted([*metadata.tables, "alembic_version"])
     with empty.read() as connection:
         assert {name: describe(connection, name) for name in STOCK_TABLES} == stock
@@ -101,7 +102,7 @@ def test_database_of_a_stock_opentaxii_is_taken_over_with_what_is_in_it(empty):
     with empty.read() as connection:
         moment = connection.scalar(sa.select(metadata.tables["content_blocks"].c.timestamp_label))
     assert moment == LABEL
-    assert migrate.upgrade(empty) == ("0001", "0001")
+    assert migrate.upgrade(empty) == (migrate.HEAD, migrate.HEAD)
 
 
 def test_database_of_a_newer_version_is_refused(database):
@@ -109,28 +110,28 @@ def test_database_of_a_newer_version_is_refused(database):
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StoreError, match=r"was made by a newer Pulsegate \(schema 9999\)"):
         migrate.upgrade(database)
-    with pytest.raises(StoreError, match=r"has the schema 9999, and this version needs 0001"):
+    with pytest.raises(StoreError, match=r"has the schema 9999, and this version needs"):
         migrate.require_current(database)
 
 
 def test_database_that_was_not_migrated_is_not_current(empty):
-    with pytest.raises(StoreError, match=r"has the schema of no version, and this version needs 0001"):
+    with pytest.raises(StoreError, match=r"has the schema of no version, and this version needs"):
         migrate.require_current(empty)
 
 
 def test_migration_that_is_cut_short_leaves_nothing(empty, monkeypatch):
-    upgrade = migrate.command.upgrade
+    upgrade = command.upgrade
 
     def die(*args):
         upgrade(*args)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(migrate.command, "upgrade", die)
+        patch.setattr(command, "upgrade", die)
         with pytest.raises(KeyboardInterrupt):
             migrate.upgrade(empty)
     assert tables(empty) == []
-    assert migrate.upgrade(empty) == (None, "0001")
+    assert migrate.upgrade(empty) == (None, migrate.HEAD)
 
 
 def test_migrations_at_the_same_time_wait_for_each_other(empty):
@@ -142,4 +143,4 @@ def test_migrations_at_the_same_time_wait_for_each_other(empty):
         subprocess.Popen([sys.executable, "-c", code, empty.url], stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
     said = sorted(one.communicate(timeout=60)[0].strip() for one in both)
-    assert said == ["('0001', '0001')", "(None, '0001')"]
+    assert said == [f"('{migrate.HEAD}', '{migrate.HEAD}')", f"(None, '{migrate.HEAD}')"]

@@ -1,0 +1,25 @@
+"""Run benchmarks and print their figures."""
+
+from __future__ import annotations
+
+import argparse
+
+from bench import convert, poll, publish
+
+ALL = {"convert": convert.run, "publish": publish.run, "poll": poll.run}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmarks, each printing its figures.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which ones: {', '.join(ALL)}; default all")
+    parser.add_argument("--size", type=int, default=50_000, help="indicators (default 50,000)")
+    given = parser.parse_args()
+    unknown = set(given.names) - set(ALL)
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    for name in given.names or ALL:
+        print(f"== {name} ({given.size:,} indicators)", flush=True)
+        ALL[name](given.size)
+
+
+main()

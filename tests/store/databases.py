@@ -1,0 +1,51 @@
+"""Migrated databases for many tests: SQLite's is copied, PostgreSQL's is emptied, as long as its schema is right."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from pulsegate.store import migrate
+from pulsegate.store.database import Database
+from pulsegate.store.tables import metadata
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file without a row."""
+    path = tmp_path_factory.mktemp("migrated") / "template.db"
+    base = Database(f"sqlite:///{path}")
+    migrate.upgrade(base)
+    base.close()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty, migrated database; each test runs on both kinds."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "test.db")
+        base = Database(f"sqlite:///{tmp_path / 'test.db'}")
+    else:
+        base = Database(request.getfixturevalue("postgresql"))
+        _empty(base)
+    yield base
+    base.close()
+
+
+def _empty(base: Database) -> None:
+    with base.write() as connection:
+        found = set(sa.inspect(connection).get_table_names())
+        good = set(metadata.tables) <= found and migrate.current(base)[0] == migrate.HEAD
+        if good:
+            statements = [f'DELETE FROM "{table.name}"' for table in reversed(metadata.sorted_tables)]
+            connection.exec_driver_sql("; ".join(statements))
+        else:
+            connection.execute(sa.text("DROP SCHEMA public CASCADE"))
+            connection.execute(sa.text("CREATE SCHEMA public"))
+    if not good:
+        migrate.upgrade(base)

@@ -1,0 +1,145 @@
+"""Collections: their rows in OpenTAXII's tables, their rules, their sizes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
+from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.tlp import TLP
+from pulsegate.store import blocks, collections, ledger
+from pulsegate.store.collections import Size, StoredCollection
+from pulsegate.store.tables import data_collections, ledgers, service_to_collection, services
+from store.conftest import NOW
+
+FULL = Collection(
+    name="mail gateway – 名前",
+    kind=CollectionKind.OWN,
+    description="What a mail gateway should block",
+    profile=Profile.ESA,
+    deduplicate=False,
+    include=Rule(
+        authors=frozenset({"a", "b"}),
+        tags=frozenset({"c"}),
+        adversaries=frozenset({"d"}),
+        malware_families=frozenset({"e"}),
+        countries=frozenset({"f"}),
+        industries=frozenset({"g"}),
+        types=frozenset({IndicatorType.IPV4, IndicatorType.URL}),
+        tlp=frozenset({TLP.WHITE, TLP.GREEN}),
+        max_age=timedelta(days=90),
+    ),
+    exclude=Rule(tags=frozenset({"h"}), max_age=timedelta(milliseconds=1)),
+    protections=frozenset({"single-label"}),
+    ttl={IndicatorType.IPV4: timedelta(days=30), IndicatorType.DOMAIN: timedelta(milliseconds=100)},
+)
+
+
+@pytest.fixture
+def connection(database, monkeypatch):
+    for module in (blocks, collections):
+        monkeypatch.setattr(module, "now", lambda _: NOW)
+    with database.write() as connection:
+        collections.ensure_services(connection)
+        yield connection
+
+
+@pytest.mark.parametrize(
+    "collection",
+    [
+        FULL,
+        Collection("plain"),
+        Collection("no protections", protections=frozenset()),
+        Collection("subscribed", kind=CollectionKind.SUBSCRIBED),
+        Collection("user_a", kind=CollectionKind.AUTHOR, author="a"),
+        Collection("x" * 300),
+    ],
+    ids=lambda one: one.name[:20],
+)
+def test_collection_comes_back(connection, collection):
+    stored = collections.put(connection, collection)
+    assert stored == StoredCollection(stored.id, collection)
+    assert collections.get(connection, collection.name) == stored
+    assert collections.put(connection, collection) == stored
+
+
+def test_collection_that_is_not_there(connection):
+    assert collections.get(connection, "none") is None
+
+
+def test_collection_gets_new_rules_and_keeps_its_key(connection):
+    first = collections.put(connection, replace(FULL, description="", profile=Profile.FULL, ttl={}))
+    assert collections.put(connection, FULL) == StoredCollection(first.id, FULL)
+    assert collections.get(connection, FULL.name) == StoredCollection(first.id, FULL)
+
+
+def test_collections_are_listed_by_name(connection):
+    for name in ("c", "a", "b"):
+        collections.put(connection, Collection(name))
+    assert [one.collection.name for one in collections.every(connection)] == ["a", "b", "c"]
+
+
+def test_collection_in_opentaxiis_tables(connection):
+    stored = collections.put(connection, FULL)
+    (row,) = connection.execute(sa.select(data_collections)).all()
+    assert dict(row._mapping) == {
+        "date_created": NOW,
+        "id": stored.id,
+        "name": FULL.name,
+        "type": "DATA_FEED",
+        "description": FULL.description,
+        "accept_all_content": False,
+        "bindings": json.dumps([["urn:stix.mitre.org:xml:1.2", []]]),
+        "available": True,
+        "volume": 0,
+    }
+    links = connection.execute(sa.select(service_to_collection)).all()
+    assert sorted(tuple(row) for row in links) == [("collections", stored.id), ("poll", stored.id)]
+
+
+def test_services_are_made_once(connection):
+    collections.ensure_services(connection)
+    rows = connection.execute(sa.select(services).order_by(services.c.id)).all()
+    assert [(row.id, row.type, json.loads(row._properties)["address"]) for row in rows] == [
+        ("collections", "collection_management", "/taxii/collections"),
+        ("discovery", "discovery", "/taxii/discovery"),
+        ("poll", "poll", "/taxii/poll"),
+    ]
+    assert json.loads(rows[1]._properties)["advertised_services"] == ["discovery", "collections", "poll"]
+
+
+def test_collection_that_is_removed_leaves_its_ledger(connection):
+    stored = collections.put(connection, Collection("a"))
+    ledger.record(connection, "a", NOW)
+    ledger.open_(connection, "a")
+    before = ledger.get(connection, "a")
+    blocks.stage(connection, stored.id, None, b"<x/>")
+    collections.remove(connection, stored.id)
+    assert collections.every(connection) == []
+    for table in ("content_blocks", "blocks", "collection_rules", "service_to_collection", "placements"):
+        assert connection.scalar(sa.select(sa.func.count()).select_from(sa.table(table))) == 0
+    collections.put(connection, Collection("a"))
+    assert ledger.get(connection, "a") == before
+    assert connection.scalar(sa.select(sa.func.count()).select_from(ledgers)) == 1
+
+
+def test_sizes_count_what_is_published(connection):
+    stored = collections.put(connection, Collection("a"))
+    collections.put(connection, Collection("empty"))
+    for number in range(2):
+        block = blocks.stage(connection, stored.id, None, b"<x/>")
+        placed = [(f"{number}{each}".encode(), each) for each in range(3)]
+        blocks.publish(connection, stored.id, block, NOW + timedelta(hours=number), placed)
+        blocks.settle(connection, stored.id, [block], 1)
+    blocks.stage(connection, stored.id, None, b"<staged/>")
+    ledger.open_(connection, "a")
+    assert collections.sizes(connection) == {
+        "a": Size(6, 2, NOW + timedelta(hours=1), opened=True),
+        "empty": Size(0, 0, None, opened=False),
+    }
+    assert connection.scalars(sa.select(data_collections.c.volume).order_by(data_collections.c.name)).all() == [2, 0]

@@ -1,0 +1,110 @@
+"""Connections and transactions, and errors in words for people."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from pulsegate.errors import StoreError
+from pulsegate.store import state
+from pulsegate.store.database import Database, now
+
+
+def test_transaction_that_ends_is_kept_and_one_that_fails_is_not(database):
+    with database.write() as connection:
+        state.put(connection, "kept", "x")
+
+    def fail():
+        with database.write() as connection:
+            state.put(connection, "lost", "x")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with database.read() as connection:
+        assert (state.get(connection, "kept"), state.get(connection, "lost")) == ("x", None)
+
+
+def test_reading_keeps_nothing(database):
+    with database.read() as connection:
+        state.put(connection, "key", "x")
+    with database.read() as connection:
+        assert state.get(connection, "key") is None
+
+
+def test_reader_does_not_see_or_wait_for_a_writer(database):
+    with database.write() as writer:
+        state.put(writer, "key", "x")
+        with database.read() as reader:
+            assert state.get(reader, "key") is None
+
+
+def test_clock_is_aware_and_in_utc(database):
+    before = datetime.now(UTC) - timedelta(seconds=5)
+    with database.read() as connection:
+        moment = now(connection)
+        later = now(connection)
+    assert moment.tzinfo is UTC
+    assert before < moment < later < datetime.now(UTC) + timedelta(seconds=5)
+
+
+def test_sqlite_is_in_wal_with_foreign_keys(tmp_path):
+    base = Database(f"sqlite:///{tmp_path / 'new' / 'folder' / 'a.db'}")
+    with base.read() as connection:
+        found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "foreign_keys")]
+    base.close()
+    assert found == ["wal", 1]
+
+
+def test_sqlite_writers_wait_for_each_other(tmp_path):
+    """A transaction that reads first and writes then does not fail when another has written between."""
+    base = Database(f"sqlite:///{tmp_path / 'a.db'}")
+    with base.write() as connection:
+        connection.execute(sa.text("CREATE TABLE t (n INTEGER)"))
+        connection.execute(sa.text("INSERT INTO t VALUES (0)"))
+
+    def count():
+        for _ in range(20):
+            with base.write() as connection:
+                found = connection.scalar(sa.text("SELECT n FROM t"))
+                connection.execute(sa.text("UPDATE t SET n = :n"), {"n": found + 1})
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    with base.read() as connection:
+        assert connection.scalar(sa.text("SELECT n FROM t")) == 80
+    base.close()
+
+
+def test_file_that_is_no_database(tmp_path):
+    path = tmp_path / "a.db"
+    path.write_text("This is no database. " * 100)
+    base = Database(f"sqlite:///{path}")
+    with pytest.raises(StoreError) as caught, base.write():
+        pass
+    base.close()
+    assert str(caught.value) == (
+        f"database {path}: file is not a database. Restore it from a backup, or name another one"
+    )
+
+
+def test_folder_that_can_not_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError) as caught:
+        Database(f"sqlite:///{tmp_path}/file/a.db")
+    assert str(caught.value).startswith(f"{tmp_path}/file: the folder can't be made: ")
+
+
+def test_server_that_is_not_there_is_named_without_the_password(tmp_path):
+    base = Database(f"postgresql+psycopg://someone:hunter2@/feed?host={tmp_path}")
+    with pytest.raises(StoreError) as caught, base.read():
+        pass
+    assert base.name.startswith("postgresql+psycopg://someone:***@/feed?host=")
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.hint == "Check PULSEGATE_DATABASE, and that the server runs and lets this user in"

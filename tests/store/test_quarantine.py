@@ -1,0 +1,109 @@
+"""What could not be read, with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from pulsegate.store import quarantine
+from pulsegate.store.quarantine import INDICATOR, PULSE, Quarantined
+from store.conftest import NOW
+
+PULSE_ID = "5f0c1d2e3f4a5b6c7d8e9f00"
+FIRST = Quarantined(INDICATOR, PULSE_ID, "IPv4", "999.1.1.1", "not an IP address")
+SECOND = Quarantined(INDICATOR, PULSE_ID, "domain", "a b", "white space inside")
+LATER = NOW + timedelta(days=1)
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """Put the clock to a moment."""
+
+    def put(moment):
+        monkeypatch.setattr(quarantine, "now", lambda _: moment)
+
+    put(NOW)
+    return put
+
+
+def replace_with(database, *entries, pulse_id=PULSE_ID):
+    with database.write() as connection:
+        quarantine.replace(connection, pulse_id, entries)
+
+
+def add(database, entry):
+    with database.write() as connection:
+        quarantine.add(connection, entry)
+
+
+def of_pulse(database, pulse_id=PULSE_ID):
+    with database.read() as connection:
+        return quarantine.of_pulse(connection, pulse_id)
+
+
+def test_entries_of_a_pulse_are_replaced_and_keep_their_first_time(database, at):
+    replace_with(database, FIRST, SECOND)
+    at(LATER)
+    third = replace(FIRST, value="1.2.3")
+    replace_with(database, replace(SECOND, reason="several values"), third)
+    assert of_pulse(database) == [
+        replace(SECOND, reason="several values", since=NOW),
+        replace(third, since=LATER),
+    ]
+
+
+def test_entries_of_another_pulse_stay(database, at):
+    other = replace(FIRST, pulse_id="0" * 24)
+    replace_with(database, FIRST)
+    replace_with(database, other, pulse_id="0" * 24)
+    replace_with(database)
+    assert of_pulse(database) == []
+    assert of_pulse(database, "0" * 24) == [replace(other, since=NOW)]
+
+
+def test_entry_is_added_once(database, at):
+    entry = Quarantined(PULSE, None, "pulse", "x", "a pulse is a JSON object", '"x"')
+    add(database, entry)
+    at(LATER)
+    add(database, entry)
+    with database.read() as connection:
+        assert quarantine.count(connection) == 1
+
+
+def test_entry_with_another_reason_is_added(database, at):
+    entry = Quarantined(PULSE, None, "pulse", "x", "a pulse is a JSON object", '"x"')
+    add(database, entry)
+    add(database, replace(entry, reason="its indicators are no list"))
+    with database.read() as connection:
+        assert quarantine.count(connection) == 2
+
+
+def test_entries_of_a_value_are_those_sent_so_to_the_letter(database, at):
+    replace_with(database, FIRST, SECOND)
+    add(database, Quarantined(PULSE, None, "pulse", "999.1.1.1", "no pulse"))
+    with database.read() as connection:
+        assert quarantine.of_value(connection, "999.1.1.1") == [replace(FIRST, since=NOW)]
+        assert quarantine.of_value(connection, "999.1.1.1 ") == []
+
+
+@pytest.mark.parametrize("dirt", ["\0", "\ud800", "x" * 100_000])
+def test_entry_with_what_a_database_can_not_hold(database, at, dirt):
+    entry = Quarantined(INDICATOR, PULSE_ID, f"t{dirt}", f"v{dirt}", "no value", f"r{dirt}")
+    replace_with(database, entry)
+    with database.read() as connection:
+        (found,) = quarantine.of_value(connection, f"v{dirt}")
+    escaped = dirt.replace("\0", "\\x00").replace("\ud800", "\\ud800")
+    assert found == Quarantined(INDICATOR, PULSE_ID, f"t{escaped}", f"v{escaped}", "no value", f"r{escaped}", NOW)
+
+
+@pytest.mark.parametrize("pulse_id", ["x" * 65, "a\0b", "a\ud800b"])
+def test_entry_of_a_pulse_with_an_impossible_id(database, at, pulse_id, request):
+    """A pulse whose id is none is quarantined under what was sent as its id, of up to 200 characters."""
+    if "\ud800" in pulse_id or not database.is_sqlite:
+        reason = "the column holds 64 characters on PostgreSQL, and the id is not escaped: the whole page fails"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    add(database, Quarantined(PULSE, pulse_id, "pulse", pulse_id, "a pulse's id is 24 hex digits"))
+    with database.read() as connection:
+        assert quarantine.count(connection) == 1

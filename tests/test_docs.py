@@ -1,0 +1,177 @@
+"""The documentation against the code: every setting, command, type and example in README.md is as it says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from pulsegate.cli import app
+from pulsegate.cli.setup import load_settings, make_policy
+from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
+from pulsegate.settings import CollectionSettings, OTXSettings, RuleSettings, Settings, load
+from pulsegate.stix.mapping import MAPPING
+from pulsegate.store.tables import metadata
+from pulsegate.values.normalise import normalise
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+# Heading of the table, model, prefix of its environment variables (None: the keys have none of their own).
+TABLES = [
+    ("The server", Settings, "PULSEGATE_"),
+    ("The source: `otx`", OTXSettings, "PULSEGATE_OTX__"),
+    ("A collection", CollectionSettings, None),
+    ("`include` and `exclude`", RuleSettings, None),
+]
+KEYS = [(heading, model, prefix, key) for heading, model, prefix in TABLES for key in model.model_fields]
+
+
+def section(heading: str, text: str = README) -> str:
+    """What stands below the heading, up to the next one."""
+    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, f"README.md lacks the heading {heading!r}"
+    return found[1]
+
+
+def rows(text: str) -> Iterator[list[str]]:
+    """The cells of each row of the tables in the text, without heads."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if not line.startswith("| ---") and not following.startswith("| ---"):
+            yield [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def default(model: type[BaseModel], key: str) -> str:
+    """The default as the table writes it."""
+    field = model.model_fields[key]
+    if field.default is PydanticUndefined:
+        return "required"
+    if field.default is None:
+        return "none"
+    if isinstance(field.default, BaseModel):
+        return "`{}`"
+    written = model.model_construct().model_dump(mode="json", include={key})[key]
+    return f"`{written}`" if isinstance(written, str) and written else f"`{json.dumps(written)}`"
+
+
+def variable(prefix: str, key: str) -> str:
+    return f"`{prefix}{key.upper()}" + ("__…`" if (prefix, key) == ("PULSEGATE_", "otx") else "`")
+
+
+@pytest.mark.parametrize(("heading", "model", "prefix", "key"), KEYS)
+def test_setting_has_its_row(heading: str, model: type[BaseModel], prefix: str | None, key: str) -> None:
+    cells = [f"`{key}`", *([variable(prefix, key)] if prefix else []), default(model, key)]
+    meaning = model.model_fields[key].description or "what it means"
+    advice = f"put this row below {heading!r} in README.md:\n| " + " | ".join([*cells, meaning]) + " |"
+    found = [row for row in rows(section(heading)) if row[0] == cells[0]]
+    assert len(found) == 1, advice
+    assert found[0][:-1] == cells, advice
+    assert found[0][-1], advice
+    assert (model.model_fields[key].description or "") in found[0][-1], advice
+
+
+@pytest.mark.parametrize(("heading", "model", "prefix"), TABLES)
+def test_row_has_its_setting(heading: str, model: type[BaseModel], prefix: str | None) -> None:
+    described = [row[0].strip("`") for row in rows(section(heading))]
+    unknown = sorted(set(described) - set(model.model_fields))
+    assert unknown == [], f"take these rows out of {heading!r} in README.md: there are no such settings"
+
+
+def commands() -> dict[str, str]:
+    """Every command of the program and its help."""
+
+    def walk(name: str, command: Any) -> Iterator[tuple[str, str]]:
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield name, command.help or ""
+            return
+        for word, one in inner.items():
+            if not one.hidden:
+                yield from walk(f"{name} {word}", one)
+
+    return dict(walk("pulsegate", typer.main.get_command(app)))
+
+
+COMMANDS = commands()
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_command_has_help_and_its_row(name: str) -> None:
+    help_ = COMMANDS[name].strip()
+    assert help_, f"give the function of '{name}' a docstring: it is the command's help"
+    found = [row for row in rows(section("Commands")) if row[0] == f"`{name}`"]
+    advice = f"put this row below 'Commands' in README.md:\n| `{name}` | {help_.splitlines()[0]} |"
+    assert len(found) == 1, advice
+    assert found[0][1], advice
+
+
+def test_every_described_command_exists() -> None:
+    described = {row[0].strip("`") for row in rows(section("Commands"))}
+    assert described - COMMANDS.keys() == set(), "take these rows out of 'Commands' in README.md"
+
+
+@pytest.mark.parametrize("number", range(README.count("```yaml")))
+def test_yaml_example_loads(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)[number]
+    assert list(yaml.safe_load(example)) == ["pulsegate"], "begin the example with 'pulsegate:'"
+    (tmp_path / "opentaxii.yml").write_text(example, encoding="utf-8")
+    monkeypatch.setenv("PULSEGATE_CONFIG", str(tmp_path / "opentaxii.yml"))
+    make_policy(load_settings())
+
+
+def test_shipped_settings_load_and_have_the_mail_gateway() -> None:
+    found = load({"PULSEGATE_CONFIG": str(ROOT / "opentaxii.yml")})
+    assert [(one.name, one.profile) for one in found.collections] == [("mail-gateway", "esa")]
+
+
+@pytest.mark.parametrize("type_", list(IndicatorType))
+def test_indicator_type_has_its_row(type_: IndicatorType) -> None:
+    form = MAPPING[type_]
+    found = [row for row in rows(section("What becomes of each type")) if row[0] == f"`{type_}`"]
+    advice = f"below 'What becomes of each type' in README.md, the row of {type_} must say"
+    assert len(found) == 1, f"{advice} how it is written"
+    assert found[0][2] == (form.watchlist or "–"), f"{advice} {form.watchlist or '–'!r} in its third cell"
+    served = "yes" if form.not_esa is None else "no"
+    assert re.split("[;:]", found[0][3])[0] == served, f"{advice} {served!r} in its last cell"
+
+
+@pytest.mark.parametrize("row", list(rows(section("What happens to values"))), ids=lambda row: row[1])
+def test_value_becomes_what_the_table_says(row: list[str]) -> None:
+    kind, value = row[0].strip("`"), row[1].strip("`")
+    found = normalise(RawIndicator(type=kind, value=value))
+    becomes = f"rejected: {found.reason}" if isinstance(found, Rejection) else f"`{found.type}` `{found.value}`"
+    assert row == [f"`{kind}`", f"`{value}`", becomes]
+
+
+@pytest.mark.parametrize("table", list(metadata.tables))
+def test_table_is_in_the_architecture(table: str) -> None:
+    found = [row for row in rows(section("The tables", ARCHITECTURE)) if row[0] == f"`{table}`"]
+    assert len(found) == 1, f"put a row for the table {table} below 'The tables' in docs/architecture.md"
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`([a-z_]+/[a-z_]+\.py)`", ARCHITECTURE))))
+def test_module_of_the_architecture_exists(name: str) -> None:
+    assert any((ROOT / base / name).is_file() for base in ("src/pulsegate", ".")), f"docs/architecture.md names {name}"
+
+
+def test_links_lead_somewhere() -> None:
+    headings = {
+        re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-")
+        for title in re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+    }
+    targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if not target.startswith("https://")]
+    lost = [
+        target
+        for target in targets
+        if (target[1:] not in headings if target.startswith("#") else not (ROOT / target).is_file())
+    ]
+    assert lost == []
