@@ -79,7 +79,7 @@ WORD_RULES = [
 def test_pulse_with_and_without_an_included_word(key, matching, other):
     assert of_pulse(include=Rule(**{key: matching})) == IN
     assert of_pulse(include=Rule(**{key: other})) == out(
-        f"include.{key}", f"the pulse's {key} are none of {next(iter(other))}"
+        f"include.{key}", f"the pulse has none of these {key}: {next(iter(other))}"
     )
 
 
@@ -91,11 +91,11 @@ def test_pulse_with_and_without_an_excluded_word(key, matching, other):
 
 
 def test_excluded_words_are_named_and_only_those():
-    assert of_pulse(exclude=Rule(tags=words("phishing", "other"))).reason == "the pulse has phishing"
+    assert of_pulse(exclude=Rule(tags=words("phishing", "other"))).reason == "the pulse has one of these tags: phishing"
 
 
 def test_included_words_are_listed_in_order():
-    assert of_pulse(include=Rule(tags=words("b", "a"))).reason == "the pulse's tags are none of a, b"
+    assert of_pulse(include=Rule(tags=words("b", "a"))).reason == "the pulse has none of these tags: a, b"
 
 
 def test_pulse_without_words_is_not_included_by_any():
@@ -243,3 +243,8 @@ def test_first_that_speaks_against_an_indicator_decides(first):
         changes |= change
     collection = Collection("mail", ttl={T.IPV4: timedelta(0)}, **changes.pop("collection", {}))
     assert of_facts(changes.pop("pulse", IN), collection, **changes).rule == AGAINST[first][0]
+
+
+def test_words_of_a_rule_are_compared_in_any_case():
+    assert of_pulse(include=Rule(tags=words("PHISHING"))).included
+    assert not of_pulse(exclude=Rule(tags=words("PHISHING"))).included

@@ -59,9 +59,6 @@ def test_value_that_an_entry_covers_or_none(kind, value, entry):
     assert OWN.covering(kind, value) == entry
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the brackets of an address in a mail address, and IPv6: in them, are not taken off"
-)
 @pytest.mark.parametrize(
     ("value", "entry"),
     [("someone@[192.0.2.1]", "192.0.2.0/24"), ("someone@[IPv6:2001:db8::1]", "2001:db8::/32")],
@@ -70,9 +67,6 @@ def test_mail_address_at_an_address(value, entry):
     assert OWN.covering(T.EMAIL, value) == entry
 
 
-@pytest.mark.xfail(
-    strict=True, reason="unlike protections, own networks are not looked for in NAT64 and 6to4 addresses"
-)
 @pytest.mark.parametrize("value", ["64:ff9b::c000:201", "2002:c000:201::1"])
 def test_ipv6_address_that_carries_an_own_ipv4_address(value):
     assert OWN.covering(T.IPV6, value) == "192.0.2.0/24"

@@ -77,7 +77,6 @@ def test_file_with_a_byte_order_mark(write):
     assert load({}).port == 9001
 
 
-@pytest.mark.xfail(strict=True, reason="a section whose lines are all commented out is refused as no dictionary")
 @pytest.mark.parametrize("section", ["otx", "own", "collections"])
 def test_file_with_a_section_that_has_no_lines(write, section):
     write(f"pulsegate:\n  {section}:\n    # interval: 15m\n")
@@ -114,7 +113,6 @@ def test_api_key_in_the_environment_beats_the_file_of_the_key(write, variable):
     assert (otx.api_key_file, otx.api_key and otx.api_key.get_secret_value()) == (None, "k")
 
 
-@pytest.mark.xfail(strict=True, reason="the environment's api_key_file collides with the file's api_key")
 def test_file_of_the_key_in_the_environment_beats_the_api_key(write):
     write("pulsegate: {otx: {api_key: k}}")
     otx = load({"PULSEGATE_OTX__API_KEY_FILE": "/f"}).otx
@@ -136,11 +134,11 @@ def test_api_key_and_its_file_together(write):
         ("pulsegate: {otx: {intervall: 1m}}", "otx.intervall is no setting; did you mean interval?"),
         (
             "pulsegate: {collections: [{name: a}, {name: b, dedupliacte: true}]}",
-            "collections.1.dedupliacte is no setting; did you mean deduplicate?",
+            "collection b: dedupliacte is no setting; did you mean deduplicate?",
         ),
         (
             "pulsegate: {collections: [{name: a, include: {tag: [x]}}]}",
-            "collections.0.include.tag is no setting; did you mean tags?",
+            "collection a: include.tag is no setting; did you mean tags?",
         ),
         (
             "pulsegate: {zzz: 1}",
@@ -165,10 +163,9 @@ def test_key_in_the_file_that_is_unknown(write, text, message):
     ],
 )
 def test_key_in_the_environment_that_is_unknown(variable, message):
-    assert fault({variable: "1m"}) == f"settings: {message}"
+    assert fault({variable: "1m"}) == f"environment: {message}"
 
 
-@pytest.mark.xfail(strict=True, raises=IndexError, reason="keys that look like a type's name are taken for one")
 @pytest.mark.parametrize("key", ["str", "bool", "a[b"])
 def test_key_that_is_unknown_and_reads_like_a_type(write, key):
     write(f"pulsegate: {{'{key}': 1}}")
@@ -178,7 +175,7 @@ def test_key_that_is_unknown_and_reads_like_a_type(write, key):
 def test_every_fault_is_named_at_once(write):
     write("pulsegate: {port: x, otx: {interval: 5}}")
     assert fault({"PULSEGATE_WORKERS": "0"}) == (
-        "opentaxii.yml: port: Input should be a valid integer, unable to parse string as an integer; "
+        "opentaxii.yml: port: write a whole number; "
         "workers (PULSEGATE_WORKERS): Input should be greater than or equal to 1; "
         "otx.interval: 5 is no duration; write 100ms, 90s, 15m, 6h or 30d"
     )
@@ -214,7 +211,6 @@ def test_file_that_can_not_be_read(write, text, message):
     assert fault() == f"opentaxii.yml: {message}"
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="PyYAML's own ValueError for an impossible date gets out")
 def test_file_with_an_impossible_date(write):
     write("pulsegate:\n  domain: 2024-99-01\n")
     assert fault().startswith("opentaxii.yml: is not valid YAML: ")
@@ -243,12 +239,10 @@ def test_variables_that_kubernetes_sets_are_no_settings():
     assert load(variables) == load({})
 
 
-@pytest.mark.xfail(strict=True, reason="Kubernetes also sets NAME_PORT itself, to an address of the form tcp://…")
 def test_port_that_kubernetes_sets_is_no_setting():
     assert load({"PULSEGATE_PORT": "tcp://10.3.241.5:9000"}) == load({})
 
 
-@pytest.mark.xfail(strict=True, reason="only the variables of a service named pulsegate itself are known")
 def test_variables_of_a_service_beside_it_are_no_settings():
     variables = {
         "PULSEGATE_DB_SERVICE_HOST": "10.3.241.6",
@@ -259,7 +253,6 @@ def test_variables_of_a_service_beside_it_are_no_settings():
     assert load(variables) == load({})
 
 
-@pytest.mark.xfail(strict=True, reason="a text that begins with a bracket is read as YAML, a password too")
 @pytest.mark.parametrize("password", ["{abc", "[abc]", "{a: b}"])
 def test_password_in_the_environment_is_taken_to_the_letter(password):
     found = load({"PULSEGATE_ADMIN_PASSWORD": password}).admin_password
@@ -275,7 +268,6 @@ def test_secret_does_not_show(variable):
     )
 
 
-@pytest.mark.xfail(strict=True, reason="the database and the proxy are plain texts, their passwords included")
 @pytest.mark.parametrize(
     ("variable", "text"),
     [
@@ -319,7 +311,6 @@ def test_fault_in_the_file_does_not_show_a_secret(write, text):
     assert SECRET not in fault()
 
 
-@pytest.mark.xfail(strict=True, reason="PyYAML's words quote an alias and a tag, which an unquoted password looks like")
 @pytest.mark.parametrize("mark", ["*", "!"])
 def test_fault_of_a_password_that_is_not_quoted_does_not_show_it(write, mark):
     write(f"pulsegate:\n  admin_password: {mark}{SECRET}\n")

@@ -46,9 +46,9 @@ def a_name(value, **raw):
     return Indicator(IndicatorType.DOMAIN, value, RawIndicator("domain", value, **raw))
 
 
-def put(database, pulse, *found, protection=None):
+def put(database, pulse, *found, protection=None, whole=True):
     with database.write() as connection:
-        return pulses.put(connection, pulse, found, lambda _: protection)
+        return pulses.put(connection, pulse, found, lambda _: protection, whole=whole)
 
 
 def indicators(database, pulse=FULL):
@@ -149,6 +149,22 @@ def test_set_of_many_indicators_is_replaced(database):
     put(database, FULL, *(a_name(f"{number}.example") for number in range(1203)))
     assert put(database, FULL, a_name("1202.example")) is Change.CHANGED
     assert list(keys(database)) == ["1202.example"]
+
+
+def test_set_that_is_not_whole_adds_and_changes_and_withdraws_nothing(database):
+    put(database, FULL, a_name("a.example"), a_name("b.example"))
+    before = keys(database)
+    part = (a_name("b.example", title="New"), a_name("c.example"))
+    assert put(database, FULL, *part, whole=False) is Change.CHANGED
+    assert put(database, FULL, *part, whole=False) is Change.UNCHANGED
+    assert [(one.indicator.value, one.indicator.raw.title) for one in indicators(database)] == [
+        ("a.example", ""),
+        ("b.example", "New"),
+        ("c.example", ""),
+    ]
+    assert before.items() <= keys(database).items()
+    assert put(database, FULL, *part) is Change.CHANGED
+    assert list(keys(database)) == ["b.example", "c.example"]
 
 
 def test_indicators_of_another_pulse_stay(database):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Annotated
 
@@ -10,7 +11,21 @@ import structlog
 import typer
 
 from pulsegate import __version__
-from pulsegate.cli import account, collection, config, db, esa, explain, logs, pull, pulse, serve, status, worker
+from pulsegate.cli import (
+    account,
+    collection,
+    config,
+    db,
+    esa,
+    explain,
+    logs,
+    pull,
+    pulse,
+    quarantine,
+    serve,
+    status,
+    worker,
+)
 from pulsegate.cli.options import Options
 from pulsegate.cli.output import errors
 from pulsegate.errors import PulsegateError
@@ -26,6 +41,12 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"pulsegate {__version__}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     context: typer.Context,
@@ -33,11 +54,10 @@ def common(
         bool, typer.Option("--demo", help="Work on the demo's data (DATA_DIR/demo), not on real data.")
     ] = False,
     verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Log more; -vv logs everything.")] = 0,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
-    if version:
-        sys.stdout.write(f"pulsegate {__version__}\n")
-        raise typer.Exit
     serving = context.invoked_subcommand in ("serve", "worker")
     level = logging.DEBUG if verbose > 1 else logging.INFO if verbose or serving else logging.WARNING
     logs.configure(level)
@@ -53,15 +73,25 @@ app.command()(explain.explain)
 app.command()(esa.esa)
 app.add_typer(collection.app, name="collection")
 app.add_typer(pulse.app, name="pulse")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(account.app, name="account")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
 
 
+def _with_demo_first(words: list[str]) -> list[str]:
+    """``--demo`` belongs before the command's name, and is understood behind it too."""
+    end = words.index("--") if "--" in words else len(words)
+    if "--demo" in words[:end]:
+        return ["--demo", *(word for word in words[:end] if word != "--demo"), *words[end:]]
+    return words
+
+
 def main() -> None:
     """Run; every failure is one line on stderr that says what to do: exit 1, or 2 for wrong usage or settings."""
+    os.umask(0o077)  # what is written holds password hashes and signing secrets
     try:
-        app()
+        app(_with_demo_first(sys.argv[1:]))
     except PulsegateError as error:
         errors.print(f"pulsegate: {error}", markup=False)
         sys.exit(error.exit_code)

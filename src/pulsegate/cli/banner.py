@@ -26,8 +26,8 @@ def starting(where: Installation) -> None:
     """Say at once what is going to happen."""
     if where.demo:
         people.print(
-            "\n  *** DEMO MODE: no OTX API key is set. Invented pulses come from the built-in OTX simulator. ***\n"
-            "  *** Nothing of this protects anybody. Set OTX_API_KEY and start again to pull from OTX.      ***\n",
+            "\n  *** DEMO MODE. These are invented pulses from the built-in OTX simulator, none of them OTX's. ***\n"
+            "  *** Nothing of this protects anybody. Set OTX_API_KEY and start without --demo to pull OTX's. ***\n",
             style="bold yellow",
         )
     elif not pulls(where):

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from pulsegate.cli.options import Options
-from pulsegate.cli.output import AsJSON, people, print_json
+from pulsegate.cli.output import AsJSON, people, print_json, without_password
 from pulsegate.cli.setup import api_key, load_settings, make_policy
 from pulsegate.settings import Settings, find_file
 from pulsegate.store.database import Database
@@ -47,4 +47,6 @@ def _values(found: Settings) -> dict[str, Any]:
 def _without_secrets(found: Settings) -> dict[str, Any]:
     values = _values(found)
     values["database"] = Database(found.database_url).name
+    if found.otx.proxy is not None:
+        values["otx"]["proxy"] = without_password(found.otx.proxy)
     return values

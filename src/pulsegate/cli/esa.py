@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -55,8 +56,11 @@ def print_form(form: dict[str, Any]) -> None:
 def source_form(where: Installation, collection: str) -> dict[str, Any]:
     """The fields of the appliance's form and their values."""
     found = where.settings
-    host, _, port = (found.domain or f"{found.host}:{found.port}").partition(":")
-    if found.domain is None and found.host in ("0.0.0.0", "::"):  # noqa: S104 - a comparison, nothing is bound
+    host, port = found.host, found.port
+    if found.domain is not None:
+        seen = urlsplit(f"//{found.domain}")
+        host, port = seen.hostname or found.domain, seen.port or 80
+    elif found.host in ("0.0.0.0", "::"):  # noqa: S104 - a comparison, nothing is bound
         host = "the name or address of this machine"
     renewal = command(where, f"account password {GATEWAY}")
     return {
@@ -68,7 +72,7 @@ def source_form(where: Installation, collection: str) -> dict[str, Any]:
         "Age of Threat Feeds": "30 days",
         "Time Span of Poll Segment": "30 days",
         "Use HTTPS": "No",
-        "Port": port or "80",
+        "Port": port,
         "User Name": GATEWAY,
         "Password": f"the one printed at the first start; '{renewal}' makes a new one",
     }

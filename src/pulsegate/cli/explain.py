@@ -37,6 +37,7 @@ def explain(
     standings = [
         (one.collection, "in" if one.included else "out", when(one.since), one.rule, one.reason)
         for one in found.standings
+        if one.rule != "author"  # one for each other author would drown the rest
     ]
     print_table(("collection", "", "since", "rule", "reason"), standings, empty="There is no collection yet.")
 

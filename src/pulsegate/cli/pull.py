@@ -105,7 +105,7 @@ def _report(outcome: Outcome, *, as_json: bool, from_otx: bool) -> None:
     if intake.rejected or intake.unreadable:
         people.print(
             f"{intake.rejected:,} indicators are no value of any type and {intake.unreadable:,} pulses can't be read; "
-            "'pulsegate pulse show ID' and 'pulsegate explain VALUE' give the reasons"
+            "'pulsegate quarantine list' gives the reasons"
         )
     if from_otx and not intake.pulses and not intake.unreadable:
         people.print("OTX sent no subscribed pulses. Open an author's or a pulse's page on OTX and choose Subscribe.")

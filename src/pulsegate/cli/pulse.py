@@ -76,7 +76,10 @@ def show(
         return
     if stored:
         _print(stored.pulse)
-    rows = [(one.indicator.type, one.indicator.value, _remark(one)) for one in found]
+    rows = [
+        (one.indicator.type, one.indicator.value, _remark(one, where.policy.protection(one.protection)))
+        for one in found
+    ]
     print_table(("type", "value", ""), rows, empty="It has no indicators.")
     if rejected:
         people.print()
@@ -91,12 +94,12 @@ def _print(pulse: Pulse) -> None:
     people.print()
 
 
-def _remark(one: Any) -> str:
+def _remark(one: Any, protection: str | None) -> str:
     raw = one.indicator.raw
     remarks = [
         "" if raw.active else "inactive",
         f"expires {when(raw.expiration)}" if raw.expiration else "",
-        f"protected: {one.protection}" if one.protection else "",
+        f"protected: {protection}" if protection else "",
         f"not convertible: {one.failure}" if one.failure else "",
     ]
     return "; ".join(remark for remark in remarks if remark)

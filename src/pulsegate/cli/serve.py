@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import Annotated
 
@@ -23,9 +24,6 @@ from pulsegate.errors import PulsegateError, UsageError
 
 def serve(
     context: typer.Context,
-    demo: Annotated[
-        bool, typer.Option("--demo", help="Serve invented pulses from the built-in OTX simulator.")
-    ] = False,
     demo_without_key: Annotated[
         bool, typer.Option("--demo-without-key", help="Demo mode when no OTX API key is set; what 'make run' uses.")
     ] = False,
@@ -36,11 +34,14 @@ def serve(
         bool, typer.Option("--no-worker", help="Serve only; 'pulsegate worker' runs elsewhere.")
     ] = False,
 ) -> None:
-    """Serve TAXII and, unless --no-worker is given, pull and publish on schedule."""
+    """Serve TAXII and, unless --no-worker is given, pull and publish on schedule.
+
+    With --demo: invented pulses from the built-in OTX simulator.
+    """
     from pulsegate.cli import processes
 
     options: Options = context.obj
-    demo = demo or options.demo or (demo_without_key and _has_no_key())
+    demo = options.demo or (demo_without_key and _has_no_key())
     given = {"host": host, "port": port, "workers": workers}
     settings = load_settings(demo=demo)
     settings = settings.model_copy(update={key: value for key, value in given.items() if value is not None})
@@ -60,6 +61,14 @@ def _has_no_key() -> bool:
     return found.otx.enabled and api_key(found) is None
 
 
+def _advice(number: int | None) -> str:
+    if number == errno.EADDRNOTAVAIL:
+        return "This machine has no such address; choose another one with --host or PULSEGATE_HOST (0.0.0.0: every one)"
+    if number == errno.EACCES:
+        return "Ports below 1024 need more rights; choose another one with --port or PULSEGATE_PORT"
+    return "End what uses the port, or choose another one with --port or PULSEGATE_PORT"
+
+
 def _listen(host: str, port: int) -> socket.socket:
     """A listening socket; PulsegateError that says what to do when the address can't be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -74,8 +83,6 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise PulsegateError(
-            f"can't listen there: {error.strerror}",
-            resource=f"{host}:{port}",
-            hint="End what uses the port, or choose another one with --port or PULSEGATE_PORT",
+            f"can't listen there: {error.strerror}", resource=f"{host}:{port}", hint=_advice(error.errno)
         ) from error
     return listener

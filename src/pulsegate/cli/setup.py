@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pulsegate import settings as settings_module
-from pulsegate.curation import protections
 from pulsegate.curation.own import Own
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import OTXKeyError, SettingsError, UsageError
@@ -47,21 +46,10 @@ class Installation:
 def load_settings(*, demo: bool = False) -> Settings:
     """The settings in force; in demo mode the data lies apart, in DATA_DIR/demo, whatever database is configured."""
     found = settings_module.load()
-    _check_protections(found)
     if demo:
         apart = {"data_dir": found.data_dir / "demo", "database": None}
         found = found.model_copy(update=apart)
     return found
-
-
-def _check_protections(found: Settings) -> None:
-    for collection in found.collections:
-        names = collection.to_model().protections or frozenset()
-        for name in sorted(names - protections.NAMES):
-            raise SettingsError(
-                f"collection {collection.name}: {name!r} is no protection",
-                hint=f"There are {', '.join(sorted(protections.NAMES))}",
-            )
 
 
 def api_key(found: Settings) -> str | None:

@@ -39,9 +39,10 @@ def status(context: typer.Context, as_json: AsJSON = False) -> None:
 def _print(where: Installation, numbers: dict[str, int], last: Run | None) -> None:
     if where.demo:
         people.print("DEMO: these are invented pulses from the built-in simulator, not OTX's.", style="bold yellow")
+    people.print(f"Database: {where.database.name}", markup=False)
     people.print(
         f"{numbers['pulses']:,} pulses with {numbers['indicators']:,} indicators; "
-        f"{numbers['quarantined']:,} quarantined (unreadable or no value of any type)"
+        f"{numbers['quarantined']:,} quarantined (unreadable, or no value of any type): 'pulsegate quarantine list'"
     )
     if last is None:
         people.print(

@@ -64,10 +64,11 @@ def decide_pulse(pulse: Pulse, collection: Collection, now: datetime, *, active:
     for key, words in _WORDS:
         wanted, unwanted = getattr(collection.include, key), getattr(collection.exclude, key)
         found = {word.casefold() for word in words(pulse)}
-        if wanted and not found & wanted:
-            return out(f"include.{key}", f"the pulse's {key} are none of {_listed(wanted)}")
-        if found & unwanted:
-            return out(f"exclude.{key}", f"the pulse has {_listed(found & unwanted)}")
+        if wanted and not any(word.casefold() in found for word in wanted):
+            return out(f"include.{key}", f"the pulse has none of these {key}: {_listed(wanted)}")
+        against = [word for word in unwanted if word.casefold() in found]
+        if against:
+            return out(f"exclude.{key}", f"the pulse has one of these {key}: {_listed(against)}")
     return _decide_age(pulse, collection, now)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
+from pulsegate.curation.protections import carried_ipv4
 from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
 from pulsegate.values.locators import host_of
 from pulsegate.values.normalise import normalise
@@ -43,7 +44,7 @@ class Own:
         if kind in _NETWORKS:
             return self._network(value)
         if kind is IndicatorType.EMAIL:
-            return self._host(value.rpartition("@")[2])
+            return self._host(value.rpartition("@")[2].strip("[]").removeprefix("IPv6:"))
         if kind in (IndicatorType.URL, IndicatorType.URI):
             return self._host(host_of(value))
         return None
@@ -64,7 +65,9 @@ class Own:
             network = ipaddress.ip_network(value, strict=False)
         except ValueError:
             return None
+        carried = carried_ipv4(network)
         for own in self._networks:
-            if own.version == network.version and own.overlaps(network):
-                return str(own)
+            for one in (network, carried):
+                if one is not None and own.version == one.version and own.overlaps(one):
+                    return str(own)
         return None

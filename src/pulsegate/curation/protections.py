@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
+from pulsegate.model.collection import PROTECTIONS
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.values.locators import host_of
 from pulsegate.values.suffixes import is_public_suffix, is_single_label
@@ -17,7 +18,7 @@ from pulsegate.values.suffixes import is_public_suffix, is_single_label
 RESERVED_RANGE = "reserved-range"
 PUBLIC_SUFFIX = "public-suffix"
 SINGLE_LABEL = "single-label"
-NAMES = frozenset({RESERVED_RANGE, PUBLIC_SUFFIX, SINGLE_LABEL})
+NAMES = PROTECTIONS
 
 Network = IPv4Network | IPv6Network
 
@@ -146,7 +147,7 @@ def _wide(network: Network) -> str | None:
 
 def _reserved(network: Network) -> str | None:
     """Why the network, or the IPv4 network that it carries, lies in or overlaps a reserved range, or None."""
-    if (carried := _carried(network)) is not None:
+    if (carried := carried_ipv4(network)) is not None:
         inner = _reserved(carried)
         return f"{_shown(network)} carries an IPv4 address: {inner}" if inner else None
     for reserved, reason in _overlapping(network):
@@ -162,7 +163,8 @@ def _overlapping(network: Network) -> Iterator[tuple[Network, str]]:
             yield reserved, reason
 
 
-def _carried(network: Network) -> IPv4Network | None:
+def carried_ipv4(network: Network) -> IPv4Network | None:
+    """The IPv4 network that a 6to4 or NAT64 network carries, None for any other."""
     if isinstance(network, IPv4Network):
         return None
     for carrier, bits in _CARRIERS:

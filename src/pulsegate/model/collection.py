@@ -10,6 +10,9 @@ from enum import StrEnum
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
 
+PROTECTIONS = frozenset({"reserved-range", "public-suffix", "single-label"})
+"""The names of the built-in protections."""
+
 
 class Profile(StrEnum):
     """How much of a pulse a collection serves."""

@@ -19,14 +19,19 @@ from pulsegate.settings.schema import Settings
 
 PREFIX = "PULSEGATE_"
 DEFAULT_FILE = Path("opentaxii.yml")
+_KEYS = (["otx", "api_key"], ["otx", "api_key_file"])
+_QUOTED = re.compile(r"'([^']*)'")
+_SEVERAL_FORMS = ("protections", "warning_lists")
 # What OpenTAXII itself reads from the same file (opentaxii.config.ServerConfig of 0.9.3).
 OPENTAXII_KEYS = frozenset({
     "domain", "support_basic_auth", "return_server_error_details", "logging", "auth_api", "taxii1", "taxii2",
     "persistence_api", "save_raw_inbox_messages", "xml_parser_supports_huge_tree", "count_blocks_in_poll_responses",
     "unauthorized_status", "hooks",
 })  # fmt: skip
-# Kubernetes sets these in every container beside a service named "pulsegate".
-_NOT_OURS = re.compile(r"PULSEGATE_(SERVICE_HOST|SERVICE_PORT.*|PORT_\d+_.*)|PULSEGATE_CONFIG")
+# Kubernetes sets these in every container beside a service whose name begins with "pulsegate".
+_NOT_OURS = re.compile(r"PULSEGATE_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)|PULSEGATE_CONFIG")
+_ADDRESS_OF_A_SERVICE = re.compile(r"(tcp|udp)://")  # in a variable that ends in _PORT
+_LISTS = ("own", "collections")  # written as in YAML; any other variable is taken to the letter
 
 
 def find_file(environment: Mapping[str, str] | None = None) -> Path | None:
@@ -43,12 +48,16 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     environment = os.environ if environment is None else environment
     path = find_file(environment)
     section = _read_section(path) if path else {}
-    for keys, variable, text in _from_environment(environment):
+    given = list(_from_environment(environment))
+    if any(keys in _KEYS for keys, _, _ in given) and isinstance(section.get("otx"), dict):
+        # The environment's key beats the file's, however each is given.
+        section["otx"] = {key: value for key, value in section["otx"].items() if ["otx", key] not in _KEYS}
+    for keys, variable, text in given:
         _lay_over(section, keys, text, variable)
     try:
         return Settings.model_validate(section)
     except ValidationError as error:
-        raise SettingsError(_explain(error, environment), resource=str(path or "settings")) from None
+        raise SettingsError(_explain(error, section, environment), resource=_source(error, path, environment)) from None
 
 
 def _read_section(path: Path) -> dict[str, Any]:
@@ -60,8 +69,8 @@ def _read_section(path: Path) -> dict[str, Any]:
         ) from error
     except UnicodeDecodeError as error:
         raise SettingsError("is not UTF-8 text", resource=str(path), hint="Save it as UTF-8") from error
-    except yaml.YAMLError as error:
-        raise SettingsError(f"is not valid YAML: {_where(error)}", resource=str(path)) from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date
+        raise SettingsError(f"is not valid YAML: {_where(error)}", resource=str(path)) from None
     document = {} if document is None else document
     if not isinstance(document, dict):
         raise SettingsError("has no keys at its top", resource=str(path), hint="Begin it with 'pulsegate:'")
@@ -74,59 +83,105 @@ def _read_section(path: Path) -> dict[str, Any]:
     return dict(section or {})
 
 
-def _where(error: yaml.YAMLError) -> str:
+def _own_words(quoted: re.Match[str]) -> str:
+    """A parser's own words (in <>, or one character) stay; a piece of the file's text does not."""
+    return quoted[0] if quoted[1].startswith("<") or len(quoted[1]) <= len("\\t") else "'…'"
+
+
+def _where(error: Exception) -> str:
+    """Place and kind of the fault; without the text that PyYAML quotes, which may be a password."""
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "unreadable"
+    problem = _QUOTED.sub(_own_words, getattr(error, "problem", None) or "unreadable")
     return f"{problem} (line {mark.line + 1}, column {mark.column + 1})" if mark else str(problem)
 
 
 def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[list[str], str, str]]:
     for variable, text in sorted(environment.items()):
-        if variable.startswith(PREFIX) and not _NOT_OURS.fullmatch(variable):
+        is_service = variable.endswith("_PORT") and _ADDRESS_OF_A_SERVICE.match(text)
+        if variable.startswith(PREFIX) and not _NOT_OURS.fullmatch(variable) and not is_service:
             yield variable.removeprefix(PREFIX).lower().split("__"), variable, text
     if environment.get("OTX_API_KEY"):
         yield ["otx", "api_key"], "OTX_API_KEY", environment["OTX_API_KEY"]
 
 
 def _lay_over(section: dict[str, Any], keys: list[str], text: str, variable: str) -> None:
-    if keys == ["otx", "api_key"] and isinstance(section.get("otx"), dict):
-        section["otx"] = {key: value for key, value in section["otx"].items() if key != "api_key_file"}
     target = section
     for key in keys[:-1]:
         inner = target.get(key)
         target[key] = dict(inner) if isinstance(inner, dict) else {}
         target = target[key]
-    target[keys[-1]] = _value(text, variable)
+    target[keys[-1]] = _value(text, variable) if keys[0] in _LISTS else text
 
 
 def _value(text: str, variable: str) -> Any:
-    """Lists and mappings are written as in YAML; everything else is the text itself."""
     if not text.startswith(("[", "{")):
         return text
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"is not valid YAML: {_where(error)}", resource=variable) from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise SettingsError(f"is not valid YAML: {_where(error)}", resource=variable) from None
 
 
-def _explain(error: ValidationError, environment: Mapping[str, str]) -> str:
-    return "; ".join(_explain_one(dict(one), environment) for one in error.errors(include_input=False))
+def _source(error: ValidationError, path: Path | None, environment: Mapping[str, str]) -> str:
+    """The file, unless every fault is in a variable."""
+    if all(_variable(_path(dict(one))) in environment for one in error.errors()):
+        return "environment"
+    return str(path or "settings")
 
 
-def _explain_one(one: dict[str, Any], environment: Mapping[str, str]) -> str:
-    path = [part for part in one["loc"] if not (isinstance(part, str) and _is_union_branch(part))]
-    key = ".".join(str(part) for part in path)
-    variable = PREFIX + "__".join(str(part) for part in path).upper()
-    key = f"{key} ({variable})" if variable in environment else key
+def _path(one: dict[str, Any]) -> list[Any]:
+    """The keys that lead to the fault, without the form that pydantic tried for a key that takes several."""
+    found: list[Any] = []
+    for part in one["loc"]:
+        if not (found and found[-1] in _SEVERAL_FORMS and isinstance(part, str)):
+            found.append(part)
+    return found
+
+
+def _variable(path: list[Any]) -> str:
+    return PREFIX + "__".join(str(part) for part in path).upper()
+
+
+def _explain(error: ValidationError, section: Mapping[str, Any], environment: Mapping[str, str]) -> str:
+    found = (_explain_one(dict(one), section, environment) for one in error.errors(include_input=False))
+    return "; ".join(dict.fromkeys(found))
+
+
+def _explain_one(one: dict[str, Any], section: Mapping[str, Any], environment: Mapping[str, str]) -> str:
+    path = _path(one)
+    key = _spell(path, section)
+    key = f"{key} ({_variable(path)})" if _variable(path) in environment else key
     if one["type"] == "extra_forbidden":
         known = _known_keys(path[:-1])
         return _unknown(key, known, str(path[-1]))
-    message = str(one["msg"]).removeprefix("Value error, ")
+    message = _PLAIN.get(one["type"]) or str(one["msg"]).removeprefix("Value error, ")
     return f"{key}: {message}" if key else message
 
 
-def _is_union_branch(part: str) -> bool:
-    return part in ("bool", "str") or "[" in part
+# pydantic's words, where ours say better what to write.
+_PLAIN = {
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
+    "list_type": "write a list: [a, b]",
+    "dict_type": "write keys and values: {key: value}",
+    "model_type": "write keys and values: {key: value}",
+    "string_type": "write text",
+    "missing": "is missing",
+}
+
+
+def _spell(path: list[Any], section: Mapping[str, Any]) -> str:
+    """The path of a key; a collection is named by its name, not by its place in the list."""
+    words = [str(part) for part in path]
+    listed = section.get("collections")
+    if path[:1] == ["collections"] and len(path) > 1 and isinstance(path[1], int) and isinstance(listed, list):
+        one = listed[path[1]]
+        name = one.get("name") if isinstance(one, dict) else None
+        words[:2] = [f"collection {name or path[1] + 1}"]
+        return ": ".join([words[0], ".".join(words[1:])]) if len(words) > 1 else words[0]
+    return ".".join(words)
 
 
 def _unknown(key: str, known: list[str], word: str | None = None) -> str:

@@ -8,9 +8,18 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
-from pulsegate.model.collection import Collection, Profile, Rule
+from pulsegate.model.collection import PROTECTIONS, Collection, Profile, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
 from pulsegate.settings.duration import Duration, format_duration
@@ -23,6 +32,14 @@ class Section(BaseModel):
     """A section: unknown keys are errors, values don't change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_default(cls, given: object) -> object:
+        """``own:`` with every line below it commented out is the same as no ``own`` at all."""
+        if not isinstance(given, dict):
+            return given
+        return {key: value for key, value in given.items() if value is not None or key not in cls.model_fields}
 
 
 class RuleSettings(Section):
@@ -40,10 +57,17 @@ class RuleSettings(Section):
 
     def to_model(self) -> Rule:
         words = {
-            key: frozenset(word.casefold() for word in getattr(self, key))
+            key: frozenset(getattr(self, key))
             for key in ("authors", "tags", "adversaries", "malware_families", "countries", "industries")
         }
         return Rule(**words, types=frozenset(self.types), tlp=frozenset(self.tlp), max_age=self.max_age)
+
+
+def _known_protections(value: object) -> object:
+    for name in value if isinstance(value, list) else ():
+        if name not in PROTECTIONS:
+            raise ValueError(f"{name!r} is no protection; there are {', '.join(sorted(PROTECTIONS))}")
+    return value
 
 
 class CollectionSettings(Section):
@@ -56,7 +80,7 @@ class CollectionSettings(Section):
     review: bool = False
     include: RuleSettings = RuleSettings()
     exclude: RuleSettings = RuleSettings()
-    protections: bool | list[str] = True
+    protections: Annotated[bool | list[str], AfterValidator(_known_protections)] = True
     warning_lists: Literal["default", "none"] | list[str] = "default"
     ttl: dict[IndicatorType, Duration] = {}
     refresh: Duration | None = None
@@ -116,7 +140,7 @@ class OTXSettings(Section):
     retry: Duration = Field(timedelta(minutes=1), description="the next try after a failed run")
     page_size: Annotated[int, Field(ge=1, le=1000)] = Field(20, description="pulses in one request")
     timeout: Duration = Field(timedelta(seconds=60), description="the longest silence within one request")
-    proxy: str | None = Field(None, description="an HTTP proxy: `http://host:port`")
+    proxy: str | None = Field(None, repr=False, description="an HTTP proxy: `http://host:port`")
     ca_file: Path | None = Field(None, description="certificates (PEM) to trust instead of the built-in ones")
 
     @field_validator("url")
@@ -127,8 +151,9 @@ class OTXSettings(Section):
             raise ValueError("write an address such as https://otx.alienvault.com")
         if parts.scheme == "http" and not _is_loopback(parts.hostname):
             raise ValueError("the API key would travel in the clear; write https://")
-        if parts.username or parts.query or parts.fragment:
+        if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("write scheme, host and port only")
+        _ = parts.port  # ValueError: out of range, or no number
         return url.rstrip("/")
 
     @model_validator(mode="after")
@@ -145,11 +170,18 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _split(value: object) -> object:
+    """A list may be written as words with commas, as in an environment variable."""
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
 class Settings(Section):
     """Everything under ``pulsegate:``."""
 
     database: str | None = Field(
-        None, description="`sqlite:///FILE` or `postgresql://user:password@host/name`; default: SQLite in `data_dir`"
+        None,
+        repr=False,
+        description="`sqlite:///FILE` or `postgresql://user:password@host/name`; default: SQLite in `data_dir`",
     )
     host: str = Field("127.0.0.1", description="the address to listen at")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(9000, description="the port to listen at")
@@ -164,7 +196,9 @@ class Settings(Section):
     open_after: Duration = Field(
         timedelta(minutes=10), description="a collection is served after this time even if its backfill goes on"
     )
-    own: list[str] = Field([], description="your own domains and networks; they are never served")
+    own: Annotated[list[str], BeforeValidator(_split)] = Field(
+        [], description="your own domains and networks; they are never served"
+    )
     otx: OTXSettings = OTXSettings()
     collections: list[CollectionSettings] = []
 

@@ -60,6 +60,10 @@ def of_value(connection: sa.Connection, value: str) -> list[Quarantined]:
     return list(_entries(connection, query.order_by(quarantine.c.pk)))
 
 
+def every(connection: sa.Connection) -> list[Quarantined]:
+    return list(_entries(connection, sa.select(quarantine).order_by(quarantine.c.pk)))
+
+
 def count(connection: sa.Connection) -> int:
     return int(connection.scalar(sa.select(sa.func.count()).select_from(quarantine)) or 0)
 

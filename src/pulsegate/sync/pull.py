@@ -107,9 +107,9 @@ def _run(database: Database, policy: Policy, progress: Progress, work: Callable[
     intake = Intake()
     publications: list[Publication] = []
     waiting = "pull.waits_for_another_one"
-    with hold(database, PULL, wait=LOCK_WAIT, on_wait=lambda: log.warning(waiting)), _recorded(database, intake):
+    with hold(database, PULL, wait=LOCK_WAIT, on_wait=lambda: log.warning(waiting)), _recorded(database, intake) as run:
         try:
-            work(intake, progress)
+            work(intake, _Recording(database, run, progress))
         except PulsegateError:
             if intake.new or intake.changed:  # what came before OTX failed is served all the same
                 publish_all(database, policy, progress.publishing)
@@ -119,16 +119,39 @@ def _run(database: Database, policy: Policy, progress: Progress, work: Callable[
 
 
 @contextmanager
-def _recorded(database: Database, intake: Intake) -> Iterator[None]:
+def _recorded(database: Database, intake: Intake) -> Iterator[int]:
     with database.write() as connection:
         run = runs.begin(connection)
     try:
-        yield
+        yield run
     except BaseException as error:
-        reason = str(error) if isinstance(error, PulsegateError) else f"{type(error).__name__}: {error}"
+        reason = _reason(error)
         _finish(database, run, intake, runs.FAILED, reason)
         raise
     _finish(database, run, intake, runs.OK, None)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, PulsegateError):
+        return str(error)
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+
+
+class _Recording:
+    """Tells ``progress``, and keeps the run's numbers up to date for ``status``."""
+
+    def __init__(self, database: Database, run: int, progress: Progress) -> None:
+        self._database = database
+        self._run = run
+        self._progress = progress
+
+    def fetched(self, intake: Intake, total: int | None) -> None:
+        with self._database.write() as connection:
+            runs.advance(connection, self._run, intake.pulses, intake.indicators)
+        self._progress.fetched(intake, total)
+
+    def publishing(self, collection: str) -> None:
+        self._progress.publishing(collection)
 
 
 def _finish(database: Database, run: int, intake: Intake, outcome: str, error: str | None) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from libtaxii.constants import MSG_POLL_FULFILLMENT_REQUEST, MSG_POLL_REQUEST, SD_ESTIMATED_WAIT, ST_RETRY
+from opentaxii.local import context
 from opentaxii.taxii.exceptions import FailureStatus, StatusMessageException
 from opentaxii.taxii.services import PollService
 from opentaxii.taxii.services.handlers import PollFulfilmentRequestHandler, PollRequestHandler
 
-from pulsegate.taxii.messages import BINDINGS
+from pulsegate.taxii.messages import BINDINGS, AnyMessage
+
+log = structlog.get_logger(__name__)
 
 
 class WindowedPollRequestHandler(PollRequestHandler):  # type: ignore[misc]  # OpenTAXII is not typed
@@ -23,7 +27,16 @@ class WindowedPollRequestHandler(PollRequestHandler):  # type: ignore[misc]  # O
         if collection is not None:
             _refuse_unopened(service, collection.name, request)
             request.inclusive_end_timestamp_label = _end(service, collection.name, request)
-        return super().handle_message(service, request)
+        response = super().handle_message(service, request)
+        log.info(
+            "poll.answered",
+            account=context.account.username,
+            collection=name,
+            begin=str(request.exclusive_begin_timestamp_label or ""),
+            end=str(request.inclusive_end_timestamp_label),
+            blocks=len(response.content_blocks),
+        )
+        return response
 
 
 def _refuse_unopened(service: Any, collection: str, request: Any) -> None:
@@ -58,10 +71,9 @@ def _end(service: Any, collection: str, request: Any) -> Any:
     return api.answered_end(collection, begin)  # a client whose clock runs ahead, and that names no end
 
 
-class WindowedPollService(PollService):  # type: ignore[misc]  # OpenTAXII is not typed
-    """The poll service with our handler; 1.1 is advertised before 1.0."""
+class WindowedPollService(AnyMessage, PollService):  # type: ignore[misc]  # OpenTAXII is not typed
+    """The poll service with our handler."""
 
-    supported_message_bindings = BINDINGS
     handlers = {  # noqa: RUF012 - OpenTAXII's attribute
         MSG_POLL_REQUEST: WindowedPollRequestHandler,
         MSG_POLL_FULFILLMENT_REQUEST: PollFulfilmentRequestHandler,

@@ -17,7 +17,7 @@ from opentaxii.taxii.services import CollectionManagementService, DiscoveryServi
 from opentaxii.taxii.status import process_status_exception
 
 from pulsegate.taxii.auth import AuthAPI
-from pulsegate.taxii.messages import BINDINGS
+from pulsegate.taxii.messages import AnyMessage
 from pulsegate.taxii.poll import WindowedPollService
 
 log = structlog.get_logger(__name__)
@@ -25,12 +25,12 @@ log = structlog.get_logger(__name__)
 REALM = 'Basic realm="Pulsegate", charset="UTF-8"'  # RFC 7617
 
 
-class _Discovery(DiscoveryService):  # type: ignore[misc]  # OpenTAXII is not typed
-    supported_message_bindings = BINDINGS
+class _Discovery(AnyMessage, DiscoveryService):  # type: ignore[misc]  # OpenTAXII is not typed
+    pass
 
 
-class _CollectionManagement(CollectionManagementService):  # type: ignore[misc]  # OpenTAXII is not typed
-    supported_message_bindings = BINDINGS
+class _CollectionManagement(AnyMessage, CollectionManagementService):  # type: ignore[misc]  # OpenTAXII is not typed
+    pass
 
 
 class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is not typed
