@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := 0.13.9
+SECONDS := 600
+DATABASE := sqlite
 
-.PHONY: help setup dev run test check format lock bench clean
+.PHONY: help setup dev run test soak check format lock bench clean
 
 help:
 	@echo "make run     start Pulsegate at http://127.0.0.1:9000 (OTX_API_KEY set: against OTX; else the demo)"
@@ -12,6 +14,7 @@ help:
 	@echo "make setup   only make .venv       make format  format the code"
 	@echo "make lock    pin the newest versions that pyproject.toml allows"
 	@echo "make bench   run the benchmarks    make clean   remove .venv and caches"
+	@echo "make soak    publishers and polls, killed at random, for SECONDS=600 on DATABASE=sqlite or postgresql"
 
 # .venv with the pinned packages; made again when the pins or the Python change.
 setup: $(VENV)/.installed
@@ -36,6 +39,9 @@ run: setup
 
 test: dev
 	$(BIN)/pytest
+
+soak: dev
+	cd tests && ../$(BIN)/python -m soak.ledger --seconds $(SECONDS) --database $(DATABASE)
 
 check: dev
 	$(BIN)/ruff check

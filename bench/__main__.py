@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from bench import convert, poll, publish
+from bench import convert, poll, publish, year
 
-ALL = {"convert": convert.run, "publish": publish.run, "poll": poll.run}
+ALL = {"convert": convert.run, "publish": publish.run, "poll": poll.run, "year": year.run}
 
 
 def main() -> None:

@@ -42,10 +42,11 @@ def upgrade() -> None:
     op.create_table(
         "ledgers",
         sa.Column("name", sa.String(length=300), nullable=False),
-        sa.Column("opened", sa.Boolean(), nullable=False),
+        sa.Column("opened", sa.DateTime(timezone=True), nullable=True),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("frontier", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("purged", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
         if_not_exists=True,
     )
@@ -62,8 +63,10 @@ def upgrade() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("stored", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("withdrawn", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("pk"),
         sa.UniqueConstraint("id", name=op.f("uq_pulses_id")),
+        sqlite_autoincrement=True,
         if_not_exists=True,
     )
     op.create_index(op.f("ix_pulses_author"), "pulses", ["author"], unique=False, if_not_exists=True)
@@ -72,7 +75,7 @@ def upgrade() -> None:
         "quarantine",
         sa.Column("pk", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.Column("pulse_id", sa.String(length=64), nullable=True),
+        sa.Column("pulse_id", sa.Text(), nullable=True),
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.Column("value_digest", sa.LargeBinary(), nullable=False),
@@ -134,6 +137,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("author", sa.Text(), nullable=True),
         sa.Column("rules", sa.Text(), nullable=False),
+        sa.Column("changed", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["collection_id"],
             ["data_collections.id"],
@@ -191,6 +195,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["pulse_pk"], ["pulses.pk"], name=op.f("fk_indicators_pulse_pk"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("pk"),
         sa.UniqueConstraint("pulse_pk", "identity", name=op.f("uq_indicators_pulse_pk")),
+        sqlite_autoincrement=True,
         if_not_exists=True,
     )
     op.create_index(op.f("ix_indicators_identity"), "indicators", ["identity"], unique=False, if_not_exists=True)
@@ -254,6 +259,26 @@ def upgrade() -> None:
         if_not_exists=True,
     )
     op.create_table(
+        "superseded",
+        sa.Column("pk", sa.Integer(), nullable=False),
+        sa.Column("collection_id", sa.Integer(), nullable=False),
+        sa.Column("content_block_id", sa.Integer(), nullable=False),
+        sa.Column("label", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("from_revision", sa.Integer(), nullable=False),
+        sa.Column("to_revision", sa.Integer(), nullable=False),
+        sa.Column("ended", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["collection_id"], ["data_collections.id"], name=op.f("fk_superseded_collection_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("pk"),
+        if_not_exists=True,
+    )
+    op.create_index(
+        "ix_superseded_collection_id_label", "superseded", ["collection_id", "label"], unique=False, if_not_exists=True
+    )
+    op.create_index(op.f("ix_superseded_ended"), "superseded", ["ended"], unique=False, if_not_exists=True)
+    op.create_table(
         "content_blocks",
         sa.Column("date_created", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.Integer(), nullable=False),
@@ -295,6 +320,7 @@ def upgrade() -> None:
         sa.Column("content_block_id", sa.Integer(), nullable=False),
         sa.Column("collection_id", sa.Integer(), nullable=False),
         sa.Column("pulse_pk", sa.Integer(), nullable=True),
+        sa.Column("label", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["collection_id"], ["data_collections.id"], name=op.f("fk_blocks_collection_id"), ondelete="CASCADE"
@@ -306,7 +332,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("content_block_id"),
         if_not_exists=True,
     )
-    op.create_index(op.f("ix_blocks_collection_id"), "blocks", ["collection_id"], unique=False, if_not_exists=True)
+    op.create_index(
+        "ix_blocks_collection_id_label", "blocks", ["collection_id", "label"], unique=False, if_not_exists=True
+    )
     op.create_index(op.f("ix_blocks_pulse_pk"), "blocks", ["pulse_pk"], unique=False, if_not_exists=True)
     op.create_table(
         "collection_to_content_block",

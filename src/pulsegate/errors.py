@@ -74,5 +74,13 @@ class PublicationError(PulsegateError):
     """A publication could not be completed."""
 
 
+class PublicationConflictError(PublicationError):
+    """Another publisher has changed what this one planned from; it plans again."""
+
+
+class OutdatedRevisionError(StoreError):
+    """What a collection held at that revision is no longer kept."""
+
+
 class AccountError(PulsegateError):
     """An account can't be made, found or changed."""

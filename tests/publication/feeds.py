@@ -24,7 +24,6 @@ from pulsegate.store.tables import (
     metadata,
     placements,
 )
-from pulsegate.store.tables import pulses as pulses_table
 from support import read_values
 
 NOW = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -94,7 +93,7 @@ class Feed:
 
     def withdraw(self, pulse: Pulse) -> None:
         with self.database.write() as connection:
-            connection.execute(sa.update(pulses_table).where(pulses_table.c.id == pulse.id).values(active=False))
+            pulses.withdraw(connection, pulse.id)
 
     def publish(self, policy: Policy | None = None) -> dict[str, Publication]:
         return {one.collection: one for one in publish_all(self.database, policy or self.policy)}

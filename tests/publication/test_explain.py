@@ -179,7 +179,6 @@ def test_value_that_was_rejected(mail):
     )
 
 
-@pytest.mark.xfail(strict=True, reason="a pulse is listed once for each row that was rejected")
 def test_value_that_was_rejected_twice_in_one_pulse_lists_it_once(mail):
     mail.put(a_pulse(1), [])
     reject(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,21 +12,30 @@ from pulsegate.publication.plan import Plan, deduplicated, each, pulse_identity
 from pulsegate.store.blocks import Placement
 from pulsegate.store.pulses import Candidate
 
-SINCE = datetime(2024, 6, 1, tzinfo=UTC)
+MOVABLE = datetime(2024, 6, 1, tzinfo=UTC)
+US = timedelta(microseconds=1)
 
 
 def a_candidate(pk: int, pulse_pk: int, identity: bytes) -> Candidate:
     return Candidate(pk, pulse_pk, identity, "domain", "bad.example", "", None, None, True, None, None)
 
 
-def a_placement(identity: bytes, block: int, indicator_pk: int) -> Placement:
-    return Placement(identity, block, indicator_pk, SINCE)
+def a_placement(
+    identity: bytes, block: int, indicator_pk: int, pulse_pk: int | None = None, label: datetime = MOVABLE
+) -> Placement:
+    return Placement(identity, block, indicator_pk, MOVABLE - timedelta(days=9), label, pulse_pk)
 
 
-def shown(plan: Plan) -> tuple[dict[int, list[int]], dict[int, list[bytes]], int]:
-    """What enters by pulse, what leaves by block, how many are kept."""
-    leaving = {block: sorted(identities) for block, identities in plan.leaving.items()}
-    return {pulse: sorted(pks) for pulse, pks in plan.entering.items()}, leaving, plan.kept
+def a_plan(entering=(), leaving=(), moving=(), adopted=(), kept=0) -> Plan:
+    """Of pairs: pulse and key, block and identity, block and identity, identity and key."""
+    return Plan(gathered(entering), gathered(leaving), gathered(moving), dict(adopted), kept)
+
+
+def shown(plan: Plan) -> Plan:
+    """The plan with plain lists."""
+    entering = {pulse: sorted(pks) for pulse, pks in plan.entering.items()}
+    by_block = ({key: sorted(found) for key, found in each.items()} for each in (plan.leaving, plan.moving))
+    return Plan(entering, *by_block, plan.adopted, plan.kept)
 
 
 def gathered(pairs):
@@ -43,23 +53,36 @@ PKS = st.integers(1, 10)
 WANTED = st.frozensets(PKS)
 
 
-@given(CANDIDATES, st.dictionaries(IDENTITIES, st.tuples(st.integers(1, 3), PKS)), WANTED)
+PLACES = st.tuples(
+    st.integers(1, 3), PKS, st.none() | st.integers(1, 4), st.sampled_from([MOVABLE - US, MOVABLE, MOVABLE + US])
+)
+
+
+@given(CANDIDATES, st.dictionaries(IDENTITIES, PLACES), WANTED)
 def test_plan_of_each_value_once(candidates, placed, wanted):
     candidates = sorted(candidates, key=lambda one: one.identity)
     placements = [a_placement(identity, *placed[identity]) for identity in sorted(placed)]
-    entering, leaving, kept = [], [], 0
+    entering, leaving, moving, adopted, kept = [], [], [], {}, 0
     for identity in (b"a", b"b", b"c", b"d"):
-        good = [one for one in candidates if one.identity == identity and one.pk in wanted]
-        if identity in placed:
-            block, pk = placed[identity]
-            if pk in [one.pk for one in good]:
-                kept += 1
-                continue
+        good = {one.pk: one.pulse_pk for one in candidates if one.identity == identity and one.pk in wanted}
+        if identity not in placed:
+            entering += [(pulse, pk) for pk, pulse in good.items()][:1]
+            continue
+        block, pk, pulse, label = placed[identity]
+        if not good:
             leaving.append((block, identity))
-        if good:
-            entering.append((good[0].pulse_pk, good[0].pk))
-    plan = deduplicated(iter(candidates), iter(placements), lambda one: one.pk in wanted)
-    assert shown(plan) == (gathered(entering), gathered(leaving), kept)
+            continue
+        own = [one for one in good if good[one] == pulse]
+        new = own[0] if own else pk if pk in good else next(iter(good))
+        if new != pk:
+            adopted[identity] = new
+        if own or label > MOVABLE:
+            kept += 1
+        else:
+            moving.append((block, identity))
+            entering.append((good[new], new))
+    plan = deduplicated(iter(candidates), iter(placements), lambda one: one.pk in wanted, MOVABLE)
+    assert shown(plan) == a_plan(entering, leaving, moving, adopted, kept)
 
 
 @st.composite
@@ -90,28 +113,66 @@ def test_plan_where_each_pulse_carries_its_own(candidates, placements, wanted):
         if one.indicator_pk not in keeping or one is not first[one.indicator_pk]
     ]
     plan = each(iter(candidates), iter(placements), lambda one: one.pk in wanted)
-    assert shown(plan) == (gathered(entering), gathered(leaving), len(keeping))
+    assert shown(plan) == a_plan(entering, leaving, kept=len(keeping))
 
 
 def test_plan_of_nothing():
-    assert shown(deduplicated([], [], lambda _: True)) == ({}, {}, 0)
-    assert shown(each([], [], lambda _: True)) == ({}, {}, 0)
+    assert shown(deduplicated([], [], lambda _: True, MOVABLE)) == a_plan()
+    assert shown(each([], [], lambda _: True)) == a_plan()
 
 
 def test_value_is_attributed_to_the_first_candidate_that_is_wanted():
     candidates = [a_candidate(7, 1, b"a"), a_candidate(3, 2, b"a"), a_candidate(5, 3, b"a")]
-    assert shown(deduplicated(candidates, [], lambda one: one.pk != 7)) == ({2: [3]}, {}, 0)
+    assert shown(deduplicated(candidates, [], lambda one: one.pk != 7, MOVABLE)) == a_plan([(2, 3)])
 
 
-def test_value_stays_where_it_is_as_long_as_that_is_wanted():
+@pytest.mark.parametrize("label", [MOVABLE - US, MOVABLE + US])
+def test_value_stays_where_it_is_as_long_as_that_is_wanted(label):
     candidates = [a_candidate(3, 1, b"a"), a_candidate(7, 2, b"a")]
-    assert shown(deduplicated(candidates, [a_placement(b"a", 9, 7)], lambda _: True)) == ({}, {}, 1)
+    placed = [a_placement(b"a", 9, 7, 2, label)]
+    assert shown(deduplicated(candidates, placed, lambda _: True, MOVABLE)) == a_plan(kept=1)
 
 
-def test_value_moves_when_its_indicator_is_no_longer_wanted():
-    candidates = [a_candidate(3, 1, b"a"), a_candidate(7, 2, b"a")]
-    plan = deduplicated(candidates, [a_placement(b"a", 9, 7)], lambda one: one.pk == 3)
-    assert shown(plan) == ({1: [3]}, {9: [b"a"]}, 0)
+OTHERS = [a_candidate(7, 2, b"a"), a_candidate(3, 1, b"a"), a_candidate(5, 3, b"a")]
+
+
+@pytest.mark.parametrize("label", [MOVABLE - US, MOVABLE])
+def test_value_moves_when_its_indicator_is_no_longer_wanted(label):
+    plan = deduplicated(OTHERS, [a_placement(b"a", 9, 7, 2, label)], lambda one: one.pk != 7, MOVABLE)
+    assert shown(plan) == a_plan([(1, 3)], moving=[(9, b"a")], adopted={b"a": 3})
+
+
+def test_value_under_a_young_label_is_adopted_when_its_indicator_is_no_longer_wanted():
+    plan = deduplicated(OTHERS, [a_placement(b"a", 9, 7, 2, MOVABLE + US)], lambda one: one.pk != 7, MOVABLE)
+    assert shown(plan) == a_plan(adopted={b"a": 3}, kept=1)
+
+
+def test_adopted_value_stays_with_the_pulse_that_adopted_it():
+    plan = deduplicated(OTHERS, [a_placement(b"a", 9, 5, 2, MOVABLE + US)], lambda one: one.pk != 7, MOVABLE)
+    assert shown(plan) == a_plan(kept=1)
+
+
+def test_adopted_value_moves_to_the_pulse_that_adopted_it():
+    plan = deduplicated(OTHERS, [a_placement(b"a", 9, 5, 2, MOVABLE)], lambda one: one.pk != 7, MOVABLE)
+    assert shown(plan) == a_plan([(3, 5)], moving=[(9, b"a")])
+
+
+@pytest.mark.parametrize("label", [MOVABLE, MOVABLE + US])
+def test_adopted_value_returns_to_the_pulse_of_its_block(label):
+    plan = deduplicated(OTHERS, [a_placement(b"a", 9, 5, 2, label)], lambda _: True, MOVABLE)
+    assert shown(plan) == a_plan(adopted={b"a": 7}, kept=1)
+
+
+def test_indicator_of_the_same_pulse_that_was_stored_anew_keeps_the_place():
+    plan = deduplicated([a_candidate(8, 2, b"a")], [a_placement(b"a", 9, 7, 2)], lambda _: True, MOVABLE)
+    assert shown(plan) == a_plan(adopted={b"a": 8}, kept=1)
+
+
+@pytest.mark.parametrize(("label", "kept"), [(MOVABLE, 0), (MOVABLE + US, 1)])
+def test_value_of_a_block_whose_pulse_is_gone(label, kept):
+    plan = deduplicated([a_candidate(3, 1, b"a")], [a_placement(b"a", 9, 7, None, label)], lambda _: True, MOVABLE)
+    moves = {} if kept else {"entering": [(1, 3)], "moving": [(9, b"a")]}
+    assert shown(plan) == a_plan(**moves, adopted={b"a": 3}, kept=kept)
 
 
 def test_identity_of_each_pulse_differs():

@@ -14,6 +14,7 @@ from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
 from pulsegate.settings import CollectionSettings, OTXSettings, RuleSettings, Settings
 
+DAY = timedelta(days=1)
 EXAMPLE = """
 name: mail-gateway
 profile: esa          # esa: only what the appliance uses, in the form it reads; full: everything that STIX 1.2 can say
@@ -51,6 +52,8 @@ def test_settings_by_default():
         "admin_password": None,
         "skew": "10m",
         "open_after": "10m",
+        "results_kept": "1h",
+        "retention": "90d",
         "own": [],
         "otx": {
             "url": "https://otx.alienvault.com",
@@ -87,6 +90,7 @@ def test_collection_by_default_filters_nothing():
         exclude=Rule(),
         protections=None,
         ttl={},
+        refresh=None,
     )
 
 
@@ -169,13 +173,24 @@ def test_collections_of_the_same_name():
     ("key", "value", "message"),
     [
         ("review", True, "review: true is not available in this version; leave it out"),
-        ("refresh", "25d", "refresh is not available in this version; leave it out or write null"),
         ("blocks_per_part", 5, "blocks_per_part is not available in this version; leave it out or write 0"),
         ("warning_lists", ["x"], "warning lists are not available in this version; write none or leave it out"),
     ],
 )
 def test_collection_key_that_is_not_available_is_refused(key, value, message):
     assert faults(CollectionSettings, {"name": "a", key: value}) == [("", message)]
+
+
+@pytest.mark.parametrize(("written", "meant"), [(None, None), ("3d", 3 * DAY), ("72h", 3 * DAY), ("25d", 25 * DAY)])
+def test_refresh_from_three_days_on(written, meant):
+    assert CollectionSettings(name="a", refresh=written).to_model().refresh == meant
+
+
+@pytest.mark.parametrize("written", ["71h", "4319m", "1d", "100ms"])
+def test_refresh_below_three_days_is_refused(written):
+    assert faults(CollectionSettings, {"name": "a", "refresh": written}) == [
+        ("", "refresh is at least 3d: slow clients need time to fetch")
+    ]
 
 
 @pytest.mark.parametrize("value", ["default", "none", []])

@@ -37,13 +37,25 @@ FULL = Collection(
     exclude=Rule(tags=frozenset({"h"}), max_age=timedelta(milliseconds=1)),
     protections=frozenset({"single-label"}),
     ttl={IndicatorType.IPV4: timedelta(days=30), IndicatorType.DOMAIN: timedelta(milliseconds=100)},
+    refresh=timedelta(days=25, milliseconds=1),
 )
+LATER = NOW + timedelta(hours=1)
 
 
 @pytest.fixture
-def connection(database, monkeypatch):
-    for module in (blocks, collections):
-        monkeypatch.setattr(module, "now", lambda _: NOW)
+def at(monkeypatch):
+    """Put the clock to a moment."""
+
+    def put(moment):
+        for module in (blocks, collections, ledger):
+            monkeypatch.setattr(module, "now", lambda _: moment)
+
+    put(NOW)
+    return put
+
+
+@pytest.fixture
+def connection(database, at):
     with database.write() as connection:
         collections.ensure_services(connection)
         yield connection
@@ -63,7 +75,7 @@ def connection(database, monkeypatch):
 )
 def test_collection_comes_back(connection, collection):
     stored = collections.put(connection, collection)
-    assert stored == StoredCollection(stored.id, collection)
+    assert stored == StoredCollection(stored.id, collection, NOW)
     assert collections.get(connection, collection.name) == stored
     assert collections.put(connection, collection) == stored
 
@@ -72,10 +84,19 @@ def test_collection_that_is_not_there(connection):
     assert collections.get(connection, "none") is None
 
 
-def test_collection_gets_new_rules_and_keeps_its_key(connection):
-    first = collections.put(connection, replace(FULL, description="", profile=Profile.FULL, ttl={}))
-    assert collections.put(connection, FULL) == StoredCollection(first.id, FULL)
-    assert collections.get(connection, FULL.name) == StoredCollection(first.id, FULL)
+def test_collection_gets_new_rules_and_keeps_its_key(connection, at):
+    first = collections.put(connection, replace(FULL, description="", profile=Profile.FULL, ttl={}, refresh=None))
+    at(LATER)
+    assert collections.put(connection, FULL) == StoredCollection(first.id, FULL, LATER)
+    assert collections.get(connection, FULL.name) == StoredCollection(first.id, FULL, LATER)
+    assert collections.every(connection) == [StoredCollection(first.id, FULL, LATER)]
+
+
+def test_collection_that_is_put_again_as_it_was_has_not_changed(connection, at):
+    first = collections.put(connection, FULL)
+    at(LATER)
+    assert collections.put(connection, FULL) == first == StoredCollection(first.id, FULL, NOW)
+    assert collections.get(connection, FULL.name) == first
 
 
 def test_collections_are_listed_by_name(connection):
@@ -113,16 +134,28 @@ def test_services_are_made_once(connection):
     assert json.loads(rows[1]._properties)["advertised_services"] == ["discovery", "collections", "poll"]
 
 
+def count(connection, table):
+    return connection.scalar(sa.select(sa.func.count()).select_from(sa.table(table)))
+
+
 def test_collection_that_is_removed_leaves_its_ledger(connection):
     stored = collections.put(connection, Collection("a"))
+    block = blocks.stage(connection, stored.id, None, b"<x/>")
+    blocks.publish(connection, stored.id, block, NOW, 1, [(b"x", 1)])
     ledger.record(connection, "a", NOW)
+    published = blocks.get(connection, block)
+    assert published is not None
+    blocks.rewrite(connection, published, 2, b"<y/>")
+    ledger.record(connection, "a", NOW)
+    ledger.purge_to(connection, "a", 1)
     ledger.open_(connection, "a")
     before = ledger.get(connection, "a")
     blocks.stage(connection, stored.id, None, b"<x/>")
+    tables = ("content_blocks", "blocks", "collection_rules", "service_to_collection", "placements", "superseded")
+    assert [count(connection, table) for table in tables] == [2, 2, 1, 2, 1, 1]
     collections.remove(connection, stored.id)
     assert collections.every(connection) == []
-    for table in ("content_blocks", "blocks", "collection_rules", "service_to_collection", "placements"):
-        assert connection.scalar(sa.select(sa.func.count()).select_from(sa.table(table))) == 0
+    assert [count(connection, table) for table in tables] == [0] * 6
     collections.put(connection, Collection("a"))
     assert ledger.get(connection, "a") == before
     assert connection.scalar(sa.select(sa.func.count()).select_from(ledgers)) == 1
@@ -134,8 +167,7 @@ def test_sizes_count_what_is_published(connection):
     for number in range(2):
         block = blocks.stage(connection, stored.id, None, b"<x/>")
         placed = [(f"{number}{each}".encode(), each) for each in range(3)]
-        blocks.publish(connection, stored.id, block, NOW + timedelta(hours=number), placed)
-        blocks.settle(connection, stored.id, [block], 1)
+        blocks.publish(connection, stored.id, block, NOW + timedelta(hours=number), 1, placed)
     blocks.stage(connection, stored.id, None, b"<staged/>")
     ledger.open_(connection, "a")
     assert collections.sizes(connection) == {

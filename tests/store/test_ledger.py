@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from pulsegate.model.collection import Collection
 from pulsegate.store import collections, ledger
-from pulsegate.store.ledger import Ledger
+from pulsegate.store.ledger import Answer, Ledger
 from pulsegate.store.tables import ledgers
 from store.conftest import NOW
 
@@ -25,9 +25,15 @@ WHOLE = datetime(2024, 6, 1, 11, 0, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch):
-    monkeypatch.setattr(ledger, "now", lambda _: NOW)
-    monkeypatch.setattr(collections, "now", lambda _: NOW)
+def at(monkeypatch):
+    """Put the clock to a moment."""
+
+    def put(moment):
+        monkeypatch.setattr(ledger, "now", lambda _: moment)
+        monkeypatch.setattr(collections, "now", lambda _: moment)
+
+    put(NOW)
+    return put
 
 
 @pytest.fixture
@@ -78,17 +84,17 @@ CASES = {
 @pytest.mark.parametrize(("frontier", "asked", "answer", "raised"), CASES.values(), ids=CASES)
 def test_end_that_a_poll_is_answered(mail, frontier, asked, answer, raised):
     set_frontier(mail, frontier)
-    assert ledger.answered_end(mail, "mail", asked, SKEW) == answer
-    assert read(mail) == Ledger("mail", opened=False, since=NOW, frontier=raised, revision=0)
+    assert ledger.answer(mail, "mail", asked, SKEW) == Answer(answer, 0)
+    assert read(mail) == Ledger("mail", opened=None, since=NOW, frontier=raised, revision=0, purged=0)
 
 
 def test_end_of_a_collection_without_a_ledger(mail):
-    assert ledger.answered_end(mail, "other", None, SKEW) == NOW
+    assert ledger.answer(mail, "other", None, SKEW) == Answer(NOW, 0)
 
 
 def test_end_is_the_same_when_asked_again_within_a_minute(mail):
-    first = ledger.answered_end(mail, "mail", None, SKEW)
-    assert ledger.answered_end(mail, "mail", None, SKEW) == first
+    first = ledger.answer(mail, "mail", None, SKEW)
+    assert ledger.answer(mail, "mail", None, SKEW) == first
 
 
 def test_ledger_of_a_name_that_is_not_there(mail):
@@ -111,17 +117,66 @@ def test_publication_is_recorded_by_its_last_label(mail, frontier, label, record
     with mail.write() as connection:
         assert ledger.lock(connection, "mail").revision == 0
         row = ledger.record(connection, "mail", label)
-    assert row == read(mail) == Ledger("mail", opened=False, since=NOW, frontier=recorded, revision=1)
+    assert row == read(mail) == Ledger("mail", opened=None, since=NOW, frontier=recorded, revision=1, purged=0)
 
 
-def test_collection_is_opened_once(mail):
+def test_collection_is_opened_once(mail, at):
+    at(NOW + HOUR)
     with mail.write() as connection:
         assert ledger.open_(connection, "mail")
-        assert not ledger.open_(connection, "mail")
         assert not ledger.open_(connection, "other")
-    found = read(mail)
-    assert found is not None
-    assert found.opened
+    at(NOW + 2 * HOUR)
+    with mail.write() as connection:
+        assert not ledger.open_(connection, "mail")
+    assert read(mail) == Ledger("mail", opened=NOW + HOUR, since=NOW, frontier=BEGINNING, revision=0, purged=0)
+
+
+def test_purged_revision_never_falls(mail):
+    with mail.write() as connection:
+        collections.put(connection, Collection("other"))
+    for revision, purged in ((3, 3), (3, 3), (2, 3), (0, 3), (5, 5), (4, 5)):
+        with mail.write() as connection:
+            ledger.purge_to(connection, "mail", revision)
+        assert read(mail) == Ledger("mail", opened=None, since=NOW, frontier=BEGINNING, revision=0, purged=purged)
+    with mail.read() as connection:
+        other = ledger.get(connection, "other")
+    assert other == Ledger("other", opened=None, since=NOW, frontier=BEGINNING, revision=0, purged=0)
+
+
+@pytest.mark.parametrize("asked", [None, NOW - HOUR, NOW, NOW + MINUTE])
+def test_answer_has_the_revision_of_the_last_publication(mail, asked):
+    for revision in (1, 2):
+        with mail.write() as connection:
+            ledger.record(connection, "mail", NOW - HOUR)
+        assert ledger.answer(mail, "mail", asked, SKEW).revision == revision
+
+
+@pytest.mark.parametrize("asked", [None, NOW])
+def test_publication_between_the_look_and_the_raise_is_in_the_answer(mail, monkeypatch, asked):
+    """The revision is the one at the raise, not the one that was looked at first."""
+    wait_and_raise = ledger._raise
+
+    def publish_and_raise(*args):
+        with mail.write() as connection:
+            ledger.record(connection, "mail", NOW - MINUTE)
+        return wait_and_raise(*args)
+
+    monkeypatch.setattr(ledger, "_raise", publish_and_raise)
+    assert ledger.answer(mail, "mail", asked, SKEW) == Answer(NOW if asked else NEXT_SECOND, 1)
+    assert read(mail) == Ledger("mail", opened=None, since=NOW, frontier=NEXT_SECOND, revision=1, purged=0)
+
+
+def test_poll_that_another_one_forestalls_gets_the_revision_after_that_ones_raise(mail, monkeypatch):
+    wait_and_raise = ledger._raise
+
+    def raise_twice(*args):
+        assert wait_and_raise(*args) == 0
+        with mail.write() as connection:
+            ledger.record(connection, "mail", NOW + HOUR)
+        return wait_and_raise(*args)
+
+    monkeypatch.setattr(ledger, "_raise", raise_twice)
+    assert ledger.answer(mail, "mail", NOW, SKEW) == Answer(NOW, 1)
 
 
 @pytest.mark.parametrize("asked", [None, NOW])
@@ -138,7 +193,7 @@ def test_poll_that_must_raise_waits_behind_a_publication(mail, asked):
             events.append("published")
 
     def poll():
-        events.append(ledger.answered_end(mail, "mail", asked, SKEW))
+        events.append(ledger.answer(mail, "mail", asked, SKEW))
 
     publisher, client = threading.Thread(target=publish), threading.Thread(target=poll)
     publisher.start()
@@ -149,7 +204,7 @@ def test_poll_that_must_raise_waits_behind_a_publication(mail, asked):
     release.set()
     publisher.join(10)
     client.join(10)
-    assert events == ["published", NOW if asked else NEXT_SECOND]
+    assert events == ["published", Answer(NOW if asked else NEXT_SECOND, 1)]
     found = read(mail)
     assert found is not None
     assert found.frontier == NOW + MINUTE + timedelta(microseconds=544)
@@ -159,5 +214,5 @@ def test_poll_that_need_not_raise_waits_for_nobody(mail):
     set_frontier(mail, NOW)
     with mail.write() as connection:
         ledger.lock(connection, "mail")
-        assert ledger.answered_end(mail, "mail", None, SKEW) == NOW
-        assert ledger.answered_end(mail, "mail", NOW - HOUR, SKEW) == NOW - HOUR
+        assert ledger.answer(mail, "mail", None, SKEW) == Answer(NOW, 0)
+        assert ledger.answer(mail, "mail", NOW - HOUR, SKEW) == Answer(NOW - HOUR, 0)

@@ -68,7 +68,6 @@ def test_run_whose_process_died_is_closed_by_the_next(database):
     assert [(row.pk, row.outcome, row.error) for row in rows] == [(first, "failed", runs.DIED), (second, "ok", None)]
 
 
-@pytest.mark.xfail(strict=True, reason="the row is read before the lock is looked at, and not again after it")
 def test_run_that_ends_while_it_is_looked_at_did_not_die(database, monkeypatch):
     pk = begin(database)
 

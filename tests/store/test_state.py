@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 
-import pytest
-
 from pulsegate.store import state
 
 
@@ -33,10 +31,7 @@ def test_secret_is_made_once(database):
     assert len(bytes.fromhex(first)) == 32
 
 
-def test_secret_that_two_processes_make_at_once_is_one(database, request):
-    if not database.is_sqlite:
-        reason = "both find none and insert theirs: the second ends with an IntegrityError"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_secret_that_two_processes_make_at_once_is_one(database):
     first_is_made, secrets = threading.Event(), []
 
     def make(wait):

@@ -290,7 +290,6 @@ def test_pull_while_another_one_is_at_work(store, monkeypatch):
     assert (otx.asked, runs.last(store)) == ([], None)
 
 
-@pytest.mark.xfail(strict=True, reason="a page without pulses ends the walk as if it were the last one")
 def test_empty_page_in_the_middle_is_no_whole_walk(store):
     """Asked again it may be full; in no case is what follows it counted as seen."""
     pages = [
@@ -306,7 +305,6 @@ def test_empty_page_in_the_middle_is_no_whole_walk(store):
         assert served(store) == ["a.example", "b.example"]
 
 
-@pytest.mark.xfail(strict=True, raises=OTXAnswerError, reason="one pulse's indicators that can't be had end every pull")
 @pytest.mark.parametrize("error", [OTXMissingError("OTX doesn't know it (404)"), OTXAnswerError("HTML")])
 def test_pulse_whose_indicators_can_not_be_had_stops_nothing_else(store, error):
     """What is known of it stays."""
@@ -374,7 +372,6 @@ def test_file_that_is_not_there(store, tmp_path, write):
     assert last(store)[:3] == ("failed", 1, 1)
 
 
-@pytest.mark.xfail(strict=True, reason="pulses that were read before a fault are dropped with their unfinished batch")
 def test_file_that_is_cut_gives_what_is_whole_in_it(store, write):
     path = write("cut.json", raw(1, "a.example"), raw(2, "b.example"), json.dumps(raw(3, "c.example"))[:50])
     with pytest.raises(PulseFormatError):

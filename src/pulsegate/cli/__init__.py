@@ -19,6 +19,7 @@ from pulsegate.cli import (
     esa,
     explain,
     logs,
+    preview,
     pull,
     pulse,
     quarantine,
@@ -70,6 +71,7 @@ app.command()(pull.pull)
 app.command()(pull.publish)
 app.command()(status.status)
 app.command()(explain.explain)
+app.command()(preview.preview)
 app.command()(esa.esa)
 app.add_typer(collection.app, name="collection")
 app.add_typer(pulse.app, name="pulse")

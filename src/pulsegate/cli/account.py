@@ -9,7 +9,7 @@ import typer
 
 from pulsegate.cli.options import installation
 from pulsegate.cli.output import AsJSON, people, print_json, print_table
-from pulsegate.cli.setup import new_password
+from pulsegate.cli.setup import new_password, prepare
 from pulsegate.errors import AccountError, UsageError
 from pulsegate.store import accounts, collections
 from pulsegate.store.accounts import EVERY, READ, WRITE, Account
@@ -37,6 +37,7 @@ def add(
 ) -> None:
     """Add an account; without --password-stdin a password is generated and printed."""
     where = installation(context)
+    prepare(where)  # so that rights to the collections that there always are can be given before the first start
     password = _password(password_stdin)
     with where.database.write() as connection:
         accounts.add(connection, name, password, is_admin=admin)
@@ -64,6 +65,7 @@ def grant(context: typer.Context, name: Name, read: Read = None, write: Write = 
     if not read and not write:
         raise UsageError("nothing to grant", hint="Name a collection with --read or --write; '*' means all")
     where = installation(context)
+    prepare(where)
     with where.database.write() as connection:
         _grant(connection, name, read, write)
     people.print(f"Account {name}: granted.", markup=False)

@@ -89,6 +89,7 @@ def as_settings(collection: Collection) -> dict[str, Any]:
         "exclude": _rule(collection.exclude),
         "protections": True if protections is None else sorted(protections) or False,
         "ttl": {kind.value: format_duration(age) for kind, age in collection.ttl.items()},
+        "refresh": None if collection.refresh is None else format_duration(collection.refresh),
     }
 
 

@@ -17,6 +17,7 @@ from pulsegate.cli.setup import Installation, otx_client, pace, pulls
 from pulsegate.errors import PulsegateError
 from pulsegate.otx.client import OTXClient
 from pulsegate.publication.publish import publish_all
+from pulsegate.store import retention
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,10 @@ def run(where: Installation, parent: int | None = None) -> None:
             lambda: _publish(where), "interval", seconds=PUBLISH_INTERVAL.total_seconds(), id="publish",
             max_instances=1, coalesce=True, misfire_grace_time=None,
             next_run_time=None if pulls(where) else datetime.now(UTC),
+        )  # fmt: skip
+        scheduler.add_job(
+            lambda: _forget(where), "interval", days=1, id="retention", max_instances=1, coalesce=True,
+            misfire_grace_time=None, next_run_time=datetime.now(UTC) + timedelta(minutes=10),
         )  # fmt: skip
         if parent is not None:
             scheduler.add_job(lambda: _end_with(parent), "interval", seconds=1, id="parent", misfire_grace_time=None)
@@ -71,6 +76,15 @@ def _publish(where: Installation) -> None:
         publish_all(where.database, where.policy)
     except PulsegateError as error:
         log.error("publication.failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
+
+
+def _forget(where: Installation) -> None:
+    try:
+        gone = retention.purge(where.database, where.settings.retention)
+    except PulsegateError as error:
+        log.error("retention.failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
+    else:
+        log.info("retention.purged", runs=gone.runs, pulses=gone.pulses, quarantined=gone.quarantined)
 
 
 def _end_with(parent: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from typing import Annotated
 
 import typer
@@ -20,6 +21,8 @@ from pulsegate.cli.setup import (
     pulls,
 )
 from pulsegate.errors import PulsegateError, UsageError
+
+PATIENCE = 4.0  # seconds to wait for the port
 
 
 def serve(
@@ -61,6 +64,20 @@ def _has_no_key() -> bool:
     return found.otx.enabled and api_key(found) is None
 
 
+def _bind(listener: socket.socket, host: str, port: int) -> None:
+    """Bind, waiting a little: the processes of a server that was killed let its port go within seconds."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
 def _advice(number: int | None) -> str:
     if number == errno.EADDRNOTAVAIL:
         return "This machine has no such address; choose another one with --host or PULSEGATE_HOST (0.0.0.0: every one)"
@@ -75,7 +92,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
+        _bind(listener, host, port)
         listener.listen(2048)
     except socket.gaierror as error:
         listener.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -82,7 +82,7 @@ def open_installation(found: Settings, *, demo: bool = False, upgrade: bool = Fa
         migrate.require_current(database)
     is_demo = _mark(database, demo=demo)
     if is_demo:
-        policy = Policy(own=policy.own, disabled=frozenset({"reserved-range"}))
+        policy = replace(policy, disabled=frozenset({"reserved-range"}))
     return Installation(found, database, policy, is_demo)
 
 
@@ -103,7 +103,7 @@ def _mark(database: Database, *, demo: bool) -> bool:
 
 def make_policy(found: Settings) -> Policy:
     try:
-        return Policy(own=Own(found.own))
+        return Policy(own=Own(found.own), results_kept=found.results_kept)
     except ValueError as error:
         raise SettingsError(f"own: {error}") from error
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from pulsegate.curation.own import Own
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """``own`` is never served; the protections in ``disabled`` are off everywhere (the demo serves reserved values)."""
+    """``own`` is never served; the protections in ``disabled`` are off everywhere (the demo serves reserved values).
+
+    ``results_kept``: superseded renderings stay so long, for readings that began before.
+    """
 
     own: Own = field(default_factory=lambda: Own(()))
     disabled: frozenset[str] = frozenset()
+    results_kept: timedelta = timedelta(hours=1)
 
     def protection(self, name: str | None) -> str | None:
         """The protection, unless it is off."""

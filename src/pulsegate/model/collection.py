@@ -58,3 +58,4 @@ class Collection:
     exclude: Rule = field(default_factory=Rule)
     protections: frozenset[str] | None = None  # None: all of them
     ttl: Mapping[IndicatorType, timedelta] = field(default_factory=dict)
+    refresh: timedelta | None = None  # republish what is still live so often, for consumers that age it out

@@ -17,6 +17,7 @@ from pulsegate.otx.fields import NAMES, first, fit_for_xml, flag_of, number_of, 
 from pulsegate.values.text import clean_line, clean_text
 
 T = TypeVar("T")
+_MAX_AUTHOR = 250
 _SHOWN = 200  # characters of an unreadable row that its rejection keeps
 
 
@@ -124,11 +125,11 @@ def _read_head(data: Mapping[str, object]) -> Pulse:
 
 
 def _author(data: Mapping[str, object]) -> str:
-    """The author's name, clean; empty when the pulse doesn't tell."""
+    """The author's name, clean and bounded (a collection is named after it); empty when the pulse doesn't tell."""
     author = first(data, "author_name", "author")
     if isinstance(author, dict):
         author = first(author, "username", "author_name", "name")
-    return clean_line(text_of(author))
+    return clean_line(text_of(author))[:_MAX_AUTHOR].rstrip()
 
 
 def _times(identity: str, data: Mapping[str, object]) -> tuple[datetime, datetime]:

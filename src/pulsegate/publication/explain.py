@@ -76,7 +76,8 @@ def _explain_rejected(database: Database, entries: Sequence[Quarantined]) -> Exp
     if not entries:
         return None
     with database.read() as connection:
-        carriers = [pulses.get(connection, one.pulse_id) for one in entries if one.pulse_id is not None]
+        ids = dict.fromkeys(one.pulse_id for one in entries if one.pulse_id is not None)
+        carriers = [pulses.get(connection, pulse_id) for pulse_id in ids]
         every = collections.every(connection)
     reason = entries[0].reason
     standings = [Standing(stored.collection.name, False, None, "rejected", reason) for stored in every]

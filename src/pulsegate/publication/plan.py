@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
 from typing import TypeVar
 
@@ -19,10 +20,16 @@ R = TypeVar("R")
 
 @dataclass(slots=True)
 class Plan:
-    """``entering`` holds indicator keys by pulse key; ``leaving`` holds identities by content block."""
+    """What a publication does.
+
+    ``entering``: indicator keys by pulse key. ``leaving``: identities by content block. ``moving``: those that leave a
+    block in order to enter another one. ``adopted``: of a placed identity, the indicator that it now stands for.
+    """
 
     entering: dict[int, array[int]] = field(default_factory=dict)
     leaving: dict[int, list[bytes]] = field(default_factory=dict)
+    moving: dict[int, list[bytes]] = field(default_factory=dict)
+    adopted: dict[bytes, int] = field(default_factory=dict)
     kept: int = 0
 
     def enter(self, candidate: Candidate) -> None:
@@ -38,25 +45,42 @@ def pulse_identity(pulse_pk: int, identity: bytes) -> bytes:
 
 
 def deduplicated(
-    candidates: Iterable[Candidate], placed: Iterable[Placement], wanted: Callable[[Candidate], bool]
+    candidates: Iterable[Candidate],
+    placed: Iterable[Placement],
+    wanted: Callable[[Candidate], bool],
+    movable: datetime,
 ) -> Plan:
     """Each value once. Both sides come ordered by identity.
 
-    A value stays with the indicator it was attributed to as long as that one is wanted; else it goes to the one of the
-    pulse that was modified first (``candidates`` come in that order).
+    A value stays with the pulse it was attributed to as long as that one has it; else it goes to the pulse that was
+    modified first (``candidates`` come in that order). Only what is labelled at or before ``movable`` moves: a label
+    that moves on before a slow client has reached it, and again, is never reached. Until then it stays where it is, and
+    stands for the other pulse's indicator.
     """
     plan = Plan()
     groups = ((identity, list(group)) for identity, group in groupby(candidates, key=lambda one: one.identity))
     for group, placement in _merge(groups, ((one.identity, one) for one in placed)):
         good = [one for one in group or () if wanted(one)]
-        if placement is not None and any(one.pk == placement.indicator_pk for one in good):
-            plan.kept += 1
-            continue
-        if placement is not None:
+        if placement is None:
+            if good:
+                plan.enter(good[0])
+        elif not good:
             plan.leave(placement)
-        if good:
-            plan.enter(good[0])
+        else:
+            _keep_or_move(plan, good, placement, movable)
     return plan
+
+
+def _keep_or_move(plan: Plan, good: list[Candidate], placement: Placement, movable: datetime) -> None:
+    own = next((one for one in good if one.pulse_pk == placement.pulse_pk), None)
+    stands_for = own or next((one for one in good if one.pk == placement.indicator_pk), good[0])
+    if stands_for.pk != placement.indicator_pk:
+        plan.adopted[placement.identity] = stands_for.pk
+    if own is None and placement.label <= movable:
+        plan.moving.setdefault(placement.content_block_id, []).append(placement.identity)
+        plan.enter(stands_for)
+    else:
+        plan.kept += 1
 
 
 def each(candidates: Iterable[Candidate], placed: Iterable[Placement], wanted: Callable[[Candidate], bool]) -> Plan:

@@ -1,35 +1,40 @@
-"""Carrying a plan out: blocks are rendered and checked first, then labelled and linked in short transactions."""
+"""Carrying a plan out: blocks are rendered and checked first, then labelled and linked in short transactions.
+
+Each transaction locks the ledger row first and gives labels after its frontier; it verifies that what it ends is still
+what was planned from, and is rolled back and planned again when another publisher was faster.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
 
 import structlog
 
 from pulsegate.curation.policy import Policy
-from pulsegate.errors import ConversionError
-from pulsegate.model.collection import Collection
+from pulsegate.errors import PublicationConflictError
+from pulsegate.publication import refresh
 from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.labels import EARLIEST, Labels
-from pulsegate.publication.plan import Plan, deduplicated, each, pulse_identity
+from pulsegate.publication.plan import Plan, deduplicated, each
+from pulsegate.publication.render import Rendered, Renderer, Rewritten
 from pulsegate.publication.verdicts import Verdicts
-from pulsegate.stix import Block, Failure, blocks
 from pulsegate.store import blocks as stored_blocks
-from pulsegate.store import collections, ledger, pulses
-from pulsegate.store.database import Database, now
-from pulsegate.store.digests import digest
+from pulsegate.store import collections, ledger, pulses, versions
+from pulsegate.store.collections import StoredCollection
+from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.ledger import Ledger
 from pulsegate.store.locks import PUBLISH, hold
-from pulsegate.store.pulses import StoredIndicator, StoredPulse
 
 log = structlog.get_logger(__name__)
 
 BATCH_BLOCKS = 20  # labelled in one transaction, so that a poll never waits long for it
 BATCH_INDICATORS = 2_000
-REWRITE_BYTES = 4_000_000  # a block that only lost indicators stays one block, however long its pulse's text has grown
 LOCK_WAIT = 600.0  # seconds
+TRIES = 5  # plans, when other publishers come in between
+LAG = timedelta(days=1)  # the slowest client's clock error and polling interval: younger labels do not move
 
 
 @dataclass(slots=True)
@@ -42,73 +47,96 @@ class Publication:
     new_blocks: int = 0
     rewritten_blocks: int = 0
     deleted_blocks: int = 0
+    refreshed_blocks: int = 0
     failed: int = 0  # indicators that could not be written as STIX
 
     @property
     def changed(self) -> bool:
-        return bool(self.added or self.removed)
+        return bool(self.added or self.removed or self.refreshed_blocks)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rendered:
-    pulse: StoredPulse
-    content: bytes
-    placed: list[tuple[bytes, int]]  # identity of the placement, key of the indicator
+@dataclass(slots=True)
+class _Step:
+    """One transaction: blocks that lose something, and new blocks, perhaps with what those have lost."""
+
+    rewritten: list[Rewritten] = field(default_factory=list)
+    new: list[Rendered] = field(default_factory=list)
 
 
 def publish_all(
     database: Database, policy: Policy, on_collection: Callable[[str], None] = lambda _name: None
 ) -> list[Publication]:
-    """Bring every collection up to date with the store; one process at a time."""
+    """Bring every collection up to date with the store.
+
+    The lock spares publishers to do the same work twice; that they don't undo each other's is the ledger's doing.
+    """
     with hold(database, PUBLISH, wait=LOCK_WAIT):
-        with database.write() as connection:
-            forgotten = stored_blocks.reconcile(connection)
-            for author in pulses.authors(connection):
-                collections.put(connection, author_collection(author))
-            every = collections.every(connection)
-        if forgotten:
-            log.warning("publication.blocks_were_deleted_elsewhere", indicators=forgotten)
-        done = []
-        for stored in every:
-            on_collection(stored.collection.name)
-            done.append(_Publisher(database, stored.id, stored.collection, policy).run())
-        return done
+        return publish_unlocked(database, policy, on_collection)
+
+
+def publish_unlocked(
+    database: Database, policy: Policy, on_collection: Callable[[str], None] = lambda _name: None
+) -> list[Publication]:
+    """``publish_all`` for one that holds the lock."""
+    with database.write() as connection:
+        forgotten = stored_blocks.reconcile(connection)
+        for author in pulses.authors(connection):
+            collections.put(connection, author_collection(author))
+        every = collections.every(connection)
+    if forgotten:
+        log.warning("publication.blocks_were_deleted_elsewhere", indicators=forgotten)
+    done = []
+    for stored in every:
+        on_collection(stored.collection.name)
+        done.append(publish(database, stored, policy))
+    return done
+
+
+def publish(database: Database, stored: StoredCollection, policy: Policy) -> Publication:
+    """Bring one collection up to date; plans again when another publisher came in between."""
+    done = Publication(stored.collection.name)
+    for attempt in range(1, TRIES + 1):
+        try:
+            _Publisher(database, stored, policy, done).run()
+            break
+        except PublicationConflictError:
+            if attempt == TRIES:
+                raise
+            log.info("publication.planned_again", collection=done.collection, attempt=attempt)
+    if done.changed:
+        log.info("collection.published", collection=done.collection, **_counts(done))
+    return done
 
 
 class _Publisher:
-    """One publication of one collection."""
+    """One attempt at one publication of one collection."""
 
-    def __init__(self, database: Database, collection_id: int, collection: Collection, policy: Policy) -> None:
+    def __init__(self, database: Database, stored: StoredCollection, policy: Policy, done: Publication) -> None:
         self._database = database
-        self._id = collection_id
-        self._collection = collection
+        self._stored = stored
+        self._id = stored.id
+        self._collection = stored.collection
         self._policy = policy
-        self._done = Publication(collection.name)
+        self._done = done
+        self._renderer = Renderer(database, stored.collection, self._fail)
         self._answered = EARLIEST
         self._recorded: datetime | None = None
 
-    def run(self) -> Publication:
+    def run(self) -> None:
         with self._database.write() as connection:
             stored_blocks.clear_staged(connection, self._id)
         plan, order = self._plan()
-        for block_id, identities in plan.leaving.items():
-            self._withdraw(block_id, identities)
-        batch: list[_Rendered] = []
-        for rendered in self._render(plan, order):
-            batch.append(rendered)
-            if len(batch) >= BATCH_BLOCKS or sum(len(one.placed) for one in batch) >= BATCH_INDICATORS:
-                self._add(batch)
-                batch = []
-        self._add(batch)
-        self._open()
-        if self._done.changed:
-            log.info("collection.published", collection=self._collection.name, **_counts(self._done))
-        return self._done
+        self._adopt(plan)
+        for step in self._steps(plan, order):
+            self._carry_out(step)
+        self._refresh()
+        self._settle()
 
     def _plan(self) -> tuple[Plan, list[int]]:
         """The plan, and the keys of the pulses in the order in which they are published: the oldest first."""
         with self._database.read() as connection:
-            verdicts = Verdicts(self._collection, self._policy, now(connection))
+            moment = now(connection)
+            verdicts = Verdicts(self._collection, self._policy, moment)
             order = []
             for pulse in pulses.every(connection, self._collection.author):
                 verdicts.learn(pulse)
@@ -117,39 +145,90 @@ class _Publisher:
             found = pulses.candidates(connection, author=self._collection.author, by_identity=once)
             with self._database.read() as other:
                 placed = stored_blocks.placed(other, self._id, by_identity=once)
-                plan = (deduplicated if once else each)(found, placed, verdicts.wants)
+                if once:
+                    plan = deduplicated(found, placed, verdicts.wants, moment - LAG)
+                else:
+                    plan = each(found, placed, verdicts.wants)
         return plan, [pk for pk in order if pk in plan.entering]
 
-    def _render(self, plan: Plan, order: list[int]) -> Iterator[_Rendered]:
-        for pulse_pk in order:
-            with self._database.read() as connection:
-                pulse = pulses.by_pk(connection, pulse_pk)
-                found = pulses.indicators_by_pk(connection, plan.entering[pulse_pk])
-            if pulse is None:
-                continue
-            keys = {one.indicator.identity: one.pk for one in found}
-            for block in self._blocks(pulse, found):
-                if isinstance(block, Failure):
-                    self._fail(keys[block.indicator.identity], block.reason)
-                else:
-                    yield _Rendered(pulse, block.content, self._placements(pulse_pk, block, keys))
+    def _adopt(self, plan: Plan) -> None:
+        adopted = list(plan.adopted.items())
+        for start in range(0, len(adopted), BATCH_INDICATORS):
+            with self._database.write() as connection:
+                for identity, pk in adopted[start : start + BATCH_INDICATORS]:
+                    stored_blocks.adopt(connection, self._id, identity, pk)
 
-    def _blocks(self, pulse: StoredPulse, found: list[StoredIndicator], **bounds: int) -> Iterator[Block | Failure]:
-        """The blocks of these indicators; a pulse that can't be written at all is a failure of each of them."""
-        members = [one.indicator for one in found]
-        try:
-            yield from blocks(pulse.pulse, members, self._collection.profile, **bounds)
-        except ConversionError as error:
-            yield from (Failure(member, str(error)) for member in members)
+    def _steps(self, plan: Plan, order: list[int]) -> Iterator[_Step]:
+        """First what only leaves; then what enters, in one step with what leaves its block to move there.
 
-    def _placements(self, pulse_pk: int, block: Block, keys: dict[str, int]) -> list[tuple[bytes, int]]:
-        placed = []
-        for indicator in block.indicators:
-            identity = digest(indicator.identity)
-            if not self._collection.deduplicate:
-                identity = pulse_identity(pulse_pk, identity)
-            placed.append((identity, keys[indicator.identity]))
-        return placed
+        So at no moment a value that is still wanted stands in no block, or in two.
+        """
+        for block_id, identities in plan.leaving.items():
+            rewritten = self._renderer.without(block_id, set(identities))
+            if rewritten is not None:
+                yield _Step(rewritten=[rewritten])
+        moving = {identity: block_id for block_id, identities in plan.moving.items() for identity in identities}
+        rendered = (one for pk in order for one in self._renderer.new(pk, plan.entering[pk]))
+        for batch in _batches(rendered):
+            losing: dict[int, set[bytes]] = {}
+            for identity in (identity for one in batch for identity, _ in one.placed):
+                if identity in moving:
+                    losing.setdefault(moving[identity], set()).add(identity)
+            found = (self._renderer.without(block_id, gone) for block_id, gone in losing.items())
+            yield _Step(rewritten=[one for one in found if one is not None], new=batch)
+
+    def _carry_out(self, step: _Step) -> None:
+        with self._database.write() as connection:
+            staged = [stored_blocks.stage(connection, self._id, one.pulse.pk, one.content) for one in step.new]
+        with self._database.write() as connection:
+            row = ledger.lock(connection, self._collection.name)
+            labels = self._labels(row, now(connection))
+            for rewritten in step.rewritten:
+                self._take_out(connection, rewritten, row.revision + 1)
+            for block_id, new in zip(staged, step.new, strict=True):
+                label = labels.give(new.pulse.pulse.modified)
+                stored_blocks.publish(connection, self._id, block_id, label, row.revision + 1, new.placed)
+            self._recorded = ledger.record(connection, self._collection.name, labels.frontier).frontier
+        self._count(step)
+
+    def _take_out(self, connection: Connection, rewritten: Rewritten, revision: int) -> None:
+        stored_blocks.unplace(connection, rewritten.block, rewritten.gone)
+        if rewritten.content is None:
+            stored_blocks.delete(connection, self._id, rewritten.block, revision)
+        else:
+            stored_blocks.rewrite(connection, rewritten.block, revision, rewritten.content)
+
+    def _labels(self, row: Ledger, moment: datetime) -> Labels:
+        """What labels this transaction may give. A frontier that only this publication moved was answered to nobody."""
+        if row.frontier != self._recorded:
+            self._answered = row.frontier if row.opened is not None else EARLIEST
+        return Labels(row.frontier, self._answered, moment)
+
+    def _refresh(self) -> None:
+        """Publish again what is due, under new labels; only what every client has had the time to fetch moves on."""
+        interval = self._collection.refresh
+        if interval is None:
+            return
+        with self._database.read() as connection:
+            row, moment = ledger.get(connection, self._collection.name), now(connection)
+            old = stored_blocks.older_than(connection, self._id, moment - LAG)
+        if row is None or row.opened is None:
+            return
+        blocks = refresh.due(old, interval, max(row.opened, self._stored.changed), moment)
+        while batch := list(islice(blocks, BATCH_BLOCKS)):
+            with self._database.write() as connection:
+                row = ledger.lock(connection, self._collection.name)
+                labels = Labels(row.frontier, row.frontier, now(connection))
+                for block in batch:
+                    stored_blocks.relabel(connection, block, row.revision + 1, labels.give(EARLIEST))
+                ledger.record(connection, self._collection.name, labels.frontier)
+            self._done.refreshed_blocks += len(batch)
+
+    def _settle(self) -> None:
+        """Open the collection after its first publication, and forget versions that no reading needs any more."""
+        with self._database.write() as connection:
+            ledger.open_(connection, self._collection.name)
+            versions.purge(connection, self._collection.name, self._id, now(connection) - self._policy.results_kept)
 
     def _fail(self, pk: int, reason: str) -> None:
         """What can't be written stops nothing else; it is kept with its reason and not tried again until it changes."""
@@ -158,74 +237,27 @@ class _Publisher:
         with self._database.write() as connection:
             pulses.mark_failure(connection, pk, reason)
 
-    def _add(self, batch: list[_Rendered]) -> None:
-        if not batch:
-            return
-        with self._database.write() as connection:
-            staged = [stored_blocks.stage(connection, self._id, one.pulse.pk, one.content) for one in batch]
-        with self._database.write() as connection:
-            labels = self._labels(ledger.lock(connection, self._collection.name), now(connection))
-            for block_id, rendered in zip(staged, batch, strict=True):
-                label = labels.give(rendered.pulse.pulse.modified)
-                stored_blocks.publish(connection, self._id, block_id, label, rendered.placed)
-            row = ledger.record(connection, self._collection.name, labels.frontier)
-            stored_blocks.settle(connection, self._id, staged, row.revision)
-        self._recorded = row.frontier
-        self._done.new_blocks += len(batch)
-        self._done.added += sum(len(one.placed) for one in batch)
+    def _count(self, step: _Step) -> None:
+        self._done.new_blocks += len(step.new)
+        self._done.added += sum(len(one.placed) for one in step.new)
+        self._done.removed += sum(len(one.gone) for one in step.rewritten)
+        deleted = sum(one.content is None for one in step.rewritten)
+        self._done.deleted_blocks += deleted
+        self._done.rewritten_blocks += len(step.rewritten) - deleted
 
-    def _labels(self, row: Ledger, moment: datetime) -> Labels:
-        """What labels this transaction may give. A frontier that only this publication moved was answered to nobody."""
-        if row.frontier != self._recorded:
-            self._answered = row.frontier if row.opened else EARLIEST
-        return Labels(row.frontier, self._answered, moment)
 
-    def _withdraw(self, block_id: int, identities: list[bytes]) -> None:
-        """Take indicators out of a block, under its old label; an emptied block goes."""
-        content, gone = self._rerender(block_id, set(identities))
-        with self._database.write() as connection:
-            last = ledger.lock(connection, self._collection.name).frontier
-            stored_blocks.unplace(connection, self._id, sorted(gone))
-            if content is None:
-                stored_blocks.delete(connection, self._id, block_id)
-                self._done.deleted_blocks += 1
-            else:
-                stored_blocks.rewrite(connection, block_id, content)
-                self._done.rewritten_blocks += 1
-            ledger.record(connection, self._collection.name, last)
-        self._done.removed += len(gone)
-
-    def _rerender(self, block_id: int, leaving: set[bytes]) -> tuple[bytes | None, set[bytes]]:
-        """The block without what is leaving it (None when nothing is left), and all that is then no longer in it.
-
-        What the new rendering has no room for, since its pulse's texts have grown, leaves too; the next publication
-        finds it unplaced and gives it a block.
-        """
-        with self._database.read() as connection:
-            there = {one.indicator_pk: one.identity for one in stored_blocks.in_block(connection, block_id)}
-            rest = [pk for pk, identity in there.items() if identity not in leaving]
-            found = pulses.indicators_by_pk(connection, rest)
-            owner = stored_blocks.owner(connection, block_id)
-            pulse = pulses.by_pk(connection, owner) if owner is not None else None
-        everything = set(there.values())
-        if not found or pulse is None:
-            return None, everything
-        keys = {one.indicator.identity: one.pk for one in found}
-        content, kept = None, set[bytes]()
-        for block in self._blocks(pulse, found, max_indicators=len(found), max_bytes=REWRITE_BYTES):
-            if isinstance(block, Failure):
-                self._fail(keys[block.indicator.identity], block.reason)
-            elif content is None:
-                content, kept = block.content, {there[keys[one.identity]] for one in block.indicators}
-        return content, everything - kept
-
-    def _open(self) -> None:
-        with self._database.read() as connection:
-            known = ledger.get(connection, self._collection.name)
-        if known is not None and not known.opened:
-            with self._database.write() as connection:
-                ledger.open_(connection, self._collection.name)
+def _batches(rendered: Iterable[Rendered]) -> Iterator[list[Rendered]]:
+    """At most ``BATCH_BLOCKS`` blocks or about ``BATCH_INDICATORS`` indicators at once."""
+    batch: list[Rendered] = []
+    for one in rendered:
+        batch.append(one)
+        if len(batch) >= BATCH_BLOCKS or sum(len(each.placed) for each in batch) >= BATCH_INDICATORS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _counts(done: Publication) -> dict[str, int]:
-    return {key: getattr(done, key) for key in ("added", "removed", "new_blocks", "rewritten_blocks", "deleted_blocks")}
+    names = ("added", "removed", "new_blocks", "rewritten_blocks", "deleted_blocks", "refreshed_blocks")
+    return {key: getattr(done, key) for key in names if getattr(done, key)}

@@ -25,6 +25,7 @@ from pulsegate.model.tlp import TLP
 from pulsegate.settings.duration import Duration, format_duration
 
 RESERVED_NAMES = ("subscribed", "user_")
+MIN_REFRESH = timedelta(days=3)
 MAX_NAME = 300  # OpenTAXII's data_collections.name
 
 
@@ -100,8 +101,8 @@ class CollectionSettings(Section):
         """A key that this version can't honour is refused, never silently ignored."""
         if self.review:
             raise ValueError("review: true is not available in this version; leave it out")
-        if self.refresh is not None:
-            raise ValueError("refresh is not available in this version; leave it out or write null")
+        if self.refresh is not None and self.refresh < MIN_REFRESH:
+            raise ValueError(f"refresh is at least {format_duration(MIN_REFRESH)}: slow clients need time to fetch")
         if self.blocks_per_part:
             raise ValueError("blocks_per_part is not available in this version; leave it out or write 0")
         if isinstance(self.warning_lists, list) and self.warning_lists:
@@ -118,6 +119,7 @@ class CollectionSettings(Section):
             exclude=self.exclude.to_model(),
             protections=_protections(self.protections),
             ttl=dict(self.ttl),
+            refresh=self.refresh,
         )
 
 
@@ -195,6 +197,12 @@ class Settings(Section):
     skew: Duration = Field(timedelta(minutes=10), description="how far ahead a client's clock may run")
     open_after: Duration = Field(
         timedelta(minutes=10), description="a collection is served after this time even if its backfill goes on"
+    )
+    results_kept: Duration = Field(
+        timedelta(hours=1), description="superseded renderings are kept so long, for polls that began before"
+    )
+    retention: Duration = Field(
+        timedelta(days=90), description="withdrawn pulses and the records of pulls are kept so long"
     )
     own: Annotated[list[str], BeforeValidator(_split)] = Field(
         [], description="your own domains and networks; they are never served"

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from pulsegate.errors import AccountError
+from pulsegate.store.digests import storable
 from pulsegate.store.tables import account_rights, accounts
 
 EVERY = "*"
@@ -102,6 +103,8 @@ def every(connection: sa.Connection) -> list[Account]:
 
 def verify(connection: sa.Connection, name: str, password: str) -> Account | None:
     """The account, when ``password`` is its password. Takes as long for a name that does not exist."""
+    if storable(name) != name:  # no account has such a name, and no database takes it
+        return None
     there = accounts.c.username == name
     stored = connection.scalar(sa.select(accounts.c.password_hash).where(there))
     matches = check_password_hash(stored or _dummy(), password)

@@ -1,7 +1,9 @@
-"""Content blocks and the indicators placed in them.
+"""Content blocks, their versions, and the indicators placed in them.
 
 A new block is staged first: a row that is linked to no collection, so that nobody serves it, no stock OpenTAXII either.
-Publishing it gives it its label and its link, and places its indicators, in one short transaction.
+Publishing it gives it its label and its link, and places its indicators, in one short transaction. Each change of a
+block after that ends a version of it, which is kept for a while, so that a poll reads what stood at one revision of the
+ledger although publications go on meanwhile.
 """
 
 from __future__ import annotations
@@ -9,22 +11,47 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
+from pulsegate.errors import PublicationConflictError
 from pulsegate.store.collections import STIX_BINDING
 from pulsegate.store.database import inserted_key, now
-from pulsegate.store.tables import blocks, collection_to_content_block, content_blocks, data_collections, placements
+from pulsegate.store.tables import (
+    blocks,
+    collection_to_content_block,
+    content_blocks,
+    data_collections,
+    indicators,
+    placements,
+    pulses,
+    superseded,
+)
+
+_CHUNK = 500  # bound variables in one statement
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """An indicator's place in a collection."""
+    """An indicator's place in a collection, with the label and the pulse of the block that it is in."""
 
     identity: bytes
     content_block_id: int
     indicator_pk: int
     since: datetime
+    label: datetime
+    pulse_pk: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """A published block: the pulse it belongs to (None: gone), its label, the publication that made this version."""
+
+    id: int
+    pulse_pk: int | None
+    label: datetime
+    revision: int
 
 
 def stage(connection: sa.Connection, collection_id: int, pulse_pk: int, content: bytes) -> int:
@@ -37,37 +64,93 @@ def stage(connection: sa.Connection, collection_id: int, pulse_pk: int, content:
 
 
 def publish(
-    connection: sa.Connection, collection_id: int, block_id: int, label: datetime, placed: Sequence[tuple[bytes, int]]
+    connection: sa.Connection,
+    collection_id: int,
+    block_id: int,
+    label: datetime,
+    revision: int,
+    placed: Sequence[tuple[bytes, int]],
 ) -> None:
-    """Link a staged block under ``label`` and place its indicators: pairs of identity and indicator key."""
+    """Link a staged block under ``label`` and place its indicators: pairs of identity and indicator key.
+
+    PublicationConflictError when another publisher has cleared the staged block or placed one of them meanwhile.
+    """
+    staged = sa.and_(blocks.c.content_block_id == block_id, blocks.c.revision.is_(None))
+    _expect(connection.execute(sa.update(blocks).where(staged).values(label=label, revision=revision)), 1)
     connection.execute(sa.update(content_blocks).where(content_blocks.c.id == block_id).values(timestamp_label=label))
     link = {"collection_id": collection_id, "content_block_id": block_id}
     connection.execute(sa.insert(collection_to_content_block).values(link))
     rows = [{"identity": identity, "indicator_pk": pk, "since": label} | link for identity, pk in placed]
-    connection.execute(sa.insert(placements), rows)
+    try:
+        connection.execute(sa.insert(placements), rows)
+    except sa.exc.IntegrityError as error:
+        raise PublicationConflictError("an indicator was placed by another publisher") from error
+    _change_volume(connection, collection_id, 1)
 
 
-def settle(connection: sa.Connection, collection_id: int, block_ids: Sequence[int], revision: int) -> None:
-    """Mark the blocks as published by publication number ``revision``, and count them in OpenTAXII's volume."""
-    connection.execute(sa.update(blocks).where(blocks.c.content_block_id.in_(block_ids)).values(revision=revision))
-    _change_volume(connection, collection_id, len(block_ids))
-
-
-def rewrite(connection: sa.Connection, block_id: int, content: bytes) -> None:
+def rewrite(connection: sa.Connection, block: StoredBlock, revision: int, content: bytes) -> None:
     """Give a published block new contents under its old label."""
-    connection.execute(sa.update(content_blocks).where(content_blocks.c.id == block_id).values(content=content))
+    _supersede(connection, block, revision)
+    _update(connection, block, {"revision": revision}, {"content": content})
 
 
-def delete(connection: sa.Connection, collection_id: int, block_id: int) -> None:
-    connection.execute(sa.delete(content_blocks).where(content_blocks.c.id == block_id))
+def relabel(connection: sa.Connection, block: StoredBlock, revision: int, label: datetime) -> None:
+    """Give a published block a new label, so that every client gets it again."""
+    _supersede(connection, block, revision)
+    _update(connection, block, {"revision": revision, "label": label}, {"timestamp_label": label})
+
+
+def delete(connection: sa.Connection, collection_id: int, block: StoredBlock, revision: int) -> None:
+    """Withdraw a published block."""
+    _supersede(connection, block, revision)
+    connection.execute(sa.delete(content_blocks).where(content_blocks.c.id == block.id))
     _change_volume(connection, collection_id, -1)
 
 
-def unplace(connection: sa.Connection, collection_id: int, identities: Sequence[bytes]) -> None:
-    for start in range(0, len(identities), 500):
-        chunk = identities[start : start + 500]
-        mine = sa.and_(placements.c.collection_id == collection_id, placements.c.identity.in_(chunk))
-        connection.execute(sa.delete(placements).where(mine))
+def _supersede(connection: sa.Connection, block: StoredBlock, revision: int) -> None:
+    """Keep the version that ends now. PublicationConflictError when it is no longer the one that was planned from."""
+    current = (
+        sa.select(
+            blocks.c.collection_id,
+            blocks.c.content_block_id,
+            blocks.c.label,
+            blocks.c.revision,
+            sa.literal(revision),
+            sa.literal(now(connection), blocks.c.label.type),
+            content_blocks.c.content,
+        )
+        .join(content_blocks, content_blocks.c.id == blocks.c.content_block_id)
+        .where(blocks.c.content_block_id == block.id, blocks.c.revision == block.revision)
+    )
+    names = ["collection_id", "content_block_id", "label", "from_revision", "to_revision", "ended", "content"]
+    insert = sa.insert(superseded).from_select(names, current).execution_options(preserve_rowcount=True)
+    _expect(connection.execute(insert), 1)
+
+
+def _update(
+    connection: sa.Connection, block: StoredBlock, ours: dict[str, object], opentaxiis: dict[str, object]
+) -> None:
+    connection.execute(sa.update(blocks).where(blocks.c.content_block_id == block.id).values(ours))
+    connection.execute(sa.update(content_blocks).where(content_blocks.c.id == block.id).values(opentaxiis))
+
+
+def _expect(result: sa.CursorResult[Any], rows: int) -> None:
+    if result.rowcount != rows:
+        raise PublicationConflictError("another publisher has changed what this one planned from")
+
+
+def unplace(connection: sa.Connection, block: StoredBlock, identities: Sequence[bytes]) -> None:
+    """Take indicators out of their places in the block."""
+    for start in range(0, len(identities), _CHUNK):
+        chunk = identities[start : start + _CHUNK]
+        mine = sa.and_(placements.c.content_block_id == block.id, placements.c.identity.in_(chunk))
+        _expect(connection.execute(sa.delete(placements).where(mine)), len(chunk))
+
+
+def adopt(connection: sa.Connection, collection_id: int, identity: bytes, indicator_pk: int) -> None:
+    """Let a placed value stand for another pulse's indicator of the same value."""
+    mine = sa.and_(placements.c.collection_id == collection_id, placements.c.identity == identity)
+    connection.execute(sa.update(placements).where(mine).values(indicator_pk=indicator_pk))
 
 
 def clear_staged(connection: sa.Connection, collection_id: int) -> int:
@@ -87,31 +170,70 @@ def reconcile(connection: sa.Connection) -> int:
     return gone
 
 
+def get(connection: sa.Connection, block_id: int) -> StoredBlock | None:
+    query = _published().where(blocks.c.content_block_id == block_id)
+    row = connection.execute(query).first()
+    return StoredBlock(*row) if row else None
+
+
+def older_than(connection: sa.Connection, collection_id: int, label: datetime) -> list[StoredBlock]:
+    """The published blocks with a label at or before ``label``, the oldest first."""
+    query = _published().where(blocks.c.collection_id == collection_id, blocks.c.label <= label)
+    return [StoredBlock(*row) for row in connection.execute(query.order_by(blocks.c.label))]
+
+
+def _published() -> sa.Select[Any]:
+    columns = (blocks.c.content_block_id, blocks.c.pulse_pk, blocks.c.label, blocks.c.revision)
+    return sa.select(*columns).where(blocks.c.revision.is_not(None))
+
+
 def placed(connection: sa.Connection, collection_id: int, *, by_identity: bool) -> Iterator[Placement]:
     """All that is placed in the collection, streamed: by identity, or by the indicator's key."""
-    columns = (placements.c.identity, placements.c.content_block_id, placements.c.indicator_pk, placements.c.since)
-    query = sa.select(*columns).where(placements.c.collection_id == collection_id)
+    query = _placements().where(placements.c.collection_id == collection_id)
     query = query.order_by(placements.c.identity if by_identity else placements.c.indicator_pk)
     for row in connection.execution_options(yield_per=2000).execute(query):
         yield Placement(*row)
 
 
 def in_block(connection: sa.Connection, block_id: int) -> list[Placement]:
-    columns = (placements.c.identity, placements.c.content_block_id, placements.c.indicator_pk, placements.c.since)
-    query = sa.select(*columns).where(placements.c.content_block_id == block_id).order_by(placements.c.indicator_pk)
+    query = _placements().where(placements.c.content_block_id == block_id).order_by(placements.c.indicator_pk)
     return [Placement(*row) for row in connection.execute(query)]
 
 
 def find(connection: sa.Connection, collection_id: int, identity: bytes) -> Placement | None:
-    columns = (placements.c.identity, placements.c.content_block_id, placements.c.indicator_pk, placements.c.since)
     mine = sa.and_(placements.c.collection_id == collection_id, placements.c.identity == identity)
-    row = connection.execute(sa.select(*columns).where(mine)).first()
+    row = connection.execute(_placements().where(mine)).first()
     return Placement(*row) if row else None
 
 
-def owner(connection: sa.Connection, block_id: int) -> int | None:
-    """The key of the pulse that the block belongs to; None when that is gone."""
-    return connection.scalar(sa.select(blocks.c.pulse_pk).where(blocks.c.content_block_id == block_id))
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An indicator as a collection holds it."""
+
+    type: str
+    value: str
+    pulse_id: str
+    since: datetime
+
+
+def listed(connection: sa.Connection, collection_id: int) -> Iterator[Listed]:
+    """All that the collection holds, streamed, the longest there first."""
+    query = (
+        sa.select(indicators.c.type, indicators.c.value, pulses.c.id, placements.c.since)
+        .select_from(placements)
+        .join(indicators, indicators.c.pk == placements.c.indicator_pk)
+        .join(pulses, pulses.c.pk == indicators.c.pulse_pk)
+        .where(placements.c.collection_id == collection_id)
+        .order_by(placements.c.since, indicators.c.pk)
+    )
+    for row in connection.execution_options(yield_per=2000).execute(query):
+        yield Listed(*row)
+
+
+def _placements() -> sa.Select[Any]:
+    columns = (placements.c.identity, placements.c.content_block_id, placements.c.indicator_pk, placements.c.since)
+    own = (blocks.c.label, blocks.c.pulse_pk)
+    return sa.select(*columns, *own).join(blocks, blocks.c.content_block_id == placements.c.content_block_id)
 
 
 def _change_volume(connection: sa.Connection, collection_id: int, by: int) -> None:

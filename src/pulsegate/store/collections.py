@@ -37,10 +37,11 @@ _PROTOCOLS = ["urn:taxii.mitre.org:protocol:http:1.0"]
 
 @dataclass(frozen=True, slots=True)
 class StoredCollection:
-    """A collection and its row."""
+    """A collection and its row. ``changed``: when its rules last did."""
 
     id: int
     collection: Collection
+    changed: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,8 @@ def put(connection: sa.Connection, collection: Collection) -> StoredCollection:
         connection.execute(sa.update(data_collections).where(there).values(description=collection.description))
         rules = {"kind": collection.kind.value, "author": collection.author, "rules": _dump(collection)}
         there = collection_rules.c.collection_id == identifier
-        connection.execute(sa.update(collection_rules).where(there).values(rules))
-    return StoredCollection(identifier, collection)
+        connection.execute(sa.update(collection_rules).where(there).values({**rules, "changed": now(connection)}))
+    return StoredCollection(identifier, collection, now(connection))
 
 
 def _insert(connection: sa.Connection, collection: Collection) -> int:
@@ -105,11 +106,11 @@ def _insert(connection: sa.Connection, collection: Collection) -> int:
     }
     identifier = inserted_key(connection.execute(sa.insert(data_collections).values(row)))
     rules = {"collection_id": identifier, "kind": collection.kind.value, "author": collection.author}
-    connection.execute(sa.insert(collection_rules).values(rules | {"rules": _dump(collection)}))
+    connection.execute(sa.insert(collection_rules).values(rules | {"rules": _dump(collection), "changed": moment}))
     links = [{"service_id": service, "collection_id": identifier} for service in ("collections", "poll")]
     connection.execute(sa.insert(service_to_collection), links)
     if connection.scalar(sa.select(ledgers.c.name).where(ledgers.c.name == collection.name)) is None:
-        ledger = {"name": collection.name, "opened": False, "since": moment, "frontier": _BEGINNING, "revision": 0}
+        ledger = {"name": collection.name, "since": moment, "frontier": _BEGINNING, "revision": 0, "purged": 0}
         connection.execute(sa.insert(ledgers).values(ledger))
     return identifier
 
@@ -123,13 +124,13 @@ def remove(connection: sa.Connection, collection_id: int) -> None:
 
 def get(connection: sa.Connection, name: str) -> StoredCollection | None:
     row = connection.execute(_query().where(data_collections.c.name == name)).first()
-    return StoredCollection(row.id, _load(row)) if row else None
+    return StoredCollection(row.id, _load(row), row.changed) if row else None
 
 
 def every(connection: sa.Connection) -> list[StoredCollection]:
     """All collections that Pulsegate fills, by name."""
     rows = connection.execute(_query().order_by(data_collections.c.name))
-    return [StoredCollection(row.id, _load(row)) for row in rows]
+    return [StoredCollection(row.id, _load(row), row.changed) for row in rows]
 
 
 def sizes(connection: sa.Connection) -> Mapping[str, Size]:
@@ -163,9 +164,8 @@ def sizes(connection: sa.Connection) -> Mapping[str, Size]:
         .outerjoin(held, held.c.collection_id == data_collections.c.id)
         .order_by(data_collections.c.name)
     )
-    return {
-        row.name: Size(row.indicators or 0, row.blocks or 0, row.last, row.opened) for row in connection.execute(query)
-    }
+    rows = connection.execute(query)
+    return {row.name: Size(row.indicators or 0, row.blocks or 0, row.last, row.opened is not None) for row in rows}
 
 
 def _query() -> sa.Select[Any]:
@@ -184,6 +184,7 @@ def _dump(collection: Collection) -> str:
             "exclude": _dump_rule(collection.exclude),
             "protections": None if collection.protections is None else sorted(collection.protections),
             "ttl": {kind.value: age.total_seconds() for kind, age in collection.ttl.items()},
+            "refresh": None if collection.refresh is None else collection.refresh.total_seconds(),
         },
         sort_keys=True,
     )
@@ -207,6 +208,7 @@ def _load(row: Any) -> Collection:
         exclude=_load_rule(rules["exclude"]),
         protections=None if rules["protections"] is None else frozenset(rules["protections"]),
         ttl={IndicatorType(kind): timedelta(seconds=age) for kind, age in rules["ttl"].items()},
+        refresh=None if rules["refresh"] is None else timedelta(seconds=rules["refresh"]),
     )
 
 

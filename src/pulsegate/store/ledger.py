@@ -1,7 +1,8 @@
 """The ledger row of a collection: what publications and polls agree by.
 
 ``frontier``: no label at or before it will ever be given again. A publication locks the row first and labels after it;
-a poll raises it to the end that it answers, before it reads. Both are one short transaction, so neither waits long.
+a poll raises it to the end that it answers, before it reads, and reads at the revision that the raise returns. Both are
+one short transaction, so neither waits long.
 """
 
 from __future__ import annotations
@@ -20,12 +21,21 @@ TICK = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The row. ``since`` is when the collection was first made, in the database's time."""
+    """The row. ``since``: when the collection was first made; ``opened``: since when it is served, None: not yet."""
 
     name: str
-    opened: bool
+    opened: datetime | None
     since: datetime
     frontier: datetime
+    revision: int
+    purged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a poll answers: the inclusive end, and the revision to read at."""
+
+    end: datetime
     revision: int
 
 
@@ -44,23 +54,25 @@ def record(connection: sa.Connection, name: str, last_label: datetime) -> Ledger
     """Record a publication by its last label, within the transaction of ``lock``; gives the new row."""
     frontier = _round_up(last_label, timedelta(milliseconds=1))
     there = ledgers.c.name == name
-    values = {
-        "frontier": sa.case(
-            (ledgers.c.frontier < frontier, sa.literal(frontier, UTCDateTime())), else_=ledgers.c.frontier
-        )
-    }
-    connection.execute(sa.update(ledgers).where(there).values(values | {"revision": ledgers.c.revision + 1}))
+    risen = sa.case((ledgers.c.frontier < frontier, sa.literal(frontier, UTCDateTime())), else_=ledgers.c.frontier)
+    connection.execute(sa.update(ledgers).where(there).values(frontier=risen, revision=ledgers.c.revision + 1))
     return lock(connection, name)
 
 
 def open_(connection: sa.Connection, name: str) -> bool:
     """Let the collection be polled; true when it was closed before."""
-    closed = sa.and_(ledgers.c.name == name, ledgers.c.opened.is_(False))
-    return connection.execute(sa.update(ledgers).where(closed).values(opened=True)).rowcount > 0
+    closed = sa.and_(ledgers.c.name == name, ledgers.c.opened.is_(None))
+    return connection.execute(sa.update(ledgers).where(closed).values(opened=now(connection))).rowcount > 0
 
 
-def answered_end(database: Database, name: str, asked: datetime | None, skew: timedelta) -> datetime:
-    """The inclusive end that a poll of the collection answers, after making sure that no later label lies before it.
+def purge_to(connection: sa.Connection, name: str, revision: int) -> None:
+    """Note that what was served before ``revision`` can no longer be told. Never falls."""
+    lower = sa.and_(ledgers.c.name == name, ledgers.c.purged < revision)
+    connection.execute(sa.update(ledgers).where(lower).values(purged=revision))
+
+
+def answer(database: Database, name: str, asked: datetime | None, skew: timedelta) -> Answer:
+    """The end that a poll answers, after making sure that no later label lies before it.
 
     No end, or one later than now + ``skew``: all up to the frontier, which is raised to now when it has grown old.
     Otherwise the end asked for, also when it lies a little ahead: clients that keep their own time go on from it.
@@ -68,23 +80,25 @@ def answered_end(database: Database, name: str, asked: datetime | None, skew: ti
     with database.read() as connection:
         ledger, moment = get(connection, name), now(connection)
     if ledger is None:
-        return moment
+        return Answer(moment, 0)
     if asked is None or asked > moment + skew:
         if ledger.frontier >= moment - TICK:
-            return ledger.frontier
-        needed = answer = _round_up(moment, timedelta(seconds=1))
+            return Answer(ledger.frontier, ledger.revision)
+        end = needed = _round_up(moment, timedelta(seconds=1))
     else:
-        needed, answer = _round_up(asked, timedelta(seconds=1)), asked
-    if ledger.frontier < (needed if asked is None else answer):
-        _raise(database, name, needed)
-    return answer
+        end, needed = asked, _round_up(asked, timedelta(seconds=1))
+    if ledger.frontier >= end:
+        return Answer(end, ledger.revision)
+    return Answer(end, _raise(database, name, needed))
 
 
-def _raise(database: Database, name: str, needed: datetime) -> None:
-    """Waits behind a publication that holds the row, for its short transaction."""
+def _raise(database: Database, name: str, needed: datetime) -> int:
+    """The revision after the raise. It waits behind a publication that holds the row, for its short transaction."""
     with database.write() as connection:
         lower = sa.and_(ledgers.c.name == name, ledgers.c.frontier < needed)
         connection.execute(sa.update(ledgers).where(lower).values(frontier=needed))
+        # Where another poll has raised it meanwhile, the row is read after that one's commit all the same.
+        return int(connection.scalar(sa.select(ledgers.c.revision).where(ledgers.c.name == name)) or 0)
 
 
 def _round_up(moment: datetime, step: timedelta) -> datetime:

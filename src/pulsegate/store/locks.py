@@ -86,6 +86,7 @@ def _advisory_lock(database: Database, name: str) -> Iterator[Callable[[], bool]
     connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
         yield lambda: bool(connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key}))
+        connection.execute(sa.text("SELECT pg_advisory_unlock_all()"))
     finally:
         connection.invalidate()  # ends the session, and with it the lock
         connection.close()

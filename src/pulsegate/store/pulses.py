@@ -67,18 +67,26 @@ def put(
     mark = _fingerprint(pulse, found, whole=whole)
     known = connection.execute(sa.select(pulses.c.pk, pulses.c.fingerprint).where(pulses.c.id == pulse.id)).first()
     if known is not None and known.fingerprint == mark:
-        connection.execute(sa.update(pulses).where(pulses.c.pk == known.pk).values(active=True))
+        connection.execute(sa.update(pulses).where(pulses.c.pk == known.pk).values(active=True, withdrawn=None))
         return Change.UNCHANGED
-    values = _pulse_row(pulse) | {"fingerprint": mark, "active": True, "stored": now(connection)}
+    values = _pulse_row(pulse) | {"fingerprint": mark, "active": True, "withdrawn": None, "stored": now(connection)}
     if known is None:
         pk = inserted_key(connection.execute(sa.insert(pulses).values(values)))
     else:
         pk = int(known.pk)
         connection.execute(sa.update(pulses).where(pulses.c.pk == pk).values(values))
+    # What could not be written may have been the fault of the pulse's own texts.
+    connection.execute(sa.update(indicators).where(indicators.c.pulse_pk == pk).values(failure=None))
     gone = _put_indicators(connection, pk, found, protect)
     if whole:
         _delete_indicators(connection, gone)
     return Change.NEW if known is None else Change.CHANGED
+
+
+def withdraw(connection: sa.Connection, pulse_id: str) -> None:
+    """Note that OTX no longer has the pulse in the subscription; what it brought leaves with the next publication."""
+    there = sa.and_(pulses.c.id == pulse_id, pulses.c.active)
+    connection.execute(sa.update(pulses).where(there).values(active=False, withdrawn=now(connection)))
 
 
 def _put_indicators(
@@ -94,7 +102,7 @@ def _put_indicators(
         if old is None:
             new.append(row)
         elif any(getattr(old, key) != value for key, value in row.items()):
-            connection.execute(sa.update(indicators).where(indicators.c.pk == old.pk).values(row | {"failure": None}))
+            connection.execute(sa.update(indicators).where(indicators.c.pk == old.pk).values(row))
     if new:
         connection.execute(sa.insert(indicators), new)
     return [row.pk for row in before.values()]
@@ -113,6 +121,7 @@ def _pulse_row(pulse: Pulse) -> dict[str, Any]:
 
 def _indicator_row(pulse_pk: int, indicator: Indicator, protect: Callable[[Indicator], str | None]) -> dict[str, Any]:
     row = asdict(indicator.raw)
+    row["otx_id"] = None if row["otx_id"] is None else storable(row["otx_id"])
     row["raw_type"], row["raw_value"] = storable(row.pop("type")), storable(row.pop("value"))
     return row | {
         "pulse_pk": pulse_pk,

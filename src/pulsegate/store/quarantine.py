@@ -76,7 +76,7 @@ def _entries(connection: sa.Connection, query: sa.Select[tuple[object, ...]]) ->
 def _row(entry: Quarantined) -> dict[str, object]:
     return {
         "kind": entry.kind,
-        "pulse_id": entry.pulse_id,
+        "pulse_id": None if entry.pulse_id is None else storable(entry.pulse_id),
         "type": storable(entry.type),
         "value": storable(entry.value),
         "value_digest": digest(entry.value),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -47,11 +47,25 @@ def finish(connection: sa.Connection, pk: int, outcome: str, error: str | None =
 
 def last(database: Database) -> Run | None:
     """The newest run; one whose process died reads as failed though nobody could record it."""
+    found = _newest(database)
+    if found is None or found.outcome != RUNNING or is_held(database, PULL):
+        return found
+    again = _newest(database)  # it may have ended while the lock was looked at
+    if again is None or again.outcome != RUNNING:
+        return again
+    return replace(again, outcome=FAILED, error=DIED)
+
+
+def _newest(database: Database) -> Run | None:
+    columns = (
+        runs.c.pk,
+        runs.c.started,
+        runs.c.finished,
+        runs.c.outcome,
+        runs.c.pulses,
+        runs.c.indicators,
+        runs.c.error,
+    )
     with database.read() as connection:
-        row = connection.execute(sa.select(runs).order_by(runs.c.pk.desc()).limit(1)).first()
-    if row is None:
-        return None
-    outcome, error = row.outcome, row.error
-    if outcome == RUNNING and not is_held(database, PULL):
-        outcome, error = FAILED, DIED
-    return Run(row.pk, row.started, row.finished, outcome, row.pulses, row.indicators, error)
+        row = connection.execute(sa.select(*columns).order_by(runs.c.pk.desc()).limit(1)).first()
+    return Run(*row) if row else None

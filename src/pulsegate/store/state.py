@@ -22,7 +22,12 @@ def put(connection: sa.Connection, key: str, value: str) -> None:
 def secret(connection: sa.Connection, key: str) -> str:
     """The secret kept under ``key``, made on first use; the same for every process and host on this database."""
     found = get(connection, key)
-    if found is None:
-        found = secrets.token_hex(32)
-        put(connection, key, found)
-    return found
+    if found is not None:
+        return found
+    made = secrets.token_hex(32)
+    try:
+        with connection.begin_nested():
+            connection.execute(sa.insert(state).values(key=key, value=made))
+    except sa.exc.IntegrityError:  # another process was faster; its secret is the one
+        return str(get(connection, key))
+    return made

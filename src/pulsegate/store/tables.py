@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -154,6 +155,8 @@ pulses = Table(
     Column("active", Boolean, nullable=False),  # false: deleted or unsubscribed on OTX
     Column("fingerprint", LargeBinary, nullable=False),  # of everything that was read: equal means nothing changed
     Column("stored", UTCDateTime, nullable=False),
+    Column("withdrawn", UTCDateTime),  # since when it is not active
+    sqlite_autoincrement=True,  # blocks name their pulse by its key
 )
 
 indicators = Table(
@@ -177,6 +180,7 @@ indicators = Table(
     Column("description", Text, nullable=False),
     Column("content", Text, nullable=False),
     UniqueConstraint("pulse_pk", "identity"),
+    sqlite_autoincrement=True,  # placements name an indicator by its key: a key must never be given again
 )
 
 quarantine = Table(
@@ -184,7 +188,7 @@ quarantine = Table(
     metadata,
     Column("pk", Integer, primary_key=True),
     Column("kind", String(16), nullable=False),  # pulse: unreadable; indicator: no value; block: not convertible
-    Column("pulse_id", String(64), index=True),
+    Column("pulse_id", Text, index=True),
     Column("type", Text, nullable=False),
     Column("value", Text, nullable=False),
     Column("value_digest", LargeBinary, nullable=False, index=True),
@@ -200,25 +204,43 @@ collection_rules = Table(
     Column("kind", String(16), nullable=False),
     Column("author", Text),
     Column("rules", Text, nullable=False),  # model.Collection as JSON
+    Column("changed", UTCDateTime, nullable=False),
 )
 
 ledgers = Table(
     "ledgers",
     metadata,
     Column("name", String(300), primary_key=True),  # kept when the collection goes: its frontier must outlive it
-    Column("opened", Boolean, nullable=False),
+    Column("opened", UTCDateTime),  # null: the first backfill is not complete yet
     Column("since", UTCDateTime, nullable=False),
     Column("frontier", UTCDateTime, nullable=False),  # no label at or before it will ever be given again
-    Column("revision", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),  # number of the last publication
+    Column("purged", Integer, nullable=False),  # what was served at an earlier revision can no longer be told
 )
 
 blocks = Table(
     "blocks",
     metadata,
     Column("content_block_id", Integer, ForeignKey("content_blocks.id", ondelete="CASCADE"), primary_key=True),
-    Column("collection_id", Integer, ForeignKey("data_collections.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("collection_id", Integer, ForeignKey("data_collections.id", ondelete="CASCADE"), nullable=False),
     Column("pulse_pk", Integer, ForeignKey("pulses.pk", ondelete="SET NULL"), index=True),
-    Column("revision", Integer),  # null: staged, not published yet
+    Column("label", UTCDateTime),  # content_blocks.timestamp_label, beside the collection for one index
+    Column("revision", Integer),  # of the publication that made this version; null: staged, not published yet
+    Index("ix_blocks_collection_id_label", "collection_id", "label"),
+)
+
+superseded = Table(
+    "superseded",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("collection_id", Integer, ForeignKey("data_collections.id", ondelete="CASCADE"), nullable=False),
+    Column("content_block_id", Integer, nullable=False),  # the block itself may be gone
+    Column("label", UTCDateTime, nullable=False),
+    Column("from_revision", Integer, nullable=False),
+    Column("to_revision", Integer, nullable=False),  # the publication that ended it
+    Column("ended", UTCDateTime, nullable=False, index=True),
+    Column("content", LargeBinary, nullable=False),
+    Index("ix_superseded_collection_id_label", "collection_id", "label"),
 )
 
 placements = Table(

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import structlog
 
 from pulsegate.curation.policy import Policy
-from pulsegate.errors import OTXRateLimitedError, OTXUnavailableError, PulsegateError
+from pulsegate.errors import OTXAnswerError, OTXError, OTXRateLimitedError, OTXUnavailableError, PulsegateError
 from pulsegate.model.indicator import RawIndicator, Rejection
 from pulsegate.otx.client import OTXClient
 from pulsegate.otx.documents import documents
@@ -182,8 +182,12 @@ class _Walk:
             state.put(connection, WATERMARK, started.isoformat())
 
     def _learn_owner(self) -> None:
-        """The key's owner has a collection, also when it is empty."""
-        owner = self._ask(self._client.owner)
+        """The key's owner has a collection, also when it is empty. Not being told of one stops nothing."""
+        try:
+            owner = self._client.owner()
+        except OTXError as error:
+            log.info("otx.owner_unknown", reason=str(error))
+            return
         if owner is not None:
             with self._database.write() as connection:
                 state.put(connection, OWNER, owner)
@@ -195,12 +199,25 @@ class _Walk:
             page = self._ask(partial(self._client.subscribed, number, self._pace.page_size, since))
             take(self._database, page.results, intake, self._complete)
             progress.fetched(intake, page.count)
-            if not page.has_next or not page.results:
+            if not page.has_next:
                 return
+            if not page.results:
+                raise OTXAnswerError(
+                    "an empty page says that more follow; the pull is not complete",
+                    resource=f"page {number} of the subscription",
+                    hint="It goes on with the next try",
+                )
             number += 1
 
     def _complete(self, read: ReadPulse) -> ReadPulse:
         """The pulse with all its indicators, where the page held only the first ones."""
+        try:
+            return self._with_all_indicators(read)
+        except OTXAnswerError as error:  # one pulse that OTX can't tell must not stop the others
+            log.warning("pulse.incomplete", pulse_id=read.pulse.id, reason=str(error))
+            return read
+
+    def _with_all_indicators(self, read: ReadPulse) -> ReadPulse:
         found: list[RawIndicator] = []
         unreadable: list[Rejection] = []
         number = 1
@@ -241,11 +258,17 @@ def _back(moment: datetime, by: timedelta) -> datetime:
 
 
 def _batches(values: Iterable[object], size: int) -> Iterator[list[object]]:
+    """Lists of at most ``size``; where ``values`` breaks off with an error, what came before it is given first."""
     batch: list[object] = []
-    for value in values:
-        batch.append(value)
-        if len(batch) == size:
+    try:
+        for value in values:
+            batch.append(value)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except PulsegateError:
+        if batch:
             yield batch
-            batch = []
+        raise
     if batch:
         yield batch

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
-from flask import has_request_context, request
+from flask import g, has_request_context, request
 from opentaxii.common.sqldb import BaseSQLDatabaseAPI
 from opentaxii.persistence.sqldb import SQLDatabaseAPI
-from opentaxii.taxii.entities import CollectionEntity, ContentBlockEntity
+from opentaxii.taxii.entities import CollectionEntity, ContentBindingEntity, ContentBlockEntity
 
-from pulsegate.store import ledger
+from pulsegate.store import ledger, versions
+from pulsegate.store.collections import STIX_BINDING
 from pulsegate.store.database import Database, now
+from pulsegate.store.versions import Window
 
 
 class Label(datetime):
@@ -58,24 +61,33 @@ class PersistenceAPI(SQLDatabaseAPI):  # type: ignore[misc]  # OpenTAXII is not 
         """By name; a space in an author's name may be written as such, or ``+`` as OTX does."""
         return super().get_collection(name, service_id) or super().get_collection(name.replace(" ", "+"), service_id)
 
-    def _get_content_query(self, **asked: Any) -> Any:
-        """SQLite keeps no zone and would compare the digits of another one."""
-        for key in ("start_time", "end_time"):
-            if asked.get(key) is not None:
-                asked[key] = asked[key].astimezone(UTC)
-        return super()._get_content_query(**asked)
-
-    def get_content_blocks(self, *args: Any, **asked: Any) -> list[ContentBlockEntity]:
-        found: list[ContentBlockEntity] = super().get_content_blocks(*args, **asked)
-        for block in found:
-            block.timestamp_label = Label.of(block.timestamp_label)
-        return found
+    def get_content_blocks(
+        self,
+        collection_id: int,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        bindings: Any = None,  # noqa: ARG002 - there is one, and the handler has compared it
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> list[ContentBlockEntity]:
+        """The blocks of the window as they stand at the revision that ``answer`` gave for this request."""
+        window = Window(collection_id, start_time, end_time, g.revision)
+        last = None if limit is None else offset + limit
+        return [
+            ContentBlockEntity(
+                id=one.id,
+                content=one.content,
+                timestamp_label=Label.of(one.label),
+                content_binding=ContentBindingEntity(STIX_BINDING),
+            )
+            for one in islice(versions.read(self.database, window), offset, last)
+        ]
 
     def opening(self, collection: str) -> timedelta | None:
         """None when the collection may be polled; else the longest time until it may."""
         with self.database.read() as connection:
             known, moment = ledger.get(connection, collection), now(connection)
-        if known is None or known.opened:
+        if known is None or known.opened is not None:
             return None
         left = known.since + self.open_after - moment
         if left > timedelta():
@@ -85,8 +97,10 @@ class PersistenceAPI(SQLDatabaseAPI):  # type: ignore[misc]  # OpenTAXII is not 
         return None
 
     def answered_end(self, collection: str, asked: datetime | None) -> Label:
-        """The inclusive end that a poll answers; see ``store.ledger.answered_end``."""
-        return Label.of(ledger.answered_end(self.database, collection, asked, self.skew))
+        """The inclusive end that a poll answers; the request's blocks are read at the revision that goes with it."""
+        answer = ledger.answer(self.database, collection, asked, self.skew)
+        g.revision = answer.revision
+        return Label.of(answer.end)
 
     def latest_begin(self) -> datetime:
         """The latest begin that a poll may name."""

@@ -1,0 +1,42 @@
+"""Forgetting what has been over for long enough, so that the database stays bounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from pulsegate.store.database import Database, now
+from pulsegate.store.quarantine import INDICATOR
+from pulsegate.store.tables import blocks, pulses, quarantine, runs
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many rows of each kind were deleted."""
+
+    runs: int
+    pulses: int
+    quarantined: int
+
+
+def purge(database: Database, keep: timedelta) -> Forgotten:
+    """Delete the records of pulls, and the pulses withdrawn with all that is theirs, that ended more than ``keep`` ago.
+
+    The newest run stays, and so does a pulse that a block still belongs to.
+    """
+    with database.write() as connection:
+        before = now(connection) - keep
+        newest = sa.select(sa.func.max(runs.c.pk)).scalar_subquery()
+        old_runs = connection.execute(sa.delete(runs).where(runs.c.finished < before, runs.c.pk < newest)).rowcount
+        used = sa.select(blocks.c.pulse_pk).where(blocks.c.pulse_pk.is_not(None))
+        over = sa.and_(pulses.c.active.is_(False), pulses.c.withdrawn < before, pulses.c.pk.not_in(used))
+        old_pulses = connection.execute(sa.delete(pulses).where(over)).rowcount
+        orphaned = sa.and_(
+            quarantine.c.kind == INDICATOR,
+            quarantine.c.since < before,
+            quarantine.c.pulse_id.not_in(sa.select(pulses.c.id)),
+        )
+        entries = connection.execute(sa.delete(quarantine).where(orphaned)).rowcount
+    return Forgotten(old_runs, old_pulses, entries)
