@@ -205,9 +205,15 @@ def test_otx_that_fails_for_a_while_is_asked_again_with_growing_waits(store):
 
 def test_waits_begin_anew_with_each_request(store):
     naps = Naps()
-    otx = FakeOTX([DOWN, [raw(1, "a.example")], DOWN, [raw(2, "b.example")]], name=[DOWN, "someone"])
-    run(store, otx, naps)
-    assert naps.taken == [1.0, 1.0, 1.0]
+    run(store, FakeOTX([DOWN, [raw(1, "a.example")], DOWN, [raw(2, "b.example")]]), naps)
+    assert naps.taken == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("error", [DOWN, OTXAnswerError("HTML"), OTXMissingError("404")])
+def test_owner_that_is_not_told_stops_nothing(store, error):
+    naps = Naps()
+    run(store, FakeOTX([[raw(1, "a.example")]], name=[error]), naps)
+    assert (served(store), naps.taken) == (["a.example"], [])
 
 
 def test_waits_are_no_longer_than_five_minutes(store):

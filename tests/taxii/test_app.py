@@ -275,3 +275,15 @@ def test_failure_inside_is_a_status_message_without_our_insides(app: Any, monkey
     answer = Client(app).ask(poll())
     assert status(answer) == "FAILURE"
     assert "secret" not in answer.message
+
+
+def test_removed_indicator_is_gone_from_the_next_full_poll(app: Any, database: Database, tmp_path: Path) -> None:
+    gone = a_pulse(1) | {"indicators": []}
+    (tmp_path / "gone.json").write_text(json.dumps(gone))
+    pull_files(database, [tmp_path / "gone.json"], Policy())
+    assert values(Client(app).ask(poll())) == ["bad0.example.org", "bad2.example.org"]
+
+
+@pytest.mark.parametrize("path", ["/taxii/discovery", "/taxii/collections"])
+def test_poll_on_the_path_of_another_service_is_answered(app: Any, path: str) -> None:
+    assert len(values(Client(app).ask(poll(), path))) == 3
