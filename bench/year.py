@@ -1,4 +1,4 @@
-"""A year of daily changes on SQLite, on a clock that is put forward: does the database level off?"""
+"""A year of daily changes on SQLite, on a clock that is put forward, to see whether the database levels off."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.stix import Block
 from pulsegate.store import collections, migrate, pulses, retention
 from pulsegate.store.database import Database
-from pulsegate.store.tables import content_blocks, indicators, placements, superseded
+from pulsegate.store.tables import content_blocks, indicators, superseded
 from pulsegate.store.tables import pulses as pulses_table
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
@@ -187,10 +187,12 @@ def _figures(database: Database, file: Path, year: _Year) -> str:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         counted = {
             table.name: connection.scalar(sa.select(sa.func.count()).select_from(table))
-            for table in (content_blocks, placements, superseded, pulses_table, indicators)
+            for table in (content_blocks, superseded, pulses_table, indicators)
         }
         free = connection.exec_driver_sql("PRAGMA freelist_count").scalar()
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        held = collections.sizes(connection)
+    counted |= {f"placements in {name}": size.indicators for name, size in held.items()}
     counts = ", ".join(f"{name} {number:,}" for name, number in counted.items())
     size = f"{file.stat().st_size / 1e6:.1f} MB ({free / pages:.0%} free)"
     return f"{size}, {counts}; publication {year.seconds:.2f} s"

@@ -196,7 +196,9 @@ class Judge:
                 continue
             found = [(datetime.fromisoformat(one[0]), *one[1:]) for one in entry["blocks"]]
             keys = Counter(self._key(pulse, value) for _, _, pulse, values in found for value in values)
-            begin, end, moment = (entry[key] and datetime.fromisoformat(entry[key]) for key in ("begin", "end", "moment"))
+            begin, end, moment = (
+                entry[key] and datetime.fromisoformat(entry[key]) for key in ("begin", "end", "moment")
+            )
             times = (entry["start"], entry["answered"], entry["done"])
             yield Poll(*times, moment, begin, end, entry["revision"], found, keys)
 
@@ -250,7 +252,7 @@ class Judge:
     # --- deltas ------------------------------------------------------------------------------------------------------
 
     def _windows(self, client: Client, polls: list[Poll]) -> None:
-        """Each begins where the one before it ended: else the soak is at fault."""
+        """No client is sent back to before where it was."""
         for one, other in pairwise(polls):
             good = other.begin is not None and other.begin >= one.begin if one.begin else True
             self._check("windows", client, good=good, evidence=lambda a=one, b=other: f"{a} then {b}")
@@ -296,7 +298,9 @@ class Judge:
         until = inf if poll is None else poll.done
         stints = [one for one in self.wanted.stints.get(key, []) if one.before <= until][-3:]
         lines = [f"{key}: {poll}"]
-        lines += [f"    wanted {one.before:.3f}-{one.since:.3f} until {one.until:.3f}-{one.after:.3f}" for one in stints]
+        lines += [
+            f"    wanted {one.before:.3f}-{one.since:.3f} until {one.until:.3f}-{one.after:.3f}" for one in stints
+        ]
         if poll is not None:
             lines += self._events(key, poll)
         return "\n".join(lines)

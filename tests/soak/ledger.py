@@ -5,6 +5,8 @@ of what was wanted when; publishers work without the lock, so that the ledger's 
 kind poll. In the end it is judged what each was given. Exits 1 on a fault.
 """
 
+# ruff: noqa: T201 - its figures are its output
+
 from __future__ import annotations
 
 import argparse
@@ -96,7 +98,7 @@ class Soak:
                 end_with(parent, self.world.seconds + 2 * PATIENCE)
                 work()
                 code = 0
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - nothing may return into the parent's code
                 traceback.print_exc()
             finally:
                 sys.stdout.flush()
@@ -170,7 +172,9 @@ def a_database(kind: str, folder: Path) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m soak.ledger", description="Publishers and polls, killed at random.")
+    parser = argparse.ArgumentParser(
+        prog="python -m soak.ledger", description="Publishers and polls, killed at random."
+    )
     parser.add_argument("--seconds", type=float, default=60.0, help="how long pulses change (default 60)")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--url", help="an empty database that is there already, instead")

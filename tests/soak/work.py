@@ -26,6 +26,7 @@ PULSES = 40
 VALUES = [f"v{number}.example" for number in range(240)]
 BLOCK = 5  # indicators in a new block
 CHUNK = 4  # blocks in one transaction of a reading
+SLEEPS = 0.004  # of the blocks that a sleepy client reads
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
 
 
@@ -183,7 +184,7 @@ class Publisher:
             publish.publish_unlocked(self.database, POLICY, self.set_lag)
         except (PublicationConflictError, StoreError) as failure:
             error = failure.message.partition("\n")[0]
-        except Exception:
+        except Exception:  # noqa: BLE001 - a fault to report
             error = "crashed"
             self.journal.write(fault=traceback.format_exc())
         end = time.monotonic()  # labels that are given after it are later than the frontiers that are read now
@@ -230,7 +231,7 @@ class Poller:
         """Poll once more, up to everything."""
         lead = self.world.skew + 5
         for name, client in self.clients.items():
-            last = replace(client, offset=lead, chunk_pause=0.0)
+            last = replace(client, offset=lead, chunk_pause=0.0, sleepy=False)
             while not self.poll(name, last):
                 time.sleep(0.1)
 
@@ -251,7 +252,7 @@ class Poller:
         except StoreError as failure:
             self.journal.write(error=failure.message)
             return False
-        except Exception:
+        except Exception:  # noqa: BLE001 - a fault to report
             self.journal.write(fault=traceback.format_exc())
             return False
         following = asked if client.asks == "clock" and asked else answer.end
@@ -277,4 +278,6 @@ class Poller:
             found.append((one.label.isoformat(), one.id, content["pulse"], content["values"]))
             if number % CHUNK == 0 and self.random.random() < 0.5:
                 time.sleep(self.random.random() * client.chunk_pause)
+            if client.sleepy and self.random.random() < SLEEPS:
+                time.sleep(POLICY.results_kept.total_seconds() * 1.5)
         return found

@@ -18,7 +18,7 @@ from pulsegate.model.collection import Collection
 CAP = timedelta(minutes=10)
 DAY = timedelta(days=1)
 NEVER = timedelta(days=30)  # older than any label
-POLICY = Policy(results_kept=timedelta(seconds=8))  # short, so that purges meet readings
+POLICY = Policy(results_kept=timedelta(seconds=4))  # short, so that purges meet readings
 LONGEST = 4_000_000  # bytes of a line in a journal
 SLACK = 1.0  # seconds in which PostgreSQL may still commit what a killed process had sent
 
@@ -37,6 +37,7 @@ class Client:
     whole: bool = False
     pause: tuple[float, float] = (0.0, 0.1)  # seconds between polls
     chunk_pause: float = 0.01  # seconds at most between the chunks of a reading
+    sleepy: bool = False  # now and then stops reading for longer than results are kept
 
     @property
     def conclusive(self) -> bool:
@@ -77,7 +78,7 @@ class World:
 
     def clients(self, kind: str) -> dict[str, Client]:
         """The clients that one process plays, by collection."""
-        small, slow = self.lag.total_seconds() / 8, {"pause": (0.2, 1.0), "chunk_pause": 0.08}
+        small, slow = self.lag.total_seconds() / 8, {"pause": (0.2, 1.0), "chunk_pause": 0.08, "sleepy": True}
         return {
             "answered": dict.fromkeys(self.collections, Client("answered")),
             "clock": {

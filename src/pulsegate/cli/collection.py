@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from pulsegate.cli.options import installation
+from pulsegate.cli.options import installation, named_collection
 from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
 from pulsegate.errors import UsageError
 from pulsegate.model.collection import Collection, CollectionKind, Rule
@@ -44,10 +44,8 @@ def show(
     """Show a collection's rules, in the form that opentaxii.yml takes."""
     where = installation(context)
     with where.database.read() as connection:
-        stored = collections.get(connection, name) or collections.get(connection, name.replace(" ", "+"))
+        stored = named_collection(connection, name)
         sizes = collections.sizes(connection)
-    if stored is None:
-        raise UsageError("there is no such collection", resource=name, hint="'pulsegate collection list' shows them")
     size = sizes[stored.collection.name]
     if as_json:
         print_json(as_settings(stored.collection) | {"holds": _size(size)})
@@ -66,11 +64,7 @@ def remove(
     if name in {one.name for one in where.settings.collections}:
         raise UsageError("stands in the settings file", resource=name, hint="Take it out there, then remove it")
     with where.database.write() as connection:
-        stored = collections.get(connection, name)
-        if stored is None:
-            raise UsageError(
-                "there is no such collection", resource=name, hint="'pulsegate collection list' shows them"
-            )
+        stored = named_collection(connection, name)
         if stored.collection.kind is not CollectionKind.OWN:
             raise UsageError("is kept by Pulsegate itself", resource=name, hint="Only your own can be removed")
         collections.remove(connection, stored.id)

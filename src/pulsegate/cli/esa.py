@@ -7,12 +7,11 @@ from urllib.parse import urlsplit
 
 import typer
 
-from pulsegate.cli.options import installation
+from pulsegate.cli.options import installation, named_collection
 from pulsegate.cli.output import AsJSON, people, print_json
 from pulsegate.cli.programs import command
-from pulsegate.cli.setup import GATEWAY, Installation
-from pulsegate.errors import UsageError
-from pulsegate.model.collection import CollectionKind
+from pulsegate.cli.setup import GATEWAY, Installation, prepare
+from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.store import collections
 
 POLLING_PATH = "/taxii/poll"
@@ -26,16 +25,12 @@ def esa(
 ) -> None:
     """Print what to type into the appliance: Mail Policies > External Threat Feeds Manager > Add Source."""
     where = installation(context)
+    prepare(where)
     with where.database.read() as connection:
-        every = [stored.collection for stored in collections.every(connection)]
-    names = {one.name for one in every}
-    if collection is not None and collection not in names:
-        raise UsageError(
-            "there is no such collection", resource=collection, hint="'pulsegate collection list' shows them"
-        )
-    if collection is None:
-        own = [one.name for one in every if one.kind is CollectionKind.OWN]
-        collection = PREFERRED if PREFERRED in names else next(iter(own), "subscribed")
+        if collection is not None:
+            collection = named_collection(connection, collection).collection.name
+        else:
+            collection = _best([stored.collection for stored in collections.every(connection)])
     form = source_form(where, collection)
     if as_json:
         print_json(form)
@@ -46,6 +41,11 @@ def esa(
         people.print(
             "Listening on this machine only: set PULSEGATE_HOST (or --host) to an address the appliance reaches."
         )
+
+
+def _best(every: list[Collection]) -> str:
+    own = [one.name for one in every if one.kind is CollectionKind.OWN]
+    return PREFERRED if PREFERRED in own else next(iter(own), "subscribed")
 
 
 def print_form(form: dict[str, Any]) -> None:

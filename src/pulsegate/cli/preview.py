@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from pulsegate.cli.options import installation
+from pulsegate.cli.options import installation, named_collection
 from pulsegate.cli.output import AsJSON, instant, print_json_line, print_table, when
-from pulsegate.errors import UsageError
-from pulsegate.store import blocks, collections
+from pulsegate.store import blocks
 
 
 def preview(
@@ -20,11 +19,7 @@ def preview(
     """List what a collection gives when it is polled whole; with --json one object a line."""
     where = installation(context)
     with where.database.read() as connection:
-        stored = collections.get(connection, name) or collections.get(connection, name.replace(" ", "+"))
-        if stored is None:
-            hint = "'pulsegate collection list' shows them"
-            raise UsageError("there is no such collection", resource=name, hint=hint)
-        held = blocks.listed(connection, stored.id)
+        held = blocks.listed(connection, named_collection(connection, name).id)
         if as_json:
             for one in held:
                 line = {"type": one.type, "value": one.value, "pulse": one.pulse_id, "since": instant(one.since)}
