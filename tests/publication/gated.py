@@ -105,6 +105,12 @@ class GatedDatabase(Database):
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        self._gate()
+        with super().snapshot() as connection:
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         self._gate(writes=True)
         with super().write() as connection:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from threading import Event, Thread
 
 import pytest
 import sqlalchemy as sa
 
 from publication.feeds import DAY, MICROSECOND, NOW, Feed, a_name, a_pulse
+from pulsegate.curation.policy import Policy
 from pulsegate.errors import ConversionError, PublicationConflictError
 from pulsegate.model.collection import Collection
 from pulsegate.publication import publish, render
@@ -462,4 +465,68 @@ def test_publication_that_conflicts_again_and_again_is_given_up(mail, monkeypatc
     assert (tries, mail.served(), mail.placed(), mail.ledger().revision) == (publish.TRIES, [], 0, 0)
     mail.publish()
     assert whose(mail) == [(1, ["a.example"])]
+    mail.check()
+
+
+# --- While pulses are stored and another publisher works ------------------------------------------------------------
+
+
+def test_value_that_its_pulse_loses_while_its_block_is_rewritten_stays(mail, monkeypatch):
+    """Another pulse has had it all along: a rewriting that no longer finds it must not drop it."""
+    mail.put(FIRST, ["v.example", "w.example"])
+    mail.put(SECOND, ["v.example"])
+    mail.publish()
+    mail.put(FIRST, ["v.example"])
+    without = Renderer.without
+
+    def loses(*given):
+        monkeypatch.setattr(Renderer, "without", without)
+        mail.put(FIRST, [])
+        return without(*given)
+
+    monkeypatch.setattr(Renderer, "without", loses)
+    mail.publish()
+    assert mail.values() == [["v.example"]]
+
+
+def test_value_that_passes_to_another_pulse_while_it_is_planned_stays(mail, monkeypatch):
+    """Pulses, indicators and placements are read from one state."""
+    mail.put(FIRST, ["v.example"])
+    mail.publish()
+    every = pulses.every
+
+    def changes(*given):
+        found = list(every(*given))
+        monkeypatch.setattr(pulses, "every", every)
+        with ThreadPoolExecutor(1) as other, mail.database.write() as connection:
+            for pulse, values in ((SECOND, ["v.example"]), (FIRST, [])):
+                names = [a_name(value) for value in values]
+                other.submit(pulses.put, connection, pulse, names, lambda _: None).result()
+        return found
+
+    monkeypatch.setattr(pulses, "every", changes)
+    mail.publish()
+    assert mail.values() == [["v.example"]]
+
+
+def test_publisher_that_clears_what_was_staged_takes_nothing_that_is_being_published(mail, monkeypatch):
+    """It waits for the ledger row; else, on PostgreSQL, it would wait for the block and then delete it."""
+    mail.put(FIRST, ["v.example"])
+    settled = blocks.publish
+    cleared = Event()
+
+    def clear():
+        publish._Publisher(mail.database, stored(mail), Policy(), Publication("mail")).run()
+        cleared.set()
+
+    def while_another_clears(*given):
+        settled(*given)
+        monkeypatch.setattr(blocks, "publish", settled)
+        Thread(target=clear, daemon=True).start()
+        cleared.wait(0.5)
+
+    monkeypatch.setattr(blocks, "publish", while_another_clears)
+    publish.publish_unlocked(mail.database, Policy())
+    assert cleared.wait(20)
+    assert mail.values() == [["v.example"]]
     mail.check()

@@ -124,6 +124,9 @@ class _Publisher:
 
     def run(self) -> None:
         with self._database.write() as connection:
+            ledger.lock(
+                connection, self._collection.name
+            )  # else it waits for a block that is being published, and takes it
             stored_blocks.clear_staged(connection, self._id)
         plan, order = self._plan()
         self._adopt(plan)
@@ -134,7 +137,7 @@ class _Publisher:
 
     def _plan(self) -> tuple[Plan, list[int]]:
         """The plan, and the keys of the pulses in the order in which they are published: the oldest first."""
-        with self._database.read() as connection:
+        with self._database.snapshot() as connection:
             moment = now(connection)
             verdicts = Verdicts(self._collection, self._policy, moment)
             order = []
@@ -143,12 +146,11 @@ class _Publisher:
                 order.append(pulse.pk)
             once = self._collection.deduplicate
             found = pulses.candidates(connection, author=self._collection.author, by_identity=once)
-            with self._database.read() as other:
-                placed = stored_blocks.placed(other, self._id, by_identity=once)
-                if once:
-                    plan = deduplicated(found, placed, verdicts.wants, moment - LAG)
-                else:
-                    plan = each(found, placed, verdicts.wants)
+            placed = stored_blocks.placed(connection, self._id, by_identity=once)
+            if once:
+                plan = deduplicated(found, placed, verdicts.wants, moment - LAG)
+            else:
+                plan = each(found, placed, verdicts.wants)
         return plan, [pk for pk in order if pk in plan.entering]
 
     def _adopt(self, plan: Plan) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pulsegate.errors import ConversionError
+from pulsegate.errors import ConversionError, PublicationConflictError
 from pulsegate.model.collection import Collection
 from pulsegate.publication.plan import pulse_identity
 from pulsegate.stix import Block, Failure, blocks
@@ -73,6 +73,10 @@ class Renderer:
             pulse = pulses.by_pk(connection, block.pulse_pk) if block and block.pulse_pk is not None else None
         if block is None or not leaving & set(there.values()):
             return None
+        if len(found) < len(
+            rest
+        ):  # stored meanwhile; the value may stand in another pulse, which only a new plan tells
+            raise PublicationConflictError("its pulse has lost what was to stay in the block")
         content, kept = None, set[bytes]()
         if pulse is not None and found:
             content, kept = self._first(pulse, found, there)

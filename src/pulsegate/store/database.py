@@ -47,6 +47,14 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """A connection whose every statement reads the same state, also on PostgreSQL."""
+        with _explained(self), self.engine.connect() as connection:
+            if not self.is_sqlite:  # there a transaction is one by itself
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction, committed at the end. It takes SQLite's write lock at once, so as not to fail half-way."""
         with _explained(self), self.engine.connect() as connection:
