@@ -7,17 +7,20 @@ import argparse
 from bench import convert, poll, publish, year
 
 ALL = {"convert": convert.run, "publish": publish.run, "poll": poll.run, "year": year.run}
+QUICK = ("convert", "publish", "poll")  # a year takes minutes
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmarks, each printing its figures.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which ones: {', '.join(ALL)}; default all")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which ones: {', '.join(ALL)}; default {', '.join(QUICK)}"
+    )
     parser.add_argument("--size", type=int, default=50_000, help="indicators (default 50,000)")
     given = parser.parse_args()
     unknown = set(given.names) - set(ALL)
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
-    for name in given.names or ALL:
+    for name in given.names or QUICK:
         print(f"== {name} ({given.size:,} indicators)", flush=True)
         ALL[name](given.size)
 
