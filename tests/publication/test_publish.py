@@ -465,7 +465,7 @@ def test_block_that_can_not_be_rendered_anew_keeps_its_other_values(mail, monkey
 def test_crash_between_staging_and_labelling_serves_nothing_and_is_cleaned(mail, monkeypatch):
     mail.put(a_pulse(1), ["a.example"])
     with monkeypatch.context() as patch:
-        patch.setattr(publish.ledger, "lock", raise_(RuntimeError("killed")))
+        patch.setattr(publish._Publisher, "_labels", raise_(RuntimeError("killed")))
         with pytest.raises(RuntimeError, match="killed"):
             mail.publish()
     with mail.database.read() as connection:
