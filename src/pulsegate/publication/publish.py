@@ -78,18 +78,31 @@ def publish_unlocked(
     database: Database, policy: Policy, on_collection: Callable[[str], None] = lambda _name: None
 ) -> list[Publication]:
     """``publish_all`` for one that holds the lock."""
-    with database.write() as connection:
-        forgotten = stored_blocks.reconcile(connection)
-        for author in pulses.authors(connection):
-            collections.put(connection, author_collection(author))
-        every = collections.every(connection)
-    if forgotten:
-        log.warning("publication.blocks_were_deleted_elsewhere", indicators=forgotten)
     done = []
-    for stored in every:
+    for stored in _collections(database):
         on_collection(stored.collection.name)
         done.append(publish(database, stored, policy))
     return done
+
+
+def _collections(database: Database) -> list[StoredCollection]:
+    """All collections, those of new authors included. Writes only where there is something to write."""
+    with database.read() as connection:
+        every = collections.every(connection)
+        there = {stored.collection.name for stored in every}
+        wanted = [author_collection(author) for author in pulses.authors(connection)]
+        new = [collection for collection in wanted if collection.name not in there]
+        bereft = stored_blocks.has_lost_blocks(connection)
+    if not new and not bereft:
+        return every
+    with database.write() as connection:
+        forgotten = stored_blocks.reconcile(connection) if bereft else 0
+        for collection in new:
+            collections.put(connection, collection)
+        every = collections.every(connection)
+    if forgotten:
+        log.warning("publication.blocks_were_deleted_elsewhere", indicators=forgotten)
+    return every
 
 
 def publish(database: Database, stored: StoredCollection, policy: Policy) -> Publication:

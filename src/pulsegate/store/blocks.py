@@ -160,6 +160,12 @@ def clear_staged(connection: sa.Connection, collection_id: int) -> int:
     return connection.execute(sa.delete(content_blocks).where(content_blocks.c.id.in_(staged))).rowcount
 
 
+def has_lost_blocks(connection: sa.Connection) -> bool:
+    """Whether blocks of ours are gone from OpenTAXII's table."""
+    there = sa.exists().where(content_blocks.c.id == blocks.c.content_block_id)
+    return connection.scalar(sa.select(blocks.c.content_block_id).where(~there).limit(1)) is not None
+
+
 def reconcile(connection: sa.Connection) -> int:
     """Forget what was placed in blocks that are gone: ``opentaxii-delete-blocks`` deletes with SQLite's keys off."""
     there = sa.select(content_blocks.c.id)
