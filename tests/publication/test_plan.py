@@ -86,39 +86,49 @@ def test_plan_of_each_value_once(candidates, placed, wanted):
 
 
 @st.composite
-def placements_of_each(draw):
-    """Placements with their indicators' keys, some of which repeat, some with the identity of another pulse's."""
-    rows = draw(st.lists(st.tuples(PKS, st.integers(1, 4), IDENTITIES, st.booleans()), max_size=8))
+def feeds_of_each(draw):
+    """Candidates and placements, some of which repeat an indicator's key, or are keyed by the value alone.
+
+    An indicator that came back has a later key than the one that was placed.
+    """
+    rows = draw(st.lists(st.tuples(st.integers(1, 4), IDENTITIES), unique=True, max_size=8))
+    candidates = [a_candidate(pk, pulse, identity) for pk, (pulse, identity) in enumerate(rows, 3)]
+    keys = {pulse_identity(one.pulse_pk, one.identity): one.pk for one in candidates}
     found = {}
-    for pk, pulse, identity, own in rows:
-        found.setdefault(pulse_identity(pulse, identity) if own else identity, (draw(st.integers(1, 3)), pk))
-    return sorted((a_placement(key, *place) for key, place in found.items()), key=lambda one: one.indicator_pk)
+    for pulse, identity, own in draw(st.lists(st.tuples(st.integers(1, 4), IDENTITIES, st.booleans()), max_size=8)):
+        block, pk, *rest = draw(PLACES)
+        key = pulse_identity(pulse, identity) if own else identity
+        found.setdefault(key, (block, min(pk, keys.get(key, pk)), *rest))
+    return candidates, sorted(
+        (a_placement(key, *place) for key, place in found.items()), key=lambda one: one.indicator_pk
+    )
 
 
-@given(CANDIDATES, placements_of_each(), WANTED)
-def test_plan_where_each_pulse_carries_its_own(candidates, placements, wanted):
-    by_pk = {one.pk: one for one in candidates}
-    first = {}
-    for one in placements:
-        first.setdefault(one.indicator_pk, one)
-    keeping = {
-        pk
-        for pk, place in first.items()
-        if pk in wanted and pk in by_pk and place.identity == pulse_identity(by_pk[pk].pulse_pk, by_pk[pk].identity)
-    }
-    entering = [(one.pulse_pk, one.pk) for one in candidates if one.pk in wanted - keeping]
-    leaving = [
-        (one.content_block_id, one.identity)
-        for one in placements
-        if one.indicator_pk not in keeping or one is not first[one.indicator_pk]
-    ]
-    plan = each(iter(candidates), iter(placements), lambda one: one.pk in wanted)
-    assert shown(plan) == a_plan(entering, leaving, kept=len(keeping))
+@given(feeds_of_each(), WANTED)
+def test_plan_where_each_pulse_carries_its_own(feeds, wanted):
+    candidates, placements = feeds
+    places = {one.identity: one for one in placements}
+    entering, moving, adopted, kept = [], [], {}, 0
+    for one in candidates:
+        if one.pk not in wanted:
+            continue
+        place = places.pop(pulse_identity(one.pulse_pk, one.identity), None)
+        if place is not None and place.indicator_pk != one.pk:
+            adopted[place.identity] = one.pk
+        if place is not None and (place.pulse_pk == one.pulse_pk or place.label > MOVABLE):
+            kept += 1
+            continue
+        entering.append((one.pulse_pk, one.pk))
+        if place is not None:
+            moving.append((place.content_block_id, place.identity))
+    leaving = [(one.content_block_id, one.identity) for one in places.values()]
+    plan = each(iter(candidates), iter(placements), lambda one: one.pk in wanted, MOVABLE)
+    assert shown(plan) == a_plan(entering, leaving, moving, adopted, kept)
 
 
 def test_plan_of_nothing():
     assert shown(deduplicated([], [], lambda _: True, MOVABLE)) == a_plan()
-    assert shown(each([], [], lambda _: True)) == a_plan()
+    assert shown(each([], [], lambda _: True, MOVABLE)) == a_plan()
 
 
 def test_value_is_attributed_to_the_first_candidate_that_is_wanted():

@@ -489,14 +489,29 @@ def test_crash_within_the_labelling_leaves_no_half_of_it(mail, monkeypatch):
     mail.check()
 
 
-def test_crash_between_a_withdrawal_and_an_addition_is_made_good(mail, monkeypatch):
+def test_crash_between_an_addition_and_a_withdrawal_is_made_good(mail, monkeypatch):
     mail.put(a_pulse(1, NOW - 2 * DAY), ["a.example"])
     mail.publish()
     mail.withdraw(a_pulse(1))
     mail.put(a_pulse(2), ["b.example"])
     with monkeypatch.context() as patch:
-        patch.setattr(Renderer, "new", raise_(RuntimeError("killed")))
+        patch.setattr(Renderer, "without", raise_(RuntimeError("killed")))
         with pytest.raises(RuntimeError, match="killed"):
+            mail.publish()
+    assert mail.values() == [["a.example"], ["b.example"]]
+    mail.publish()
+    assert mail.values() == [["b.example"]]
+    mail.check()
+
+
+def test_fault_in_writing_what_is_new_holds_up_no_withdrawal(mail, monkeypatch):
+    mail.put(a_pulse(1, NOW - 2 * DAY), ["a.example"])
+    mail.publish()
+    mail.withdraw(a_pulse(1))
+    mail.put(a_pulse(2), ["b.example"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Renderer, "new", raise_(RuntimeError("a fault of ours")))
+        with pytest.raises(RuntimeError, match="a fault of ours"):
             mail.publish()
     assert mail.values() == []
     mail.publish()

@@ -19,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from publication.feeds import MODULES, NOW, a_name, a_pulse
 from publication.gated import Actor, GatedDatabase
@@ -64,6 +64,7 @@ class Machine(RuleBasedStateMachine):
     """Pulses come, change and go; publishers and clients work at once; some are killed; time passes."""
 
     deduplicate = True
+    switches = False  # between both while it runs
     refresh: timedelta | None = None
     backfilled = True  # begins after the first publication, when polls are answered
     template: Path
@@ -116,6 +117,13 @@ class Machine(RuleBasedStateMachine):
     @rule(step=st.sampled_from([timedelta(microseconds=1), SECOND, 2 * MINUTE, HOUR, DAY, 4 * DAY]))
     def time_passes(self, step: timedelta) -> None:
         self.moment += step
+
+    @precondition(lambda self: self.switches)
+    @rule(once=st.booleans())
+    def rule_is_switched(self, once: bool) -> None:
+        self.deduplicate = once
+        with self.database.write() as connection:
+            collections.put(connection, Collection("mail", deduplicate=once, refresh=self.refresh))
 
     # --- publishers --------------------------------------------------------------------------------------------------
 
@@ -197,7 +205,7 @@ class Machine(RuleBasedStateMachine):
         assert given == stood
         labels = [label for label, _ in given]
         assert labels == sorted(set(labels))
-        if self.deduplicate:
+        if self.deduplicate and not self.switches:
             assert max(Counter(value for _, values in given for value in values).values(), default=1) == 1
 
     # --- what must hold ----------------------------------------------------------------------------------------------
@@ -218,7 +226,7 @@ class Machine(RuleBasedStateMachine):
             if label not in before and row.opened is not None:
                 assert label > self.answered, "a label at or before an end that was answered"
                 assert label <= self.moment + SKEW + SECOND, "a label in the far future"
-        if self.deduplicate:
+        if self.deduplicate and not self.switches:
             assert max(Counter(value for _, values in state for value in values).values(), default=1) == 1
         self.states[row.revision] = state
 
@@ -274,6 +282,12 @@ class RefreshMachine(Machine):
     refresh = 3 * DAY
 
 
+class SwitchingMachine(Machine):
+    """The same where the administrator switches the rule of deduplication while publishers are at work."""
+
+    switches = True
+
+
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("ledger") / "template.db"
@@ -298,7 +312,7 @@ BUDGET = settings(
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("machine", [Machine, EachMachine, BackfillMachine, RefreshMachine])
+@pytest.mark.parametrize("machine", [Machine, EachMachine, BackfillMachine, RefreshMachine, SwitchingMachine])
 def test_every_client_gets_everything_once_under_any_interleaving(machine: type[Machine], template: Path) -> None:
     machine.template = template
     run_state_machine_as_test(machine, settings=BUDGET)

@@ -83,28 +83,47 @@ def _keep_or_move(plan: Plan, good: list[Candidate], placement: Placement, movab
         plan.kept += 1
 
 
-def each(candidates: Iterable[Candidate], placed: Iterable[Placement], wanted: Callable[[Candidate], bool]) -> Plan:
-    """Each pulse carries its own. Both sides come ordered by the indicator's key."""
+def each(
+    candidates: Iterable[Candidate],
+    placed: Iterable[Placement],
+    wanted: Callable[[Candidate], bool],
+    movable: datetime,
+) -> Plan:
+    """Each pulse carries its own. Both sides come ordered by the indicator's key.
+
+    An indicator that left its pulse and came back has a key of its own, later than the one that it had: it takes its
+    old place. One that stands in another pulse's block, as it may where values were carried once until now, moves out
+    of it as soon as its label is ``movable``.
+    """
     plan = Plan()
+    left: dict[bytes, Placement] = {}
     rows = ((one.pk, one) for one in candidates)
-    for candidate, placement in _merge(rows, ((one.indicator_pk, one) for one in placed)):
-        good = candidate is not None and wanted(candidate)
-        if placement is not None:
-            if good and candidate is not None and _is_own(candidate, placement):
-                plan.kept += 1
-                continue
-            plan.leave(placement)
-        if good and candidate is not None:
-            plan.enter(candidate)
+    places = ((pk, list(group)) for pk, group in groupby(placed, key=lambda one: one.indicator_pk))
+    for candidate, group in _merge(rows, places):
+        left.update((one.identity, one) for one in group or ())
+        if candidate is not None and wanted(candidate):
+            own = left.pop(pulse_identity(candidate.pulse_pk, candidate.identity), None) if left else None
+            if own is None:
+                plan.enter(candidate)
+            else:
+                _keep_or_move_own(plan, candidate, own, movable)
+    for placement in left.values():
+        plan.leave(placement)
     return plan
 
 
-def _is_own(candidate: Candidate, placement: Placement) -> bool:
-    return placement.identity == pulse_identity(candidate.pulse_pk, candidate.identity)
+def _keep_or_move_own(plan: Plan, candidate: Candidate, placement: Placement, movable: datetime) -> None:
+    if placement.indicator_pk != candidate.pk:
+        plan.adopted[placement.identity] = candidate.pk
+    if placement.pulse_pk == candidate.pulse_pk or placement.label > movable:
+        plan.kept += 1
+    else:
+        plan.moving.setdefault(placement.content_block_id, []).append(placement.identity)
+        plan.enter(candidate)
 
 
 def _merge(left: Iterable[tuple[K, L]], right: Iterable[tuple[K, R]]) -> Iterator[tuple[L | None, R | None]]:
-    """Walk two sides in the order of their keys, pairing equal ones; a left key comes once, a right one may repeat."""
+    """Walk two sides in the order of their keys, each of which comes once, pairing equal ones."""
     lefts, rights = iter(left), iter(right)
     one, other = next(lefts, None), next(rights, None)
     while one is not None or other is not None:

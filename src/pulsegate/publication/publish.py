@@ -18,7 +18,7 @@ from pulsegate.errors import PublicationConflictError
 from pulsegate.publication import refresh
 from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.labels import EARLIEST, Labels
-from pulsegate.publication.plan import Plan, deduplicated, each
+from pulsegate.publication.plan import Plan, deduplicated, each, pulse_identity
 from pulsegate.publication.render import Rendered, Renderer, Rewritten
 from pulsegate.publication.verdicts import Verdicts
 from pulsegate.store import blocks as stored_blocks
@@ -142,9 +142,15 @@ class _Publisher:
             )  # else it waits for a block that is being published, and takes it
             stored_blocks.clear_staged(connection, self._id)
         plan, order = self._plan()
+        if plan.entering and plan.leaving and self._key_anew(plan):
+            plan, order = self._plan()
         self._adopt(plan)
-        for step in self._steps(plan, order):
-            self._carry_out(step)
+        try:
+            for step in self._entering(plan, order):
+                self._carry_out(step)
+        finally:  # no fault in writing what is new may hold up a withdrawal
+            for step in self._leaving(plan):
+                self._carry_out(step)
         self._refresh()
         self._settle()
 
@@ -160,11 +166,29 @@ class _Publisher:
             once = self._collection.deduplicate
             found = pulses.candidates(connection, author=self._collection.author, by_identity=once)
             placed = stored_blocks.placed(connection, self._id, by_identity=once)
-            if once:
-                plan = deduplicated(found, placed, verdicts.wants, moment - LAG)
-            else:
-                plan = each(found, placed, verdicts.wants)
+            plan = (deduplicated if once else each)(found, placed, verdicts.wants, moment - LAG)
         return plan, [pk for pk in order if pk in plan.entering]
+
+    def _key_anew(self, plan: Plan) -> bool:
+        """Where ``deduplicate`` was switched, let what is placed stay where it is, under the identity of the new rule.
+
+        Of several places of one value the one of the oldest pulse takes it; the others leave with the next plan. So a
+        value never leaves in order to enter. Gives whether there was anything to do.
+        """
+        once = self._collection.deduplicate
+        with self._database.read() as connection:
+            found = stored_blocks.keyed_otherwise(connection, self._id, list(plan.leaving), once=once)
+        keys: dict[bytes, bytes] = {}  # of the new identity, the old one
+        for one in found:
+            keys.setdefault(one.value if once else pulse_identity(one.pulse_pk, one.value), one.identity)
+        pairs = ((old, new) for new, old in keys.items())
+        while batch := list(islice(pairs, BATCH_INDICATORS)):
+            with self._database.write() as connection:
+                ledger.lock(connection, self._collection.name)
+                stored_blocks.key_anew(connection, self._id, batch)
+        if keys:
+            log.info("collection.keyed_anew", collection=self._collection.name, deduplicate=once, indicators=len(keys))
+        return bool(keys)
 
     def _adopt(self, plan: Plan) -> None:
         adopted = list(plan.adopted.items())
@@ -173,15 +197,12 @@ class _Publisher:
                 for identity, pk in adopted[start : start + BATCH_INDICATORS]:
                     stored_blocks.adopt(connection, self._id, identity, pk)
 
-    def _steps(self, plan: Plan, order: list[int]) -> Iterator[_Step]:
-        """First what only leaves; then what enters, in one step with what leaves its block to move there.
+    def _entering(self, plan: Plan, order: list[int]) -> Iterator[_Step]:
+        """What enters, in one step with what leaves its block to move there.
 
-        So at no moment a value that is still wanted stands in no block, or in two.
+        It comes before what only leaves: so at no moment a value that is still wanted stands in no block; nor in two,
+        where each is carried once.
         """
-        for block_id, identities in plan.leaving.items():
-            rewritten = self._renderer.without(block_id, set(identities))
-            if rewritten is not None:
-                yield _Step(rewritten=[rewritten])
         moving = {identity: block_id for block_id, identities in plan.moving.items() for identity in identities}
         rendered = (one for pk in order for one in self._renderer.new(pk, plan.entering[pk]))
         for batch in _batches(rendered):
@@ -189,8 +210,16 @@ class _Publisher:
             for identity in (identity for one in batch for identity, _ in one.placed):
                 if identity in moving:
                     losing.setdefault(moving[identity], set()).add(identity)
+            for block_id, gone in losing.items():
+                gone.update(plan.leaving.pop(block_id, ()))
             found = (self._renderer.without(block_id, gone) for block_id, gone in losing.items())
             yield _Step(rewritten=[one for one in found if one is not None], new=batch)
+
+    def _leaving(self, plan: Plan) -> Iterator[_Step]:
+        for block_id, identities in plan.leaving.items():
+            rewritten = self._renderer.without(block_id, set(identities))
+            if rewritten is not None:
+                yield _Step(rewritten=[rewritten])
 
     def _carry_out(self, step: _Step) -> None:
         with self._database.write() as connection:

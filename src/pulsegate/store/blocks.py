@@ -153,6 +153,48 @@ def adopt(connection: sa.Connection, collection_id: int, identity: bytes, indica
     connection.execute(sa.update(placements).where(mine).values(indicator_pk=indicator_pk))
 
 
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A placement by its identity, with the indicator it stands for: the identity of its value, and its pulse."""
+
+    identity: bytes
+    value: bytes
+    pulse_pk: int
+
+
+def keyed_otherwise(
+    connection: sa.Connection, collection_id: int, block_ids: Sequence[int], *, once: bool
+) -> list[Keyed]:
+    """What is placed in these blocks under an identity of the other rule of deduplication, the oldest pulse first.
+
+    ``once``: the rule is that a value is placed once; those that are placed so already are left out.
+    """
+    found: list[tuple[datetime, Keyed]] = []
+    other = placements.alias()
+    already = sa.exists().where(other.c.collection_id == collection_id, other.c.identity == indicators.c.identity)
+    own = placements.c.identity == indicators.c.identity
+    query = (
+        sa.select(placements.c.identity, indicators.c.identity, indicators.c.pulse_pk, pulses.c.modified)
+        .join(indicators, indicators.c.pk == placements.c.indicator_pk)
+        .join(pulses, pulses.c.pk == indicators.c.pulse_pk)
+        .where(placements.c.collection_id == collection_id, sa.and_(~own, ~already) if once else own)
+    )
+    for start in range(0, len(block_ids), _CHUNK):
+        here = placements.c.content_block_id.in_(block_ids[start : start + _CHUNK])
+        found += [(row.modified, Keyed(*row[:3])) for row in connection.execute(query.where(here))]
+    return [one for _, one in sorted(found, key=lambda pair: (pair[0], pair[1].pulse_pk))]
+
+
+def key_anew(connection: sa.Connection, collection_id: int, keys: Sequence[tuple[bytes, bytes]]) -> None:
+    """Give placements other identities: pairs of the old and the new one."""
+    mine = sa.and_(placements.c.collection_id == collection_id, placements.c.identity == sa.bindparam("old"))
+    statement = sa.update(placements).where(mine).values(identity=sa.bindparam("new"))
+    try:
+        _expect(connection.execute(statement, [{"old": old, "new": new} for old, new in keys]), len(keys))
+    except sa.exc.IntegrityError as error:
+        raise PublicationConflictError("an indicator was placed by another publisher") from error
+
+
 def clear_staged(connection: sa.Connection, collection_id: int) -> int:
     """Drop the blocks that a publisher staged and, having died, never published; gives their number."""
     mine = sa.and_(blocks.c.collection_id == collection_id, blocks.c.revision.is_(None))
