@@ -46,7 +46,7 @@ class _Quiet(WSGIRequestHandler):
 def run(size: int) -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         url = _fill(Path(folder), size)
-        ours = app.create(url, domain=None, skew=timedelta(minutes=10), open_after=timedelta(minutes=10))
+        ours = app.create(app.Service(url))
         for what, begin in (("full", None), ("delta", datetime.now(UTC) - timedelta(minutes=1))):
             with _serving(ours) as here, _serving(_stock(url)) as there:
                 mine, stock = _measure(here, begin), _measure(there, begin)

@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +54,11 @@ def serving(application: Any) -> Iterator[str]:
         close(application)
 
 
-def application(database_url: str) -> Any:
+def application(database_url: str, **options: Any) -> Any:
     """Our TAXII application."""
     from pulsegate.taxii import app
 
-    return app.create(database_url, domain=None, skew=timedelta(minutes=10), open_after=timedelta(minutes=10))
+    return app.create(app.Service(database_url, **options))
 
 
 def close(application: Any) -> None:

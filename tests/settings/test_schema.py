@@ -173,7 +173,6 @@ def test_collections_of_the_same_name():
     ("key", "value", "message"),
     [
         ("review", True, "review: true is not available in this version; leave it out"),
-        ("blocks_per_part", 5, "blocks_per_part is not available in this version; leave it out or write 0"),
         ("warning_lists", ["x"], "warning lists are not available in this version; write none or leave it out"),
     ],
 )

@@ -17,6 +17,7 @@ from gunicorn.arbiter import Arbiter
 
 from pulsegate.cli.setup import Installation
 from pulsegate.taxii import app as taxii_app
+from pulsegate.taxii.app import Service
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +63,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
     def load(self) -> Any:
         settings = self._where.settings
         return taxii_app.create(
-            settings.database_url, domain=settings.domain, skew=settings.skew, open_after=settings.open_after
+            Service(settings.database_url, settings.domain, skew=settings.skew, open_after=settings.open_after)
         )
 
 

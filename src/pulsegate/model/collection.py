@@ -27,6 +27,7 @@ class CollectionKind(StrEnum):
     SUBSCRIBED = "subscribed"  # every subscribed pulse
     AUTHOR = "author"  # the pulses of one author
     OWN = "own"  # the administrator's, by rule
+    INBOX = "inbox"  # packages as others push them, without rules or deduplication
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +59,5 @@ class Collection:
     exclude: Rule = field(default_factory=Rule)
     protections: frozenset[str] | None = None  # None: all of them
     ttl: Mapping[IndicatorType, timedelta] = field(default_factory=dict)
+    blocks_per_part: int = 0  # of a poll's answer; 0: all in one part
     refresh: timedelta | None = None  # republish what is still live so often, for consumers that age it out

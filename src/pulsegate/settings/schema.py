@@ -103,8 +103,6 @@ class CollectionSettings(Section):
             raise ValueError("review: true is not available in this version; leave it out")
         if self.refresh is not None and self.refresh < MIN_REFRESH:
             raise ValueError(f"refresh is at least {format_duration(MIN_REFRESH)}: slow clients need time to fetch")
-        if self.blocks_per_part:
-            raise ValueError("blocks_per_part is not available in this version; leave it out or write 0")
         if isinstance(self.warning_lists, list) and self.warning_lists:
             raise ValueError("warning lists are not available in this version; write none or leave it out")
         return self
@@ -115,6 +113,7 @@ class CollectionSettings(Section):
             description=self.description,
             profile=self.profile,
             deduplicate=self.deduplicate,
+            blocks_per_part=self.blocks_per_part,
             include=self.include.to_model(),
             exclude=self.exclude.to_model(),
             protections=_protections(self.protections),

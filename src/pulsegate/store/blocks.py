@@ -76,7 +76,8 @@ def publish(
     PublicationConflictError when another publisher has cleared the staged block or placed one of them meanwhile.
     """
     staged = sa.and_(blocks.c.content_block_id == block_id, blocks.c.revision.is_(None))
-    _expect(connection.execute(sa.update(blocks).where(staged).values(label=label, revision=revision)), 1)
+    row = {"label": label, "revision": revision, "indicators": len(placed)}
+    _expect(connection.execute(sa.update(blocks).where(staged).values(row)), 1)
     connection.execute(sa.update(content_blocks).where(content_blocks.c.id == block_id).values(timestamp_label=label))
     link = {"collection_id": collection_id, "content_block_id": block_id}
     connection.execute(sa.insert(collection_to_content_block).values(link))
@@ -89,9 +90,10 @@ def publish(
 
 
 def rewrite(connection: sa.Connection, block: StoredBlock, revision: int, content: bytes) -> None:
-    """Give a published block new contents under its old label."""
+    """Give a published block, from which indicators were taken, new contents under its old label."""
     _supersede(connection, block, revision)
-    _update(connection, block, {"revision": revision}, {"content": content})
+    left = sa.select(sa.func.count()).where(placements.c.content_block_id == block.id).scalar_subquery()
+    _update(connection, block, {"revision": revision, "indicators": left}, {"content": content})
 
 
 def relabel(connection: sa.Connection, block: StoredBlock, revision: int, label: datetime) -> None:
@@ -117,12 +119,14 @@ def _supersede(connection: sa.Connection, block: StoredBlock, revision: int) -> 
             blocks.c.revision,
             sa.literal(revision),
             sa.literal(now(connection), blocks.c.label.type),
+            blocks.c.indicators,
             content_blocks.c.content,
         )
         .join(content_blocks, content_blocks.c.id == blocks.c.content_block_id)
         .where(blocks.c.content_block_id == block.id, blocks.c.revision == block.revision)
     )
-    names = ["collection_id", "content_block_id", "label", "from_revision", "to_revision", "ended", "content"]
+    names = ["collection_id", "content_block_id", "label", "from_revision", "to_revision", "ended"]
+    names += ["indicators", "content"]
     insert = sa.insert(superseded).from_select(names, current).execution_options(preserve_rowcount=True)
     _expect(connection.execute(insert), 1)
 

@@ -180,6 +180,7 @@ def _dump(collection: Collection) -> str:
         {
             "profile": collection.profile,
             "deduplicate": collection.deduplicate,
+            "blocks_per_part": collection.blocks_per_part,
             "include": _dump_rule(collection.include),
             "exclude": _dump_rule(collection.exclude),
             "protections": None if collection.protections is None else sorted(collection.protections),
@@ -204,6 +205,7 @@ def _load(row: Any) -> Collection:
         description=row.description or "",
         profile=Profile(rules["profile"]),
         deduplicate=rules["deduplicate"],
+        blocks_per_part=rules.get("blocks_per_part", 0),
         include=_load_rule(rules["include"]),
         exclude=_load_rule(rules["exclude"]),
         protections=None if rules["protections"] is None else frozenset(rules["protections"]),

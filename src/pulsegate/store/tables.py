@@ -7,8 +7,10 @@ stock OpenTAXII must be able to serve this database.
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -226,6 +228,7 @@ blocks = Table(
     Column("pulse_pk", Integer, ForeignKey("pulses.pk", ondelete="SET NULL"), index=True),
     Column("label", UTCDateTime),  # content_blocks.timestamp_label, beside the collection for one index
     Column("revision", Integer),  # of the publication that made this version; null: staged, not published yet
+    Column("indicators", Integer, nullable=False, server_default="0"),  # how many stand in this version
     Index("ix_blocks_collection_id_label", "collection_id", "label"),
 )
 
@@ -239,6 +242,7 @@ superseded = Table(
     Column("from_revision", Integer, nullable=False),
     Column("to_revision", Integer, nullable=False),  # the publication that ended it
     Column("ended", UTCDateTime, nullable=False, index=True),
+    Column("indicators", Integer, nullable=False, server_default="0"),
     Column("content", LargeBinary, nullable=False),
     Index("ix_superseded_collection_id_label", "collection_id", "label"),
 )
@@ -275,6 +279,33 @@ account_rights = Table(
     Column("account_id", Integer, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
     Column("reads_all", Boolean, nullable=False),
     Column("writes_all", Boolean, nullable=False),
+)
+
+account_certificates = Table(
+    "account_certificates",
+    metadata,
+    Column("subject", String(500), primary_key=True),  # of a client certificate, as RFC 4514 writes it
+    Column("account_id", Integer, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+polls = Table(
+    "polls",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("time", UTCDateTime, nullable=False, index=True),  # when the request came
+    Column("account", String(256)),
+    Column("address", String(100), nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("collection", Text, nullable=False),
+    Column("begin", UTCDateTime),
+    Column("end", UTCDateTime),  # as answered
+    Column("part", Integer),  # of a result in parts
+    Column("blocks", Integer, nullable=False),
+    Column("indicators", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),  # of the answer's body
+    Column("seconds", Float, nullable=False),
+    Column("outcome", String(32), nullable=False),  # answered, counted, cut, or the type of the Status_Message
+    Column("detail", Text),
 )
 
 state = Table(

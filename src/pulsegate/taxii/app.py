@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -17,16 +18,30 @@ _Environment = dict[str, Any]
 _WSGI = Callable[[_Environment, Callable[..., Any]], Iterable[bytes]]
 
 
-def create(database_url: str, *, domain: str | None, skew: timedelta, open_after: timedelta) -> Flask:
-    """The application on the database at ``database_url``. Make one in each process."""
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the service is made from.
+
+    ``domain``: the host[:port] that clients see, None: the one that each request names. ``skew``: how far ahead a
+    client's clock may run. ``open_after``: a collection is served after so long even if its first backfill goes on.
+    """
+
+    database_url: str
+    domain: str | None = None
+    skew: timedelta = timedelta(minutes=10)
+    open_after: timedelta = timedelta(minutes=10)
+
+
+def create(service: Service) -> Flask:
+    """The application. Make one in each process."""
     parameters = {
-        "db_connection": database_url,
-        "domain": domain,
-        "skew": skew.total_seconds(),
-        "open_after": open_after.total_seconds(),
+        "db_connection": service.database_url,
+        "domain": service.domain,
+        "skew": service.skew.total_seconds(),
+        "open_after": service.open_after.total_seconds(),
     }
     configuration = {
-        "domain": domain,
+        "domain": service.domain,
         "persistence_api": {"class": "pulsegate.taxii.persistence.PersistenceAPI", "parameters": parameters},
         "save_raw_inbox_messages": False,
         "xml_parser_supports_huge_tree": False,
@@ -35,7 +50,7 @@ def create(database_url: str, *, domain: str | None, skew: timedelta, open_after
         "return_server_error_details": False,
         "hooks": None,
     }
-    server = PulsegateServer(PulsegateTAXII1Server(configuration), AuthAPI(database_url))
+    server = PulsegateServer(PulsegateTAXII1Server(configuration), AuthAPI(service.database_url))
     app: Flask = create_app(server)
     app.debug = False
     app.wsgi_app = _accepting(app.wsgi_app)  # type: ignore[assignment, method-assign]
