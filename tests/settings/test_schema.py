@@ -54,6 +54,7 @@ def test_settings_by_default():
         "open_after": "10m",
         "results_kept": "1h",
         "retention": "90d",
+        "polls_kept": "30d",
         "own": [],
         "otx": {
             "url": "https://otx.alienvault.com",

@@ -203,6 +203,7 @@ class Settings(Section):
     retention: Duration = Field(
         timedelta(days=90), description="withdrawn pulses and the records of pulls are kept so long"
     )
+    polls_kept: Duration = Field(timedelta(days=30), description="the records of polls are kept so long")
     own: Annotated[list[str], BeforeValidator(_split)] = Field(
         [], description="your own domains and networks; they are never served"
     )
