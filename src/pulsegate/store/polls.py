@@ -1,0 +1,88 @@
+"""The poll log: who polled what, when, and what was answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pulsegate.store.tables import polls
+
+PURGED_AT_ONCE = 10_000  # rows; a client that catches up in small windows leaves hundreds of thousands
+
+
+@dataclass(frozen=True, slots=True)
+class PollRecord:
+    """One poll request or fulfilment, refused ones included."""
+
+    time: datetime  # when the request came
+    account: str | None  # None: nobody was recognised
+    address: str  # the client's
+    agent: str  # its User-Agent
+    collection: str  # as the request names it
+    begin: datetime | None  # exclusive
+    end: datetime | None  # inclusive, as answered
+    part: int | None  # of a result in parts
+    blocks: int
+    indicators: int
+    bytes: int  # of the answer's body
+    seconds: float  # from the request to the last byte
+    outcome: str  # answered, counted, cut, or the type of the Status_Message
+    detail: str | None = None  # why, where there is something to say
+
+
+_COLUMNS = [polls.c[field.name] for field in fields(PollRecord)]
+
+
+def insert_many(connection: sa.Connection, records: Sequence[PollRecord]) -> None:
+    """Add the records in one statement. Their texts must be storable (``store.digests``)."""
+    if records:
+        connection.execute(sa.insert(polls), [asdict(one) for one in records])
+
+
+def latest(
+    connection: sa.Connection,
+    *,
+    account: str | None = None,
+    collection: str | None = None,
+    since: datetime | None = None,
+    outcome: str | None = None,
+    limit: int = 50,
+) -> list[PollRecord]:
+    """At most ``limit`` polls, newest first; None filters nothing. An author's spaces may be written as ``+``."""
+    query = sa.select(*_COLUMNS).order_by(polls.c.time.desc(), polls.c.pk.desc()).limit(limit)
+    if account is not None:
+        query = query.where(polls.c.account == account)
+    if collection is not None:
+        query = query.where(polls.c.collection.in_({collection, collection.replace(" ", "+")}))
+    if since is not None:
+        query = query.where(polls.c.time >= since)
+    if outcome is not None:
+        query = query.where(polls.c.outcome == outcome)
+    return _records(connection.execute(query))
+
+
+def last_of_each_account(connection: sa.Connection) -> list[PollRecord]:
+    """The newest poll of each account that ever polled, by its name; of two at one instant, the one stored last."""
+    newest = (
+        sa.select(polls.c.account, sa.func.max(polls.c.time).label("time"))
+        .where(polls.c.account.is_not(None))
+        .group_by(polls.c.account)
+        .subquery()
+    )
+    same = sa.and_(polls.c.account == newest.c.account, polls.c.time == newest.c.time)
+    query = sa.select(*_COLUMNS).join(newest, same).order_by(polls.c.account, polls.c.pk)
+    return list({one.account: one for one in _records(connection.execute(query))}.values())
+
+
+def purge(connection: sa.Connection, before: datetime) -> int:
+    """Delete some of the polls before that time, oldest first; how many. Call again until it is 0."""
+    oldest = sa.select(polls.c.pk).where(polls.c.time < before).order_by(polls.c.time).limit(PURGED_AT_ONCE)
+    return connection.execute(sa.delete(polls).where(polls.c.pk.in_(oldest.scalar_subquery()))).rowcount
+
+
+def _records(rows: Iterable[Any]) -> list[PollRecord]:
+    return [PollRecord(*row) for row in rows]
