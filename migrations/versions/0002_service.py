@@ -1,4 +1,4 @@
-"""The TAXII service: how many indicators a block holds, the poll log, and client certificates of accounts."""
+"""The TAXII service: what a block holds, in indicators and bytes; the poll log; client certificates of accounts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,11 +11,18 @@ depends_on = None
 
 def upgrade() -> None:
     for table in ("blocks", "superseded"):
-        op.add_column(table, sa.Column("indicators", sa.Integer(), nullable=False, server_default="0"))
+        for column in ("indicators", "size"):
+            op.add_column(table, sa.Column(column, sa.Integer(), nullable=False, server_default="0"))
     op.execute(
         "UPDATE blocks SET indicators = "
         "(SELECT count(*) FROM placements WHERE placements.content_block_id = blocks.content_block_id)"
     )
+    op.execute(
+        "UPDATE blocks SET size = "
+        "(SELECT length(content) FROM content_blocks WHERE content_blocks.id = blocks.content_block_id)"
+    )
+    op.add_column("superseded", sa.Column("binding", sa.String(length=300), nullable=True))
+    op.execute("UPDATE superseded SET size = length(content), binding = 'urn:stix.mitre.org:xml:1.2'")
     op.create_table(
         "account_certificates",
         sa.Column("subject", sa.String(length=500), nullable=False),

@@ -227,7 +227,7 @@ def poll(feed: Feed, begin):
     """The window after ``begin``, as a client gets it."""
     answer = ledger.answer(feed.database, "mail", None, SKEW)
     window = Window(stored_mail(feed).id, begin, answer.end, answer.revision)
-    return window, list(versions.read(feed.database, window, 2))
+    return window, list(versions.read(feed.database, window, chunk=2))
 
 
 def test_client_that_goes_on_gets_each_refreshed_block_again_once(mail, clock):

@@ -70,6 +70,7 @@ def test_settings_by_default():
             "proxy": None,
             "ca_file": None,
         },
+        "taxii": {"gzip": False},
         "collections": [],
     }
 

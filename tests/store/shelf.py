@@ -8,11 +8,17 @@ from datetime import datetime, timedelta
 from pulsegate.model.collection import Collection
 from pulsegate.store import blocks, collections, ledger
 from pulsegate.store.blocks import StoredBlock
+from pulsegate.store.collections import STIX_BINDING
 from pulsegate.store.database import Database
 from pulsegate.store.versions import Version, Window
 from store.conftest import NOW
 
 MINUTE = timedelta(minutes=1)
+
+
+def a_version(key: int, label: datetime, content: bytes) -> Version:
+    """Of a block with one indicator."""
+    return Version(key, label, 1, content, STIX_BINDING)
 
 
 @dataclass
@@ -70,7 +76,7 @@ class Shelf:
             ledger.lock(connection, self.name)
             blocks.publish(connection, self.id, key, label, self.revision + 1, [(f"{key}".encode(), key)])
             ledger.record(connection, self.name, label)
-        self.stood.append([*self.now, Version(key, label, content)])
+        self.stood.append([*self.now, a_version(key, label, content)])
         return key
 
     def rewrite(self, place: int) -> None:
@@ -80,7 +86,7 @@ class Shelf:
             ledger.lock(connection, self.name)
             blocks.rewrite(connection, block, self.revision + 1, content)
             ledger.record(connection, self.name, self.label)
-        new = Version(old.id, old.label, content)
+        new = a_version(old.id, old.label, content)
         self.stood.append([*self.now[:place], new, *self.now[place + 1 :]])
 
     def relabel(self, place: int) -> None:
@@ -89,7 +95,7 @@ class Shelf:
             ledger.lock(connection, self.name)
             blocks.relabel(connection, block, self.revision + 1, label)
             ledger.record(connection, self.name, label)
-        self.stood.append([*self.now[:place], *self.now[place + 1 :], Version(old.id, label, old.content)])
+        self.stood.append([*self.now[:place], *self.now[place + 1 :], a_version(old.id, label, old.content)])
 
     def delete(self, place: int) -> None:
         block = self.block(place)

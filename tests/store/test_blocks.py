@@ -115,7 +115,7 @@ def test_many_values_are_taken_out(shelf, number):
 
 
 def blocks_in(shelf):
-    return versions.count(shelf.database, shelf.window(9))
+    return versions.measure(shelf.database, shelf.window(9)).blocks
 
 
 def test_changed_block_names_its_label_and_revision(shelf):

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from pulsegate.errors import OutdatedRevisionError
 from pulsegate.store import blocks, collections, ledger, versions
 from pulsegate.store.tables import superseded
-from pulsegate.store.versions import Version
 from store.conftest import NOW
-from store.shelf import MINUTE, Shelf
+from store.shelf import MINUTE, Shelf, a_version
 
 HOUR = timedelta(hours=1)
 US = timedelta(microseconds=1)
@@ -45,7 +44,7 @@ def shelf(database, at):
 
 
 def read(shelf, revision, begin=None, end=None, chunk=versions.CHUNK):
-    return list(versions.read(shelf.database, shelf.window(revision, begin, end), chunk))
+    return list(versions.read(shelf.database, shelf.window(revision, begin, end), chunk=chunk))
 
 
 def superseded_ones(shelf):
@@ -72,9 +71,9 @@ def test_each_revision_reads_as_it_stood_after_later_ones_changed_everything(she
     shelf.relabel(0)
     shelf.delete(0)
     assert [read(shelf, revision, chunk=chunk) for revision in range(len(shelf.stood))] == shelf.stood
-    rewritten = Version(first.id, first.label, b"<rewritten at='4'/>")
-    relabelled = Version(second.id, third.label + MINUTE, second.content)
-    added = Version(shelf.stood[7][2].id, third.label + 2 * MINUTE, b"<new at='7'/>")
+    rewritten = a_version(first.id, first.label, b"<rewritten at='4'/>")
+    relabelled = a_version(second.id, third.label + MINUTE, second.content)
+    added = a_version(shelf.stood[7][2].id, third.label + 2 * MINUTE, b"<new at='7'/>")
     assert shelf.stood == [
         [],
         [first],
@@ -84,8 +83,8 @@ def test_each_revision_reads_as_it_stood_after_later_ones_changed_everything(she
         [rewritten, third, relabelled],
         [rewritten, relabelled],
         [rewritten, relabelled, added],
-        [rewritten, changed := Version(second.id, relabelled.label, b"<rewritten at='8'/>"), added],
-        [changed, added, moved := Version(first.id, third.label + 3 * MINUTE, rewritten.content)],
+        [rewritten, changed := a_version(second.id, relabelled.label, b"<rewritten at='8'/>"), added],
+        [changed, added, moved := a_version(first.id, third.label + 3 * MINUTE, rewritten.content)],
         [added, moved],
     ]
 
@@ -101,14 +100,14 @@ def test_window_is_open_at_its_begin_and_closed_at_its_end(shelf, chunk):
             for end in (None, labels[0] - US, *labels, labels[2] + HOUR):
                 window = shelf.window(revision, begin, end)
                 assert read(shelf, revision, begin, end, chunk) == shelf.within(window)
-                assert versions.count(shelf.database, window) == len(shelf.within(window))
+                assert versions.measure(shelf.database, window).blocks == len(shelf.within(window))
     assert read(shelf, 3, labels[0], labels[1], chunk) == [shelf.stood[3][1]]
 
 
 @pytest.mark.parametrize("chunk", CHUNKS)
 def test_reading_goes_on_as_it_began_while_everything_changes(shelf, chunk):
     found = []
-    for one in versions.read(shelf.database, shelf.window(3), chunk):
+    for one in versions.read(shelf.database, shelf.window(3), chunk=chunk):
         found.append(one)
         shelf.relabel(0)
         shelf.rewrite(1)
@@ -125,14 +124,14 @@ def test_reading_of_about_a_chunk(database, at, number):
     for _ in range(number):
         shelf.add()
     assert read(shelf, number) == shelf.now
-    assert versions.count(database, shelf.window(number)) == number
+    assert versions.measure(database, shelf.window(number)).blocks == number
 
 
 def test_staged_block_is_in_no_reading(shelf):
     with shelf.database.write() as connection:
         blocks.stage(connection, shelf.id, None, b"<staged/>")
     assert read(shelf, 3) == shelf.now
-    assert versions.count(shelf.database, shelf.window(3)) == 3
+    assert versions.measure(shelf.database, shelf.window(3)).blocks == 3
 
 
 def test_other_collection_is_in_no_reading(shelf):
@@ -166,11 +165,11 @@ def test_any_revision_reads_as_it_stood_while_anything_is_published(database, at
     revision = data.draw(st.integers(0, shelf.revision))
     window = shelf.window(revision, data.draw(moments), data.draw(moments))
     found = []
-    for one in versions.read(database, window, chunk):
+    for one in versions.read(database, window, chunk=chunk):
         found.append(one)
         if meanwhile:
             apply(shelf, meanwhile.pop())
-            assert versions.count(database, window) == len(shelf.within(window))
+            assert versions.measure(database, window).blocks == len(shelf.within(window))
     assert found == shelf.within(window)
     assert [read(shelf, each, chunk=chunk) for each in range(len(shelf.stood))] == shelf.stood
 
@@ -203,11 +202,11 @@ def test_purge_forgets_what_ended_before_and_refuses_the_revisions_that_need_it(
     assert purge(shelf, NOW + 2 * HOUR + US) == 2
     assert (shelf.row().purged, [one[3] for one in superseded_ones(shelf)]) == (5, [6])
     for revision in range(5):
-        for ask in (read, lambda one, at_: versions.count(one.database, one.window(at_))):
+        for ask in (read, lambda one, at_: versions.measure(one.database, one.window(at_)).blocks):
             with pytest.raises(OutdatedRevisionError, match="what it held then is no longer kept; poll again"):
                 ask(shelf, revision)
     assert [read(shelf, revision) for revision in (5, 6)] == shelf.stood[5:]
-    assert [versions.count(shelf.database, shelf.window(revision)) for revision in (5, 6)] == [3, 3]
+    assert [versions.measure(shelf.database, shelf.window(revision)).blocks for revision in (5, 6)] == [3, 3]
 
 
 def test_purge_with_another_retention_lowers_nothing(shelf, at):
@@ -228,7 +227,7 @@ def test_purge_with_another_retention_lowers_nothing(shelf, at):
 
 @pytest.mark.parametrize("chunk", [1, 2])
 def test_reading_that_a_purge_overtakes_breaks_off(shelf, at, chunk):
-    reading = versions.read(shelf.database, shelf.window(3), chunk)
+    reading = versions.read(shelf.database, shelf.window(3), chunk=chunk)
     assert next(reading) == shelf.stood[3][0]
     shelf.delete(2)
     assert purge(shelf, NOW + HOUR) == 1
@@ -238,7 +237,7 @@ def test_reading_that_a_purge_overtakes_breaks_off(shelf, at, chunk):
 
 def test_reading_that_a_purge_does_not_concern_is_finished(shelf, at):
     shelf.rewrite(0)
-    reading = versions.read(shelf.database, shelf.window(4), 1)
+    reading = versions.read(shelf.database, shelf.window(4), chunk=1)
     found = [next(reading)]
     assert purge(shelf, NOW + HOUR) == 1
     assert found + list(reading) == shelf.stood[4]
@@ -255,11 +254,11 @@ def test_purge_leaves_other_collections_alone(shelf, at):
 
 
 def test_reading_of_a_collection_that_is_gone_breaks_off(shelf):
-    reading = versions.read(shelf.database, shelf.window(3), 1)
+    reading = versions.read(shelf.database, shelf.window(3), chunk=1)
     next(reading)
     with shelf.database.write() as connection:
         collections.remove(connection, shelf.id)
     with pytest.raises(OutdatedRevisionError):
         list(reading)
     with pytest.raises(OutdatedRevisionError):
-        versions.count(shelf.database, shelf.window(3))
+        versions.measure(shelf.database, shelf.window(3))

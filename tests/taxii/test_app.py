@@ -271,7 +271,7 @@ def test_failure_inside_is_a_status_message_without_our_insides(app: Any, monkey
     def fail(*_: Any, **__: Any) -> None:
         raise ValueError("/secret/path")
 
-    monkeypatch.setattr(app.taxii_server.servers.taxii1.persistence.api, "get_content_blocks", fail)
+    monkeypatch.setattr(app.taxii_server.servers.taxii1.persistence.api, "read", fail)
     answer = Client(app).ask(poll())
     assert status(answer) == "FAILURE"
     assert "secret" not in answer.message

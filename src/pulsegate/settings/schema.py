@@ -164,6 +164,12 @@ class OTXSettings(Section):
         return self
 
 
+class TAXIISettings(Section):
+    """How the service answers."""
+
+    gzip: bool = Field(False, description="compress answers to polls for clients that ask for it; slower on a LAN")
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -208,6 +214,7 @@ class Settings(Section):
         [], description="your own domains and networks; they are never served"
     )
     otx: OTXSettings = OTXSettings()
+    taxii: TAXIISettings = TAXIISettings()
     collections: list[CollectionSettings] = []
 
     @model_validator(mode="after")
@@ -236,6 +243,3 @@ class Settings(Section):
         ):
             raise ValueError("write sqlite:///FILE or postgresql://user:password@host/name")
         return url
-
-
-__all__ = ["CollectionSettings", "OTXSettings", "RuleSettings", "Section", "Settings", "format_duration"]

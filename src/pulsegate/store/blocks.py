@@ -58,7 +58,7 @@ def stage(connection: sa.Connection, collection_id: int, pulse_pk: int, content:
     """Store a block that nobody is served yet; gives its key."""
     row = {"date_created": now(connection), "content": content, "binding_id": STIX_BINDING}
     key = inserted_key(connection.execute(sa.insert(content_blocks).values(row)))
-    mine = {"content_block_id": key, "collection_id": collection_id, "pulse_pk": pulse_pk}
+    mine = {"content_block_id": key, "collection_id": collection_id, "pulse_pk": pulse_pk, "size": len(content)}
     connection.execute(sa.insert(blocks).values(mine))
     return key
 
@@ -93,7 +93,8 @@ def rewrite(connection: sa.Connection, block: StoredBlock, revision: int, conten
     """Give a published block, from which indicators were taken, new contents under its old label."""
     _supersede(connection, block, revision)
     left = sa.select(sa.func.count()).where(placements.c.content_block_id == block.id).scalar_subquery()
-    _update(connection, block, {"revision": revision, "indicators": left}, {"content": content})
+    ours = {"revision": revision, "indicators": left, "size": len(content)}
+    _update(connection, block, ours, {"content": content})
 
 
 def relabel(connection: sa.Connection, block: StoredBlock, revision: int, label: datetime) -> None:
@@ -120,13 +121,15 @@ def _supersede(connection: sa.Connection, block: StoredBlock, revision: int) -> 
             sa.literal(revision),
             sa.literal(now(connection), blocks.c.label.type),
             blocks.c.indicators,
+            blocks.c.size,
+            content_blocks.c.binding_id,
             content_blocks.c.content,
         )
         .join(content_blocks, content_blocks.c.id == blocks.c.content_block_id)
         .where(blocks.c.content_block_id == block.id, blocks.c.revision == block.revision)
     )
     names = ["collection_id", "content_block_id", "label", "from_revision", "to_revision", "ended"]
-    names += ["indicators", "content"]
+    names += ["indicators", "size", "binding", "content"]
     insert = sa.insert(superseded).from_select(names, current).execution_options(preserve_rowcount=True)
     _expect(connection.execute(insert), 1)
 

@@ -14,6 +14,7 @@ from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
 from pulsegate.store.database import inserted_key, now
+from pulsegate.store.digests import storable
 from pulsegate.store.tables import (
     blocks,
     collection_rules,
@@ -42,6 +43,30 @@ class StoredCollection:
     id: int
     collection: Collection
     changed: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """A collection as a poll needs it. ``volume``: content blocks; ``opened`` and ``since`` are the ledger's."""
+
+    id: int
+    name: str
+    description: str
+    available: bool
+    volume: int
+    kind: CollectionKind
+    blocks_per_part: int
+    opened: datetime | None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """OpenTAXII's row of a service."""
+
+    id: str
+    type: str
+    properties: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +191,57 @@ def sizes(connection: sa.Connection) -> Mapping[str, Size]:
     )
     rows = connection.execute(query)
     return {row.name: Size(row.indicators or 0, row.blocks or 0, row.last, row.opened is not None) for row in rows}
+
+
+def polled(connection: sa.Connection, service_id: str | None = None, name: str | None = None) -> list[Polled]:
+    """The collections that hang on the service, if given; the one of the name, if given; by name."""
+    query = (
+        sa.select(
+            data_collections.c.id,
+            data_collections.c.name,
+            data_collections.c.description,
+            data_collections.c.available,
+            data_collections.c.volume,
+            collection_rules.c.kind,
+            collection_rules.c.rules,
+            ledgers.c.opened,
+            ledgers.c.since,
+        )
+        .join(collection_rules, collection_rules.c.collection_id == data_collections.c.id)
+        .join(ledgers, ledgers.c.name == data_collections.c.name)
+        .order_by(data_collections.c.name)
+    )
+    if service_id is not None:
+        links = service_to_collection
+        query = query.join(links, links.c.collection_id == data_collections.c.id).where(
+            links.c.service_id == service_id
+        )
+    if name is not None:
+        query = query.where(data_collections.c.name == storable(name))
+    return [
+        Polled(
+            id=row.id,
+            name=row.name,
+            description=row.description or "",
+            available=bool(row.available),
+            volume=row.volume or 0,
+            kind=CollectionKind(row.kind),
+            blocks_per_part=json.loads(row.rules).get("blocks_per_part", 0),
+            opened=row.opened,
+            since=row.since,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def services_and_links(connection: sa.Connection) -> tuple[list[Service], dict[int, frozenset[str]]]:
+    """OpenTAXII's services, and of each collection the ids of those that it hangs on."""
+    rows = connection.execute(sa.select(services).order_by(services.c.id))
+    found = [Service(row.id, row.type, json.loads(row._properties)) for row in rows]  # noqa: SLF001 - a column's name
+    links: dict[int, set[str]] = {}
+    for row in connection.execute(sa.select(service_to_collection)):
+        links.setdefault(row.collection_id, set()).add(row.service_id)
+    return found, {key: frozenset(there) for key, there in links.items()}
 
 
 def _query() -> sa.Select[Any]:

@@ -229,6 +229,7 @@ blocks = Table(
     Column("label", UTCDateTime),  # content_blocks.timestamp_label, beside the collection for one index
     Column("revision", Integer),  # of the publication that made this version; null: staged, not published yet
     Column("indicators", Integer, nullable=False, server_default="0"),  # how many stand in this version
+    Column("size", Integer, nullable=False, server_default="0"),  # of its content, in bytes
     Index("ix_blocks_collection_id_label", "collection_id", "label"),
 )
 
@@ -243,6 +244,8 @@ superseded = Table(
     Column("to_revision", Integer, nullable=False),  # the publication that ended it
     Column("ended", UTCDateTime, nullable=False, index=True),
     Column("indicators", Integer, nullable=False, server_default="0"),
+    Column("size", Integer, nullable=False, server_default="0"),
+    Column("binding", String(300)),  # content_blocks.binding_id
     Column("content", LargeBinary, nullable=False),
     Index("ix_superseded_collection_id_label", "collection_id", "label"),
 )

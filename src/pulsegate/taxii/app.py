@@ -24,12 +24,16 @@ class Service:
 
     ``domain``: the host[:port] that clients see, None: the one that each request names. ``skew``: how far ahead a
     client's clock may run. ``open_after``: a collection is served after so long even if its first backfill goes on.
+    ``results_kept``: a result in parts can be fetched for so long. ``gzip``: answers to polls are compressed where the
+    client asks for it.
     """
 
     database_url: str
     domain: str | None = None
     skew: timedelta = timedelta(minutes=10)
     open_after: timedelta = timedelta(minutes=10)
+    results_kept: timedelta = timedelta(hours=1)
+    gzip: bool = False
 
 
 def create(service: Service) -> Flask:
@@ -39,6 +43,7 @@ def create(service: Service) -> Flask:
         "domain": service.domain,
         "skew": service.skew.total_seconds(),
         "open_after": service.open_after.total_seconds(),
+        "results_kept": service.results_kept.total_seconds(),
     }
     configuration = {
         "domain": service.domain,
@@ -49,6 +54,7 @@ def create(service: Service) -> Flask:
         "unauthorized_status": "UNAUTHORIZED",
         "return_server_error_details": False,
         "hooks": None,
+        "gzip": service.gzip,
     }
     server = PulsegateServer(PulsegateTAXII1Server(configuration), AuthAPI(service.database_url))
     app: Flask = create_app(server)

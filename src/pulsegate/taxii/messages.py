@@ -1,27 +1,13 @@
-"""What every service of ours does: read messages, name its message bindings, and answer any message on any path."""
+"""What every service of ours does: name its message bindings, and answer any message on any path."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from libtaxii.constants import VID_TAXII_XML_10, VID_TAXII_XML_11
-from opentaxii.taxii.exceptions import BadMessageStatus
-from opentaxii.taxii.utils import parse_message
 
 # The newer one first: MineMeld refuses a server that lists 1.0 before 1.1.
 BINDINGS = [VID_TAXII_XML_11, VID_TAXII_XML_10]
-
-
-def read_message(binding: str, body: bytes) -> Any:
-    """The libtaxii message in ``body``; BadMessageStatus when it is none of that message binding.
-
-    Some texts are valid by the schema and yet no values that can be worked with: labels without a zone, in the year
-    12026, at 24:00:00, part numbers with thousands of digits.
-    """
-    try:
-        return parse_message(binding, body)
-    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise BadMessageStatus(f"The message can't be read: {error}", e=error) from error
 
 
 class AnyMessage:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import Any
 
 from flask import g, has_request_context, request
 from opentaxii.common.sqldb import BaseSQLDatabaseAPI
 from opentaxii.persistence.sqldb import SQLDatabaseAPI
-from opentaxii.taxii.entities import CollectionEntity, ContentBindingEntity, ContentBlockEntity
+from opentaxii.taxii.converters import content_binding_entities_to_content_bindings
+from opentaxii.taxii.entities import CollectionEntity, ServiceEntity
 
-from pulsegate.store import ledger, versions
-from pulsegate.store.collections import STIX_BINDING
+from pulsegate.model.collection import CollectionKind
+from pulsegate.store import collections, ledger, state, versions
+from pulsegate.store.collections import Polled
 from pulsegate.store.database import Database, now
-from pulsegate.store.versions import Window
+from pulsegate.store.versions import Measure, Version, Window
+from pulsegate.taxii.answer import BINDINGS
+from pulsegate.taxii.parts import Signer
+from pulsegate.taxii.poll_log import PollLog
+
+RESULT_SECRET = "secret.results"  # noqa: S105 - the name under which it is kept
 
 
 class Label(datetime):
@@ -32,17 +38,46 @@ class Label(datetime):
         return super().isoformat(sep, "microseconds")
 
 
+class Feed(CollectionEntity):  # type: ignore[misc]  # OpenTAXII is not typed
+    """OpenTAXII's entity of a collection, with what a poll needs to know of it."""
+
+    def __init__(self, stored: Polled) -> None:
+        super().__init__(
+            stored.name,
+            id=stored.id,
+            description=stored.description,
+            type=self.TYPE_FEED,
+            volume=stored.volume,
+            supported_content=list(BINDINGS),
+            available=stored.available,
+        )
+        self.is_ours = stored.kind is not CollectionKind.INBOX  # every package is one that we made
+        self.blocks_per_part = stored.blocks_per_part
+        self.opened = stored.opened
+        self.since = stored.since
+
+    def get_supported_content(self, version: int) -> Any:
+        """What OpenTAXII's answer to a subscription to other content asks for, and its own entity lacks."""
+        return content_binding_entities_to_content_bindings(self.supported_content, version)
+
+
 class PersistenceAPI(SQLDatabaseAPI):  # type: ignore[misc]  # OpenTAXII is not typed
-    """OpenTAXII's own API on our engine, with windows compared in UTC and ends that the ledger answers.
+    """OpenTAXII's own API on our engine: services, collections and subscriptions are its rows, polls are ours.
 
     :param db_connection: an SQLAlchemy URL
     :param domain: the host[:port] that clients see; None: the one that each request names
     :param skew: how far ahead a client's clock may run, in seconds
     :param open_after: a collection is served after so many seconds even if its first backfill goes on
+    :param results_kept: a result in parts can be fetched for so many seconds
     """
 
     def __init__(
-        self, db_connection: str, domain: str | None = None, skew: float = 600.0, open_after: float = 600.0
+        self,
+        db_connection: str,
+        domain: str | None = None,
+        skew: float = 600.0,
+        open_after: float = 600.0,
+        results_kept: float = 3600.0,
     ) -> None:
         BaseSQLDatabaseAPI.__init__(self, db_connection)
         self.database = Database(db_connection)
@@ -50,6 +85,10 @@ class PersistenceAPI(SQLDatabaseAPI):  # type: ignore[misc]  # OpenTAXII is not 
         self.domain = domain
         self.skew = timedelta(seconds=skew)
         self.open_after = timedelta(seconds=open_after)
+        self.results_kept = timedelta(seconds=results_kept)
+        self.poll_log = PollLog(self.database)
+        with self.database.write() as connection:
+            self.signer = Signer(state.secret(connection, RESULT_SECRET))
 
     def get_domain(self, service_id: str) -> str | None:  # noqa: ARG002 - OpenTAXII's signature
         """The authority of the addresses that services advertise."""
@@ -57,52 +96,54 @@ class PersistenceAPI(SQLDatabaseAPI):  # type: ignore[misc]  # OpenTAXII is not 
             return str(request.host)
         return self.domain
 
-    def get_collection(self, name: str, service_id: str | None = None) -> CollectionEntity | None:
-        """By name; a space in an author's name may be written as such, or ``+`` as OTX does."""
-        return super().get_collection(name, service_id) or super().get_collection(name.replace(" ", "+"), service_id)
-
-    def get_content_blocks(
-        self,
-        collection_id: int,
-        start_time: datetime | None = None,
-        end_time: datetime | None = None,
-        bindings: Any = None,  # noqa: ARG002 - there is one, and the handler has compared it
-        offset: int = 0,
-        limit: int | None = None,
-    ) -> list[ContentBlockEntity]:
-        """The blocks of the window as they stand at the revision that ``answer`` gave for this request."""
-        window = Window(collection_id, start_time, end_time, g.revision)
-        last = None if limit is None else offset + limit
+    def get_services(self, collection_id: int | None = None) -> list[ServiceEntity]:
+        """All services, or those of a collection; read once in a request, however many collections are listed."""
+        if "services" not in g:
+            with self.database.read() as connection:
+                g.services, g.links = collections.services_and_links(connection)
+        wanted = g.links.get(collection_id, frozenset()) if collection_id is not None else None
         return [
-            ContentBlockEntity(
-                id=one.id,
-                content=one.content,
-                timestamp_label=Label.of(one.label),
-                content_binding=ContentBindingEntity(STIX_BINDING),
-            )
-            for one in islice(versions.read(self.database, window), offset, last)
+            ServiceEntity(id=one.id, type=one.type, properties=one.properties)
+            for one in g.services
+            if wanted is None or one.id in wanted
         ]
 
-    def opening(self, collection: str) -> timedelta | None:
-        """None when the collection may be polled; else the longest time until it may."""
+    def get_collections(self, service_id: str | None = None) -> list[Feed]:
         with self.database.read() as connection:
-            known, moment = ledger.get(connection, collection), now(connection)
-        if known is None or known.opened is not None:
+            return [Feed(one) for one in collections.polled(connection, service_id)]
+
+    def get_collection(self, name: str, service_id: str | None = None) -> Feed | None:
+        """By name; a space in an author's name may be written as such, or ``+`` as OTX does."""
+        with self.database.read() as connection:
+            for spelling in dict.fromkeys((name, name.replace(" ", "+"))):
+                for one in collections.polled(connection, service_id, spelling):
+                    return Feed(one)
+        return None
+
+    def opening(self, feed: Feed) -> timedelta | None:
+        """None when the collection may be polled; else the longest time until it may."""
+        if feed.opened is not None:
             return None
-        left = known.since + self.open_after - moment
+        with self.database.read() as connection:
+            left = feed.since + self.open_after - now(connection)
         if left > timedelta():
             return left
         with self.database.write() as connection:
-            ledger.open_(connection, collection)
+            ledger.open_(connection, feed.name)
         return None
 
-    def answered_end(self, collection: str, asked: datetime | None) -> Label:
-        """The inclusive end that a poll answers; the request's blocks are read at the revision that goes with it."""
+    def answered_end(self, collection: str, asked: datetime | None) -> tuple[Label, int]:
+        """The inclusive end that a poll answers, and the revision that is read for it."""
         answer = ledger.answer(self.database, collection, asked, self.skew)
-        g.revision = answer.revision
-        return Label.of(answer.end)
+        return Label.of(answer.end), answer.revision
 
     def latest_begin(self) -> datetime:
         """The latest begin that a poll may name."""
         with self.database.read() as connection:
             return now(connection) + self.skew
+
+    def measure(self, window: Window, offset: int = 0, limit: int | None = None) -> Measure:
+        return versions.measure(self.database, window, offset, limit)
+
+    def read(self, window: Window, offset: int = 0, limit: int | None = None) -> Iterator[Version]:
+        return versions.read(self.database, window, offset, limit)

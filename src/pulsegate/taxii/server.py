@@ -7,12 +7,13 @@ from functools import partial
 from typing import Any
 
 import structlog
-from flask import Response, request
-from libtaxii.constants import ST_UNAUTHORIZED
+from flask import Response, g, request
+from libtaxii.constants import ST_UNAUTHORIZED, ST_UNSUPPORTED_QUERY
+from libtaxii.messages_11 import UnsupportedQueryException
 from opentaxii.auth import AuthManager
 from opentaxii.server import ServerMapping, TAXII1Server, TAXIIServer
-from opentaxii.taxii.bindings import ALL_PROTOCOL_BINDINGS, MESSAGE_BINDINGS, SERVICE_BINDINGS
-from opentaxii.taxii.exceptions import FailureStatus, StatusMessageException
+from opentaxii.taxii.bindings import ALL_PROTOCOL_BINDINGS, SERVICE_BINDINGS
+from opentaxii.taxii.exceptions import BadMessageStatus, FailureStatus, StatusMessageException
 from opentaxii.taxii.http import (
     get_content_type,
     get_http_headers,
@@ -20,12 +21,15 @@ from opentaxii.taxii.http import (
     validate_request_headers,
     validate_request_headers_post_parse,
 )
-from opentaxii.taxii.services import CollectionManagementService, DiscoveryService, InboxService
+from opentaxii.taxii.services import DiscoveryService, InboxService
+from opentaxii.taxii.utils import parse_message
 
+from pulsegate.taxii.answer import PollAnswer
 from pulsegate.taxii.auth import AuthAPI
-from pulsegate.taxii.messages import AnyMessage, read_message
-from pulsegate.taxii.poll import WindowedPollService
+from pulsegate.taxii.messages import BINDINGS, AnyMessage
+from pulsegate.taxii.poll import StreamedPollService
 from pulsegate.taxii.status import write_status
+from pulsegate.taxii.subscriptions import SubscribingService
 
 log = structlog.get_logger(__name__)
 
@@ -36,17 +40,13 @@ class _Discovery(AnyMessage, DiscoveryService):  # type: ignore[misc]  # OpenTAX
     pass
 
 
-class _CollectionManagement(AnyMessage, CollectionManagementService):  # type: ignore[misc]  # OpenTAXII is not typed
-    pass
-
-
 class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is not typed
     """The TAXII 1.x part."""
 
     TYPE_TO_SERVICE = {  # noqa: RUF012 - OpenTAXII's attribute
         "discovery": _Discovery,
-        "collection_management": _CollectionManagement,
-        "poll": WindowedPollService,
+        "collection_management": SubscribingService,
+        "poll": StreamedPollService,
         "inbox": InboxService,  # asked for by name when collections are listed; no such service is offered
     }
 
@@ -60,25 +60,30 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
                 return partial(self.handle_request, endpoint=service)
         return None
 
+    def get_services(self, service_ids: list[str] | None = None) -> list[Any]:
+        """All services, or those with these ids; made once in a request."""
+        if "taxii_services" not in g:
+            g.taxii_services = super().get_services()
+        found: list[Any] = g.taxii_services
+        return found if service_ids is None else [one for one in found if one.id in service_ids]
+
     @classmethod
     def _process_with_service(cls, service: Any) -> Response:
-        """OpenTAXII's, which fails where it should refuse: odd values in a message, and the list of ``Accept``."""
-        if not request.accept_mimetypes.quality("application/xml"):
-            raise FailureStatus(f"Answers are application/xml, which Accept leaves out: {request.accept_mimetypes}")
-        validate_request_headers(request.headers, MESSAGE_BINDINGS)
-        message = read_message(get_content_type(request.headers), request.data)
+        """As OpenTAXII does it, but for polls, which are sent as they are read."""
+        if not request.accept_mimetypes["application/xml"]:
+            given = ", ".join(name for name, _ in request.accept_mimetypes)
+            raise FailureStatus(f"The client accepts only {given}, and this server sends application/xml")
+        validate_request_headers(request.headers, BINDINGS)
+        message = _parsed(get_content_type(request.headers), request.get_data(cache=False))
         try:
-            validate_request_headers_post_parse(
-                request.headers,
-                supported_message_bindings=MESSAGE_BINDINGS,
-                service_bindings=SERVICE_BINDINGS,
-                protocol_bindings=ALL_PROTOCOL_BINDINGS,
-            )
+            validate_request_headers_post_parse(request.headers, BINDINGS, SERVICE_BINDINGS, ALL_PROTOCOL_BINDINGS)
         except StatusMessageException as error:
             error.in_response_to = message.message_id
             raise
         answer = service.process(request.headers, message)
         headers = get_http_headers(answer.version, request.is_secure)
+        if isinstance(answer, PollAnswer):
+            return _streamed(answer, headers, compress=service.server.config["gzip"])
         response: Response = make_taxii_response(answer.to_xml(pretty_print=True), headers)
         return response
 
@@ -99,6 +104,32 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
         xml, headers = write_status(failure, request.headers, request.is_secure)
         response: Response = make_taxii_response(xml, headers)
         return response
+
+
+def _parsed(binding: str, body: bytes) -> Any:
+    """The message. What the schema lets pass, and libtaxii can't read, is the client's fault too."""
+    try:
+        return parse_message(binding, body)
+    except UnsupportedQueryException as error:
+        message = "Queries are not supported; poll without one"
+        raise StatusMessageException(ST_UNSUPPORTED_QUERY, message=message) from error
+    except StatusMessageException:
+        raise
+    except Exception as error:
+        raise BadMessageStatus(f"The message can't be read: {error}", e=error) from error
+
+
+def _streamed(answer: PollAnswer, headers: dict[str, str], *, compress: bool) -> Response:
+    """The response that sends ``answer`` while it is read; it has a length where that is known."""
+    answer.compressed = compress and request.accept_encodings.best_match(["gzip"]) == "gzip"
+    response = Response(answer, headers=headers, direct_passthrough=True)
+    if compress:
+        response.vary.add("Accept-Encoding")
+    if answer.compressed:
+        response.content_encoding = "gzip"
+    if answer.length is not None:
+        response.content_length = answer.length
+    return response
 
 
 class PulsegateServer(TAXIIServer):  # type: ignore[misc]  # OpenTAXII is not typed
