@@ -173,7 +173,7 @@ def _namespace(node: Any, namespace: str) -> None:
 
 
 def _rename(node: Any, name: str) -> None:
-    node.tag = etree.QName(etree.QName(node).namespace, name)
+    node.tag = etree.QName(etree.QName(node).namespace, name).text
 
 
 def _comment(node: Any, _: Any) -> None:

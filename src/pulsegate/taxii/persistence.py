@@ -56,7 +56,7 @@ class Feed(CollectionEntity):  # type: ignore[misc]  # OpenTAXII is not typed
         self.opened = stored.opened
         self.since = stored.since
 
-    def get_supported_content(self, version: int) -> Any:
+    def get_supported_content(self, version: int) -> object:
         """What OpenTAXII's answer to a subscription to other content asks for, and its own entity lacks."""
         return content_binding_entities_to_content_bindings(self.supported_content, version)
 
