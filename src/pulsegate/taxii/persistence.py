@@ -93,7 +93,7 @@ class PersistenceAPI(SQLDatabaseAPI):  # type: ignore[misc]  # OpenTAXII is not 
     def get_domain(self, service_id: str) -> str | None:  # noqa: ARG002 - OpenTAXII's signature
         """The authority of the addresses that services advertise."""
         if self.domain is None and has_request_context():
-            return str(request.host)
+            return request.host or "{SERVER_NAME}:{SERVER_PORT}".format_map(request.environ)  # of a Host that is none
         return self.domain
 
     def get_services(self, collection_id: int | None = None) -> list[ServiceEntity]:
