@@ -158,7 +158,7 @@ def _sizes(by_binding: bool) -> sa.Select[Any]:
 
 
 @cache
-def _sums(by_binding: bool) -> sa.Select[Any]:
+def _sums(by_binding: bool) -> sa.Select[int, Any, Any]:
     found = _placed(_bare(by_binding)).subquery()
     return sa.select(sa.func.count(), sa.func.sum(found.c.indicators), sa.func.sum(found.c.size)).select_from(found)
 

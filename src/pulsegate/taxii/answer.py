@@ -118,14 +118,9 @@ def _frame(version: str, binding: str, message: str | None) -> tuple[bytes, byte
 
 def _as_older(one: Version) -> tuple[bytes, str]:
     """The package as STIX 1.1.1: ours differ in the version of the root element only, which stands first."""
-    return (
-        (one.content.replace(_NEWER, _OLDER, 1), STIX_111)
-        if one.binding == STIX_BINDING
-        else (
-            one.content,
-            one.binding,
-        )
-    )
+    if one.binding != STIX_BINDING:
+        return one.content, one.binding
+    return one.content.replace(_NEWER, _OLDER, 1), STIX_111
 
 
 def _squeezed(pieces: Iterable[bytes]) -> Iterator[bytes]:
