@@ -1,113 +1,167 @@
-"""Polls against a stock OpenTAXII on the same database, in one run."""
+"""Polls of ours, of a stock OpenTAXII on the same database, and of nginx with the same bytes in a file; in one run."""
 
 from __future__ import annotations
 
 import base64
-import json
+import http.client
+import shutil
+import statistics
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import libtaxii.messages_11 as tm11
-import requests
 from libtaxii.constants import VID_TAXII_SERVICES_11, VID_TAXII_XML_11
-from opentaxii.middleware import create_app
-from opentaxii.server import TAXIIServer
-from werkzeug.serving import WSGIRequestHandler, make_server
 
-from bench.pulses import invent
-from pulsegate.curation.policy import Policy
+from bench.servers import Server, gunicorn, nginx
+from pulsegate.model.collection import Profile
+from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
+from pulsegate.model.pulse import Pulse
 from pulsegate.publication.built_in import SUBSCRIBED
-from pulsegate.store import accounts, collections, migrate
+from pulsegate.stix import Block, blocks
+from pulsegate.store import accounts, collections, ledger, migrate
+from pulsegate.store import blocks as stored_blocks
 from pulsegate.store.database import Database
-from pulsegate.sync.pull import pull_files
-from pulsegate.taxii import app
 
-AUTHORIZATION = "Basic " + base64.b64encode(b"admin:of-the-bench").decode()
+BLOCK = 46_000  # bytes of a content block, about
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 HEADERS = {
     "Content-Type": "application/xml",
     "Accept": "application/xml",
     "X-TAXII-Content-Type": VID_TAXII_XML_11,
     "X-TAXII-Services": VID_TAXII_SERVICES_11,
-    "Authorization": AUTHORIZATION,
+    "Authorization": "Basic " + base64.b64encode(b"admin:of-the-bench").decode(),
 }
 
 
-class _Quiet(WSGIRequestHandler):
-    def log(self, *_: Any) -> None:
-        """Say nothing."""
+@dataclass(frozen=True)
+class Timing:
+    """Seconds to the first byte and to the last, and bytes."""
+
+    first: float
+    whole: float
+    bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.whole * 1000:,.0f} ms, first byte after {self.first * 1000:,.1f} ms"
 
 
 def run(size: int) -> None:
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        url = _fill(Path(folder), size)
-        ours = app.create(app.Service(url))
-        for what, begin in (("full", None), ("delta", datetime.now(UTC) - timedelta(minutes=1))):
-            with _serving(ours) as here, _serving(_stock(url)) as there:
-                mine, stock = _measure(here, begin), _measure(there, begin)
-            print(f"{what} poll: {_figures(mine)}; stock {_figures(stock)}; {stock[1] / mine[1]:.1f} times as fast")
+    """Full polls of 91 MB and 295 MB, whatever ``size``; a delta with nothing in it."""
+    del size
+    for megabytes in (91, 295):
+        with tempfile.TemporaryDirectory(dir="/tmp") as name:
+            folder = Path(name)
+            url = _fill(folder, megabytes)
+            print(f"{megabytes} MB", flush=True)
+            found = {which: _full(which, url, folder) for which in ("ours", "stock")}
+            print(
+                f"  a stock OpenTAXII takes {found['stock'].whole / found['ours'].whole:.1f} times as long", flush=True
+            )
+            if shutil.which("nginx"):
+                file = _nginx(folder)
+                print(f"  ours takes {found['ours'].whole / file.whole:.1f} times as long as nginx", flush=True)
+            if megabytes == 91:
+                deltas = {which: _deltas(which, url) for which in ("ours", "stock")}
+                print(f"  a stock OpenTAXII takes {deltas['stock'] / deltas['ours']:.1f} times as long", flush=True)
 
 
-def _figures(measured: tuple[float, float, int]) -> str:
-    first, whole, size = measured
-    return f"{whole * 1000:,.0f} ms, first byte after {first * 1000:,.0f} ms, {size / 1e6:,.1f} MB"
+def _full(which: str, url: str, folder: Path) -> Timing:
+    body = _request(None)
+    with gunicorn(which, url) as server:
+        idle = server.peak
+        best = min((_timed(server, body) for _ in range(3)), key=lambda one: one.whole)
+        print(
+            f"  full poll, {which}: {best}, {best.bytes / 1e6:,.1f} MB; memory {server.peak:,.0f} MB ({idle:,.0f} idle)"
+        )
+        if which == "ours":
+            _timed(server, body, folder / "poll.xml")
+    return best
 
 
-def _fill(folder: Path, size: int) -> str:
+def _nginx(folder: Path) -> Timing:
+    with nginx(folder) as server:
+        best = min((_timed(server, b"", path="/poll.xml", method="GET") for _ in range(5)), key=lambda one: one.whole)
+    print(f"  the same bytes from a file by nginx: {best}")
+    return best
+
+
+def _deltas(which: str, url: str) -> float:
+    """Seconds of one poll that finds nothing, with Basic auth and a connection of its own: the median."""
+    body = _request(datetime.now(UTC) - timedelta(minutes=1))
+    with gunicorn(which, url) as server:
+        number = 200 if which == "ours" else 20
+        taken = [_timed(server, body).whole for _ in range(number + 5)][5:]
+    print(f"  delta poll with nothing new, {which}: {statistics.median(taken) * 1000:,.2f} ms", flush=True)
+    return statistics.median(taken)
+
+
+def _request(begin: datetime | None) -> bytes:
+    message = tm11.PollRequest(
+        "1", collection_name="subscribed", exclusive_begin_timestamp_label=begin, poll_parameters=tm11.PollParameters()
+    )
+    return bytes(message.to_xml())
+
+
+def _timed(
+    server: Server, body: bytes, save: Path | None = None, path: str = "/taxii/poll", method: str = "POST"
+) -> Timing:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=600)
+    start = time.perf_counter()
+    connection.request(method, path, body, HEADERS)
+    answer = connection.getresponse()
+    assert answer.status == 200, answer.read()
+    buffer = bytearray(1 << 20)
+    size = answer.readinto(memoryview(buffer)[:1])
+    first = time.perf_counter() - start
+    stream = save.open("wb") if save else None
+    if stream:
+        stream.write(buffer[:1])
+    while number := answer.readinto(buffer):
+        size += number
+        if stream:
+            stream.write(memoryview(buffer)[:number])
+    whole = time.perf_counter() - start
+    if stream:
+        stream.close()
+    connection.close()
+    return Timing(first, whole, size)
+
+
+def _fill(folder: Path, megabytes: int) -> str:
+    """A feed of blocks that are all alike, each with its label."""
     database = Database(f"sqlite:///{folder}/feed.db")
     migrate.upgrade(database)
     with database.write() as connection:
         collections.ensure_services(connection)
         collections.put(connection, SUBSCRIBED)
         accounts.add(connection, "admin", "of-the-bench", is_admin=True)
-    file = folder / "pulses.json"
-    with file.open("w") as stream:
-        stream.writelines(json.dumps(one) + "\n" for one in invent(max(1, size // 50), 50))
-    pull_files(database, [file], Policy())
+    block = _a_block()
+    with database.write() as connection:
+        row = ledger.lock(connection, SUBSCRIBED.name)
+        stored = collections.get(connection, SUBSCRIBED.name)
+        assert stored is not None
+        for number in range(megabytes * 1_000_000 // len(block.content)):
+            key = stored_blocks.stage(connection, stored.id, None, block.content)
+            label = BEGINNING + timedelta(minutes=number)
+            placed = [(b"%d %d" % (number, place), 1) for place in range(len(block.indicators))]
+            stored_blocks.publish(connection, stored.id, key, label, row.revision + 1, placed)
+        ledger.record(connection, SUBSCRIBED.name, label)
+        ledger.open_(connection, SUBSCRIBED.name)
     database.close()
     return database.url
 
 
-def _stock(url: str) -> Any:
-    parameters = {"db_connection": url, "create_tables": False}
-    auth = {"class": "opentaxii.auth.sqldb.SQLDatabaseAPI", "parameters": parameters | {"secret": "any"}}
-    taxii1 = {
-        "persistence_api": {"class": "opentaxii.persistence.sqldb.SQLDatabaseAPI", "parameters": parameters},
-        "hooks": None, "xml_parser_supports_huge_tree": True, "count_blocks_in_poll_responses": False,
-        "unauthorized_status": "UNAUTHORIZED", "save_raw_inbox_messages": False,
-    }  # fmt: skip
-    return create_app(TAXIIServer({"domain": "x", "support_basic_auth": True, "auth_api": auth, "taxii1": taxii1}))
-
-
-@contextmanager
-def _serving(application: Any) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/taxii/poll"
-    server.shutdown()
-
-
-def _measure(address: str, begin: datetime | None) -> tuple[float, float, int]:
-    """Seconds to the first byte and to the last, and bytes: the best of three."""
-    request = tm11.PollRequest(
-        "1", collection_name="subscribed", exclusive_begin_timestamp_label=begin, poll_parameters=tm11.PollParameters()
-    ).to_xml()
-    best: tuple[float, float, int] | None = None
-    for _ in range(3):
-        start = time.perf_counter()
-        with requests.post(address, data=request, headers=HEADERS, stream=True, timeout=300) as answer:
-            chunks = answer.iter_content(1 << 20)
-            size = len(next(chunks))
-            first = time.perf_counter() - start
-            size += sum(len(chunk) for chunk in chunks)
-        whole = time.perf_counter() - start
-        if best is None or whole < best[1]:
-            best = (first, whole, size)
-    assert best is not None
-    return best
+def _a_block() -> Block:
+    pulse = Pulse("1" * 24, "A pulse of the benchmark", "someone", BEGINNING, BEGINNING)
+    number = 25
+    while True:
+        names = [f"bad{place}.example.org" for place in range(number)]
+        members = [Indicator(IndicatorType.DOMAIN, name, RawIndicator("domain", name)) for name in names]
+        found = next(iter(blocks(pulse, members, Profile.FULL)))
+        assert isinstance(found, Block)
+        if len(found.content) > BLOCK:
+            return found
+        number += 1

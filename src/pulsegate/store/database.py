@@ -98,7 +98,8 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
     def on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver's own transactions would begin too late
         cursor = connection.cursor()
-        for pragma in ("synchronous=FULL", "foreign_keys=ON", "cache_size=-32000"):
+        # Larger pages (of new files) halve the time that reading content takes, which fills many of them.
+        for pragma in ("page_size=16384", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000"):
             cursor.execute(f"PRAGMA {pragma}")
         _switch_to_wal(cursor)
         cursor.close()

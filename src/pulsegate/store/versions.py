@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from pulsegate.errors import OutdatedRevisionError
 from pulsegate.store import ledger
+from pulsegate.store.columns import UTCDateTime
 from pulsegate.store.database import Database
 from pulsegate.store.tables import blocks, content_blocks, data_collections, ledgers, superseded
 
-CHUNK_BYTES = 1_000_000  # read in one transaction: none is held open for as long as a client takes
-CHUNK = 200  # blocks, at most
+CHUNK_BYTES = 2_000_000  # read in one transaction: none is held open for as long as a client takes
+CHUNK = 200  # blocks whose sizes are looked up at once
+_ALL = 2**62
+_FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,44 +59,46 @@ def read(
 ) -> Iterator[Version]:
     """The blocks of the window by rising label, ``limit`` of them after the first ``offset``, whatever is published.
 
-    They are read a megabyte at a time, or ``chunk`` blocks. OutdatedRevisionError when the revision has been purged:
-    the answer can't be completed.
+    They are read a megabyte at a time, or one block. OutdatedRevisionError when the revision has been purged: the
+    answer can't be completed.
     """
-    begin, left = window.begin, limit
+    given = _parameters(window)
+    left = limit
     while left is None or left > 0:
         with database.read() as connection:
-            fitting = _fitting(connection, window, begin, offset, chunk if left is None else min(chunk, left))
-            query = _valid(window, begin).order_by("label").offset(offset).limit(fitting)
-            found = [Version(*row) for row in connection.execute(query)] if fitting else []
+            place = {"offset": offset, "limit": chunk if left is None else min(chunk, left)}
+            sizes = list(connection.scalars(_sizes(window.binding is not None), given | place))
             _check(connection, window)
-        yield from found
-        if not found:
+        for number in _together(sizes):
+            with database.read() as connection:
+                place = {"offset": offset, "limit": number}
+                rows = connection.execute(_contents(window.binding is not None), given | place)
+                found = [Version(*row) for row in rows]
+                _check(connection, window)
+            yield from found
+            given["begin"], offset = found[-1].label, 0
+        if not sizes:
             return
-        begin, offset = found[-1].label, 0
-        left = None if left is None else left - len(found)
+        left = None if left is None else left - len(sizes)
 
 
-def _fitting(connection: sa.Connection, window: Window, begin: datetime | None, offset: int, most: int) -> int:
-    """How many of the next blocks come to ``CHUNK_BYTES`` together; at least one, where there is one."""
-    query = _valid(window, begin, content=False).order_by("label").offset(offset).limit(most)
+def _together(sizes: list[int]) -> Iterator[int]:
+    """How many blocks are read at once, again and again: as many as come to ``CHUNK_BYTES``, but at least one."""
     number = total = 0
-    for row in connection.execute(query):
-        total += row.size
-        if number and total > CHUNK_BYTES:
-            break
-        number += 1
-    return number
+    for size in sizes:
+        if number and total + size > CHUNK_BYTES:
+            yield number
+            number = total = 0
+        number, total = number + 1, total + size
+    if number:
+        yield number
 
 
 def measure(database: Database, window: Window, offset: int = 0, limit: int | None = None) -> Measure:
     """What ``read`` gives, without reading any content."""
+    place = {"offset": offset, "limit": _ALL if limit is None else limit}
     with database.read() as connection:
-        found = _valid(window, window.begin, content=False)
-        if offset or limit is not None:
-            found = found.order_by("label").offset(offset).limit(limit)
-        rows = found.subquery()
-        query = sa.select(sa.func.count(), sa.func.sum(rows.c.indicators), sa.func.sum(rows.c.size)).select_from(rows)
-        row = connection.execute(query).one()
+        row = connection.execute(_sums(window.binding is not None), _parameters(window) | place).one()
         _check(connection, window)
     return Measure(int(row[0]), int(row[1] or 0), int(row[2] or 0))
 
@@ -108,45 +114,86 @@ def purge(connection: sa.Connection, name: str, collection_id: int, before: date
 
 
 def _check(connection: sa.Connection, window: Window) -> None:
-    query = sa.select(ledgers.c.purged).join(data_collections, data_collections.c.name == ledgers.c.name)
-    purged = connection.scalar(query.where(data_collections.c.id == window.collection_id))
+    purged = connection.scalar(_PURGED, {"collection": window.collection_id})
     if purged is None or purged > window.revision:
         raise OutdatedRevisionError("what it held then is no longer kept; poll again", resource="collection")
 
 
-def _valid(window: Window, begin: datetime | None, *, content: bool = True) -> sa.CompoundSelect[Any]:
-    """The current versions that were there at the revision, and the superseded ones that still were.
+def _parameters(window: Window) -> dict[str, Any]:
+    return {
+        "collection": window.collection_id,
+        "begin": window.begin or _FIRST,
+        "end": window.end or _LAST,
+        "revision": window.revision,
+        "binding": window.binding,
+    }
 
-    Without ``content``: their sizes.
-    """
-    if content:
-        ours: tuple[Any, ...] = (content_blocks.c.content, content_blocks.c.binding_id, content_blocks.c.message)
-        theirs: tuple[Any, ...] = (superseded.c.content, superseded.c.binding, sa.null())
-    else:
-        ours, theirs = (blocks.c.size.label("size"),), (superseded.c.size,)
-    current = sa.select(blocks.c.content_block_id, blocks.c.label.label("label"), blocks.c.indicators, *ours).where(
-        blocks.c.collection_id == window.collection_id, blocks.c.revision <= window.revision
+
+# The statements are made once: making one takes longer than most of them take to run.
+_PURGED = (
+    sa.select(ledgers.c.purged)
+    .join(data_collections, data_collections.c.name == ledgers.c.name)
+    .where(data_collections.c.id == sa.bindparam("collection"))
+)
+
+
+@cache
+def _contents(by_binding: bool) -> sa.CompoundSelect[Any]:
+    """Of each block: the fields of ``Version``."""
+    ours = (content_blocks.c.content, content_blocks.c.binding_id, content_blocks.c.message)
+    theirs = (superseded.c.content, superseded.c.binding, sa.null())
+    found = _valid(
+        sa.select(blocks.c.content_block_id, blocks.c.label.label("label"), blocks.c.indicators, *ours),
+        sa.select(superseded.c.content_block_id, superseded.c.label, superseded.c.indicators, *theirs),
+        joined=True,
+        by_binding=by_binding,
     )
-    if content or window.binding is not None:
+    return _placed(found)
+
+
+@cache
+def _sizes(by_binding: bool) -> sa.Select[Any]:
+    found = _placed(_bare(by_binding)).subquery()
+    return sa.select(found.c.size).order_by(found.c.label)
+
+
+@cache
+def _sums(by_binding: bool) -> sa.Select[int, Any, Any]:
+    found = _placed(_bare(by_binding)).subquery()
+    return sa.select(sa.func.count(), sa.func.sum(found.c.indicators), sa.func.sum(found.c.size)).select_from(found)
+
+
+def _bare(by_binding: bool) -> sa.CompoundSelect[Any]:
+    """Of each block what can be told without reading its content."""
+    return _valid(
+        sa.select(blocks.c.label.label("label"), blocks.c.indicators, blocks.c.size),
+        sa.select(superseded.c.label, superseded.c.indicators, superseded.c.size),
+        joined=by_binding,
+        by_binding=by_binding,
+    )
+
+
+def _placed(found: sa.CompoundSelect[Any]) -> sa.CompoundSelect[Any]:
+    """By rising label, from a place on."""
+    return found.order_by("label").offset(sa.bindparam("offset")).limit(sa.bindparam("limit"))
+
+
+def _valid(
+    current: sa.Select[Any], former: sa.Select[Any], *, joined: bool, by_binding: bool
+) -> sa.CompoundSelect[Any]:
+    """The current versions that were there at the revision, and the superseded ones that still were."""
+    revision, collection = sa.bindparam("revision", type_=sa.Integer()), sa.bindparam("collection", type_=sa.Integer())
+    if joined:
         current = current.join(content_blocks, content_blocks.c.id == blocks.c.content_block_id)
-    if window.binding is not None:
-        current = current.where(content_blocks.c.binding_id == window.binding)
-    former = sa.select(
-        superseded.c.content_block_id, superseded.c.label.label("label"), superseded.c.indicators, *theirs
-    ).where(
-        superseded.c.collection_id == window.collection_id,
-        superseded.c.from_revision <= window.revision,
-        superseded.c.to_revision > window.revision,
+    current = current.where(blocks.c.collection_id == collection, blocks.c.revision <= revision)
+    former = former.where(
+        superseded.c.collection_id == collection,
+        superseded.c.from_revision <= revision,
+        superseded.c.to_revision > revision,
     )
-    if window.binding is not None:
-        former = former.where(superseded.c.binding == window.binding)
-    labelled = ((current, blocks.c.label), (former, superseded.c.label))
-    return sa.union_all(*(_within(one, column, begin, window.end) for one, column in labelled))
-
-
-def _within(
-    query: sa.Select[Any], label: sa.Column[Any], begin: datetime | None, end: datetime | None
-) -> sa.Select[Any]:
-    if begin is not None:
-        query = query.where(label > begin)
-    return query if end is None else query.where(label <= end)
+    if by_binding:
+        current = current.where(content_blocks.c.binding_id == sa.bindparam("binding"))
+        former = former.where(superseded.c.binding == sa.bindparam("binding"))
+    within = ((current, blocks.c.label), (former, superseded.c.label))
+    begin, end = sa.bindparam("begin", type_=UTCDateTime()), sa.bindparam("end", type_=UTCDateTime())
+    return sa.union_all(*(one.where(label > begin, label <= end) for one, label in within))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from libtaxii.constants import VID_TAXII_XML_11
@@ -58,7 +59,7 @@ class PollAnswer:
             return None
         head, tail = self._envelope()
         older = len(_OLDER) - len(_NEWER) if self.older else 0
-        frame = sum(map(len, self._frame(STIX_111 if self.older else STIX_BINDING, None))) + _LABEL
+        frame = sum(map(len, _frame(self.version, STIX_111 if self.older else STIX_BINDING, None))) + _LABEL
         return len(head) + len(tail) + self.measure.bytes + self.measure.blocks * (frame + older)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -78,7 +79,7 @@ class PollAnswer:
         parts, size = [head], len(head)
         for one in self.blocks:
             content, binding = (one.content, one.binding) if not self.older else _as_older(one)
-            before, after, end = self._frame(binding, one.message)
+            before, after, end = _frame(self.version, binding, one.message)
             label = one.label.isoformat(timespec="microseconds").encode()
             parts += (before, content, after, label, end)
             size += len(content)
@@ -96,34 +97,30 @@ class PollAnswer:
         at = text.rindex(b"</")
         return text[:at], text[at:]
 
-    def _frame(self, binding: str, message: str | None) -> tuple[bytes, bytes, bytes]:
-        """What stands before a block's content, between it and its label, and after that."""
-        if self.message.version != VID_TAXII_XML_11:
-            return (
-                b"<taxii:Content_Block><taxii:Content_Binding>%s</taxii:Content_Binding><taxii:Content>"
-                % _escaped(binding),
-                b"</taxii:Content><taxii:Timestamp_Label>",
-                b"</taxii:Timestamp_Label></taxii:Content_Block>",
-            )
-        said = b"<taxii_11:Message>%s</taxii_11:Message>" % _escaped(message) if message else b""
+
+@lru_cache
+def _frame(version: str, binding: str, message: str | None) -> tuple[bytes, bytes, bytes]:
+    """What stands before a block's content, between it and its label, and after that."""
+    if version != VID_TAXII_XML_11:
         return (
-            b'<taxii_11:Content_Block><taxii_11:Content_Binding binding_id="%s"/><taxii_11:Content>'
+            b"<taxii:Content_Block><taxii:Content_Binding>%s</taxii:Content_Binding><taxii:Content>"
             % _escaped(binding),
-            b"</taxii_11:Content><taxii_11:Timestamp_Label>",
-            b"</taxii_11:Timestamp_Label>%s</taxii_11:Content_Block>" % said,
+            b"</taxii:Content><taxii:Timestamp_Label>",
+            b"</taxii:Timestamp_Label></taxii:Content_Block>",
         )
+    said = b"<taxii_11:Message>%s</taxii_11:Message>" % _escaped(message) if message else b""
+    return (
+        b'<taxii_11:Content_Block><taxii_11:Content_Binding binding_id="%s"/><taxii_11:Content>' % _escaped(binding),
+        b"</taxii_11:Content><taxii_11:Timestamp_Label>",
+        b"</taxii_11:Timestamp_Label>%s</taxii_11:Content_Block>" % said,
+    )
 
 
 def _as_older(one: Version) -> tuple[bytes, str]:
     """The package as STIX 1.1.1: ours differ in the version of the root element only, which stands first."""
-    return (
-        (one.content.replace(_NEWER, _OLDER, 1), STIX_111)
-        if one.binding == STIX_BINDING
-        else (
-            one.content,
-            one.binding,
-        )
-    )
+    if one.binding != STIX_BINDING:
+        return one.content, one.binding
+    return one.content.replace(_NEWER, _OLDER, 1), STIX_111
 
 
 def _squeezed(pieces: Iterable[bytes]) -> Iterator[bytes]:
