@@ -129,9 +129,10 @@ def test_services_are_made_once(connection):
     assert [(row.id, row.type, json.loads(row._properties)["address"]) for row in rows] == [
         ("collections", "collection_management", "/taxii/collections"),
         ("discovery", "discovery", "/taxii/discovery"),
+        ("inbox", "inbox", "/taxii/inbox"),
         ("poll", "poll", "/taxii/poll"),
     ]
-    assert json.loads(rows[1]._properties)["advertised_services"] == ["discovery", "collections", "poll"]
+    assert json.loads(rows[1]._properties)["advertised_services"] == ["discovery", "collections", "poll", "inbox"]
 
 
 def count(connection, table):
