@@ -291,4 +291,3 @@ def test_clients_that_poll_while_others_push_get_everything_once(database):
     rest = {one.content for one in versions.read(database, Window(stored.id, None, answer.end, answer.revision))}
     assert rest == wanted | {b"<common/>"}
     assert seen == [Counter(rest), Counter(rest)]
-

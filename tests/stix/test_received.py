@@ -66,13 +66,17 @@ def test_own_declarations_stay_although_nothing_uses_them():
     assert canonical(receive(within(sent, 'xmlns:own="urn:theirs"'), MANY).content) == canonical(sent)
 
 
-@pytest.mark.parametrize("attribute", ["a=\" xmlns:t='urn:x'\"", "a=\"&quot; xmlns:t=&quot;urn:x&quot;\"", 'a="&gt; &lt;"'])
+@pytest.mark.parametrize(
+    "attribute", ["a=\" xmlns:t='urn:x'\"", 'a="&quot; xmlns:t=&quot;urn:x&quot;"', 'a="&gt; &lt;"']
+)
 def test_attribute_that_looks_like_a_declaration_is_left_alone(attribute):
     sent = f"<x {attribute}/>".encode()
     assert canonical(cut_out(within(sent))) == canonical(sent)
 
 
-@pytest.mark.parametrize("title", ["日本語 😀", "&amp;lt; &amp; &lt;b&gt; ]]&gt;", "<![CDATA[<b> & ]]>", "&#x1F98A;&#10;&#9;x"])
+@pytest.mark.parametrize(
+    "title", ["日本語 😀", "&amp;lt; &amp; &lt;b&gt; ]]&gt;", "<![CDATA[<b> & ]]>", "&#x1F98A;&#10;&#9;x"]
+)
 def test_text_is_what_was_sent(title):
     sent = package("a.example", title=title)
     assert canonical(receive(within(sent), MANY).content) == canonical(sent)
@@ -112,7 +116,9 @@ def test_other_version_is_unsupported(version):
 
 def test_package_that_says_another_version_than_it_is():
     """1.2 has elements that 1.1.1 doesn't."""
-    new = package("a.example", version="1.1.1").replace(b"</stix:Indicators>", b"</stix:Indicators><stix:Reports><stix:Report/></stix:Reports>")
+    new = package("a.example", version="1.1.1").replace(
+        b"</stix:Indicators>", b"</stix:Indicators><stix:Reports><stix:Report/></stix:Reports>"
+    )
     with pytest.raises(ContentError, match=r"not valid STIX 1\.1\.1"):
         receive(within(new), MANY)
     receive(within(new.replace(b'version="1.1.1"', b'version="1.2"')), MANY)
