@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cabby.exceptions import UnsuccessfulStatusError
 
 import support
+from packages import package
 from pulsegate.curation.policy import Policy
+from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.otx.demo import demo_pulses
 from pulsegate.otx.simulator import now as present
 from pulsegate.publication.built_in import SUBSCRIBED
+from pulsegate.publication.inbox import Pushed, receive
+from pulsegate.stix import Package
 from pulsegate.store import accounts, collections
 from pulsegate.store.database import Database
 from pulsegate.sync.pull import pull_files
@@ -39,8 +44,14 @@ def filled(database: Database, tmp_path: Path) -> Database:
     with database.write() as connection:
         collections.ensure_services(connection)
         collections.put(connection, SUBSCRIBED)
+        partners = collections.put(connection, Collection("partners", kind=CollectionKind.INBOX))
         accounts.add(connection, "admin", "secret-of-admin", is_admin=True)
     pull_files(database, [tmp_path / "pulses.json"], Policy(disabled=frozenset({"reserved-range"})))
+    contents = [
+        package(f"n{number}.example", version=version) for number, version in enumerate(("1.1.1", "1.2", "1.2"))
+    ]
+    packages = [Package(content, "1.2" if b'version="1.2"' in content else "1.1.1", 1) for content in contents]
+    receive(database, [partners], [Pushed(one) for one in packages])
     return database
 
 
@@ -77,7 +88,7 @@ def test_stock_opentaxii_serves_the_same_blocks(filled: Database, tmp_path: Path
         assert process.stdout is not None
         port = next(line.split()[1] for line in process.stdout if line.startswith("PORT"))
         stock = f"http://127.0.0.1:{port}"
-        for collection in ("subscribed", "user_AlienVault", "user_Pulsegate+Demo"):
+        for collection in ("subscribed", "partners", "user_AlienVault", "user_Pulsegate+Demo"):
             served = blocks(stock, collection)
             assert len(served) >= 3
             assert blocks(ours, collection) == served
@@ -86,6 +97,10 @@ def test_stock_opentaxii_serves_the_same_blocks(filled: Database, tmp_path: Path
         first = support.poll(stock, "subscribed", "admin", "secret-of-admin", **window)
         second = support.poll(ours, "subscribed", "admin", "secret-of-admin", **window)
         assert [one.content for one in first] == [one.content for one in second] != []
+        with pytest.raises(UnsuccessfulStatusError, match="not available"):  # it would go past our checks
+            support.client(stock, "admin", "secret-of-admin").push(
+                package("a.example").decode(), "urn:stix.mitre.org:xml:1.2", ["partners"], uri=f"{stock}/taxii/inbox"
+            )
         process.communicate("")
 
 

@@ -146,9 +146,10 @@ def put(connection: sa.Connection, collection: Collection) -> StoredCollection:
 
 def _refuse_another_kind(known: Collection, wanted: Collection) -> None:
     """What is in an inbox can't be made from pulses, nor be kept where rules decide."""
-    if CollectionKind.INBOX in (known.kind, wanted.kind) and known.kind is not wanted.kind:
+    was, becomes = ("inbox" if one.kind is CollectionKind.INBOX else "rules" for one in (known, wanted))
+    if was != becomes:
         raise StoreError(
-            f"the collection is there already, of kind {known.kind}, and can't become one of kind {wanted.kind}",
+            f"the collection is there already, of kind {was}, and can't become one of kind {becomes}",
             resource=wanted.name,
             hint="Choose another name; or take it out of the settings, remove it ('pulsegate collection remove'), "
             "and add it again",
