@@ -70,6 +70,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
                 open_after=settings.open_after,
                 results_kept=settings.results_kept,
                 gzip=settings.taxii.gzip,
+                max_block=settings.taxii.max_block,
             )
         )
 

@@ -26,6 +26,7 @@ class Service:
     client's clock may run. ``open_after``: a collection is served after so long even if its first backfill goes on.
     ``results_kept``: a result in parts can be fetched for so long. ``gzip``: answers to polls are compressed where the
     client asks for it.
+    ``max_block``: the largest package that an inbox takes, in bytes.
     """
 
     database_url: str
@@ -34,6 +35,7 @@ class Service:
     open_after: timedelta = timedelta(minutes=10)
     results_kept: timedelta = timedelta(hours=1)
     gzip: bool = False
+    max_block: int = 5_000_000
 
 
 def create(service: Service) -> Flask:
@@ -55,6 +57,7 @@ def create(service: Service) -> Flask:
         "return_server_error_details": False,
         "hooks": None,
         "gzip": service.gzip,
+        "max_block": service.max_block,
     }
     server = PulsegateServer(PulsegateTAXII1Server(configuration), AuthAPI(service.database_url))
     app: Flask = create_app(server)
@@ -79,7 +82,7 @@ def _front() -> Response:
     """For the person who opens the address in a browser."""
     text = (
         f"Pulsegate {__version__}: a TAXII 1.1 server.\n\n"
-        "Discovery: /taxii/discovery   Collections: /taxii/collections   Poll: /taxii/poll\n"
+        "Discovery: /taxii/discovery   Collections: /taxii/collections   Poll: /taxii/poll   Inbox: /taxii/inbox\n"
         "'pulsegate esa' prints what to type into a Cisco Secure Email Gateway.\n"
     )
     return Response(text, mimetype="text/plain")

@@ -21,11 +21,12 @@ from opentaxii.taxii.http import (
     validate_request_headers,
     validate_request_headers_post_parse,
 )
-from opentaxii.taxii.services import DiscoveryService, InboxService
+from opentaxii.taxii.services import DiscoveryService
 from opentaxii.taxii.utils import parse_message
 
 from pulsegate.taxii.answer import PollAnswer
 from pulsegate.taxii.auth import AuthAPI
+from pulsegate.taxii.inbox import PushService
 from pulsegate.taxii.messages import BINDINGS, AnyMessage
 from pulsegate.taxii.poll import StreamedPollService
 from pulsegate.taxii.status import write_status
@@ -37,7 +38,17 @@ REALM = 'Basic realm="Pulsegate", charset="UTF-8"'  # RFC 7617
 
 
 class _Discovery(AnyMessage, DiscoveryService):  # type: ignore[misc]  # OpenTAXII is not typed
-    pass
+    """Names the inbox only to those who may push."""
+
+    _advertised: tuple[Any, ...] = ()
+
+    @property
+    def advertised_services(self) -> list[Any]:
+        return [one for one in self._advertised if not isinstance(one, PushService) or one.is_offered()]
+
+    @advertised_services.setter
+    def advertised_services(self, services: list[Any]) -> None:
+        self._advertised = tuple(services)
 
 
 class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is not typed
@@ -47,7 +58,7 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
         "discovery": _Discovery,
         "collection_management": SubscribingService,
         "poll": StreamedPollService,
-        "inbox": InboxService,  # asked for by name when collections are listed; no such service is offered
+        "inbox": PushService,
     }
 
     def get_endpoint(self, relative_path: str) -> Callable[[], Response] | None:
