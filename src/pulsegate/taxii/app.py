@@ -11,7 +11,8 @@ from flask import Flask, Response
 from opentaxii.middleware import create_app
 
 from pulsegate import __version__
-from pulsegate.taxii.auth import AuthAPI
+from pulsegate.taxii import access
+from pulsegate.taxii.auth import TOKEN_LIFE, AuthAPI
 from pulsegate.taxii.server import PulsegateServer, PulsegateTAXII1Server
 
 _Environment = dict[str, Any]
@@ -24,12 +25,14 @@ class Service:
 
     ``domain``: the host[:port] that clients see, None: the one that each request names. ``skew``: how far ahead a
     client's clock may run. ``open_after``: a collection is served after so long even if its first backfill goes on.
+    ``token_life``: how long a token lets its holder in.
     """
 
     database_url: str
     domain: str | None = None
     skew: timedelta = timedelta(minutes=10)
     open_after: timedelta = timedelta(minutes=10)
+    token_life: timedelta = TOKEN_LIFE
 
 
 def create(service: Service) -> Flask:
@@ -50,8 +53,10 @@ def create(service: Service) -> Flask:
         "return_server_error_details": False,
         "hooks": None,
     }
-    server = PulsegateServer(PulsegateTAXII1Server(configuration), AuthAPI(service.database_url))
+    auth = AuthAPI(service.database_url, service.token_life)
+    server = PulsegateServer(PulsegateTAXII1Server(configuration), auth)
     app: Flask = create_app(server)
+    access.install(app, server, auth)
     app.debug = False
     app.wsgi_app = _accepting(app.wsgi_app)  # type: ignore[assignment, method-assign]
     app.add_url_rule("/", "front", _front)

@@ -19,10 +19,9 @@ from opentaxii.taxii.status import process_status_exception
 from pulsegate.taxii.auth import AuthAPI
 from pulsegate.taxii.messages import AnyMessage
 from pulsegate.taxii.poll import WindowedPollService
+from pulsegate.taxii.refusals import Refusal, UnauthorizedError, dress
 
 log = structlog.get_logger(__name__)
-
-REALM = 'Basic realm="Pulsegate", charset="UTF-8"'  # RFC 7617
 
 
 class _Discovery(AnyMessage, DiscoveryService):  # type: ignore[misc]  # OpenTAXII is not typed
@@ -58,9 +57,10 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
         log.info("taxii.status", status=error.status_type, path=request.path, message=error.message)
         xml, headers = process_status_exception(error, request.headers, request.is_secure)
         response: Response = make_taxii_response(xml, headers)
-        if error.status_type == ST_UNAUTHORIZED:
-            response.status_code = 401
-            response.headers["WWW-Authenticate"] = REALM
+        if isinstance(error, Refusal):
+            dress(response, error)
+        elif error.status_type == ST_UNAUTHORIZED:  # OpenTAXII's own, when nobody said who asks
+            dress(response, UnauthorizedError(""))
         return response
 
     def handle_internal_error(self, error: Exception) -> Response:
