@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 from pulsegate.cli import app
 from pulsegate.cli.setup import load_settings, make_policy
 from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
-from pulsegate.settings import CollectionSettings, OTXSettings, RuleSettings, Settings, load
+from pulsegate.settings import CollectionSettings, OTXSettings, RuleSettings, Settings, TAXIISettings, load
 from pulsegate.stix.mapping import MAPPING
 from pulsegate.store.tables import metadata
 from pulsegate.values.normalise import normalise
@@ -29,9 +29,11 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 TABLES = [
     ("The server", Settings, "PULSEGATE_"),
     ("The source: `otx`", OTXSettings, "PULSEGATE_OTX__"),
+    ("The service: `taxii`", TAXIISettings, "PULSEGATE_TAXII__"),
     ("A collection", CollectionSettings, None),
     ("`include` and `exclude`", RuleSettings, None),
 ]
+SECTIONS = ("otx", "taxii")
 KEYS = [(heading, model, prefix, key) for heading, model, prefix in TABLES for key in model.model_fields]
 
 
@@ -64,7 +66,7 @@ def default(model: type[BaseModel], key: str) -> str:
 
 
 def variable(prefix: str, key: str) -> str:
-    return f"`{prefix}{key.upper()}" + ("__…`" if (prefix, key) == ("PULSEGATE_", "otx") else "`")
+    return f"`{prefix}{key.upper()}" + ("__…`" if prefix == "PULSEGATE_" and key in SECTIONS else "`")
 
 
 @pytest.mark.parametrize(("heading", "model", "prefix", "key"), KEYS)

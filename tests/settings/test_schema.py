@@ -69,6 +69,7 @@ def test_settings_by_default():
             "proxy": None,
             "ca_file": None,
         },
+        "taxii": {"token_life": "1h"},
         "collections": [],
     }
 

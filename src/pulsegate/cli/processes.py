@@ -63,7 +63,13 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
     def load(self) -> Any:
         settings = self._where.settings
         return taxii_app.create(
-            Service(settings.database_url, settings.domain, skew=settings.skew, open_after=settings.open_after)
+            Service(
+                settings.database_url,
+                settings.domain,
+                skew=settings.skew,
+                open_after=settings.open_after,
+                token_life=settings.taxii.token_life,
+            )
         )
 
 

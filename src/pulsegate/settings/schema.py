@@ -171,6 +171,20 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _positive(value: timedelta) -> timedelta:
+    if value < timedelta(seconds=1):
+        raise ValueError("write at least 1s")
+    return value
+
+
+class TAXIISettings(Section):
+    """How TAXII clients are served."""
+
+    token_life: Annotated[Duration, AfterValidator(_positive)] = Field(
+        timedelta(hours=1), description="how long a token from `/management/auth` lets its holder in"
+    )
+
+
 def _split(value: object) -> object:
     """A list may be written as words with commas, as in an environment variable."""
     return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
@@ -207,6 +221,7 @@ class Settings(Section):
         [], description="your own domains and networks; they are never served"
     )
     otx: OTXSettings = OTXSettings()
+    taxii: TAXIISettings = TAXIISettings()
     collections: list[CollectionSettings] = []
 
     @model_validator(mode="after")
@@ -237,4 +252,12 @@ class Settings(Section):
         return url
 
 
-__all__ = ["CollectionSettings", "OTXSettings", "RuleSettings", "Section", "Settings", "format_duration"]
+__all__ = [
+    "CollectionSettings",
+    "OTXSettings",
+    "RuleSettings",
+    "Section",
+    "Settings",
+    "TAXIISettings",
+    "format_duration",
+]

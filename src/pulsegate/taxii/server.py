@@ -54,13 +54,14 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
 
     def handle_status_exception(self, error: StatusMessageException) -> Response | tuple[str, int]:
         """A Status_Message; a refused account gets HTTP 401 with it, so that clients and proxies see the refusal."""
-        log.info("taxii.status", status=error.status_type, path=request.path, message=error.message)
+        if error.status_type == ST_UNAUTHORIZED and not isinstance(error, Refusal):
+            error = UnauthorizedError("Say who asks: send HTTP Basic with user name and password")
+        if not isinstance(error, Refusal):  # a refusal is in the log already
+            log.info("taxii.status", status=error.status_type, path=request.path, message=error.message)
         xml, headers = process_status_exception(error, request.headers, request.is_secure)
         response: Response = make_taxii_response(xml, headers)
         if isinstance(error, Refusal):
             dress(response, error)
-        elif error.status_type == ST_UNAUTHORIZED:  # OpenTAXII's own, when nobody said who asks
-            dress(response, UnauthorizedError(""))
         return response
 
     def handle_internal_error(self, error: Exception) -> Response:
