@@ -63,10 +63,9 @@ class Attempts:
                 self._failures.get(key, deque(maxlen=ADDRESS_LIMIT)).append(self._clock())
 
     def succeeded(self, pair: Pair, credential: bytes) -> None:
-        """Let it be known; its earlier failures are forgiven, those of its address are not."""
+        """Let it be known. No failure is forgiven: somebody else may be guessing behind the same address."""
         with self._lock:
             self._known.put(pair, (self._clock(), credential[:_FINGERPRINT]))
-            self._failures.drop(pair)
 
     def _last(self, pair: Pair) -> bytes | None:
         moment, fingerprint = self._known.peek(pair) or (-KNOWN, b"")
@@ -150,6 +149,3 @@ class _Recent(Generic[_Key, _Value]):
         self._kept.move_to_end(key)
         while len(self._kept) > PLACES:
             self._kept.popitem(last=False)
-
-    def drop(self, key: _Key) -> None:
-        self._kept.pop(key, None)
