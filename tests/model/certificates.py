@@ -1,5 +1,14 @@
 """Certificates that OpenSSL made, and their subjects as ``openssl x509 -nameopt RFC2253`` writes them."""
 
+from __future__ import annotations
+
+import base64
+
+
+def der(pem: str) -> bytes:
+    return base64.b64decode("".join(pem.splitlines()[1:-1]))
+
+
 MANY_NAMES = """\
 -----BEGIN CERTIFICATE-----
 MIICADCCAaWgAwIBAgIUNLLjbAJUPdZzBr+1Z1QrPFh/TDEwCgYIKoZIzj0EAwIw

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from model import certificates
+from model.certificates import der
 from pulsegate.model.subject import normal_subject, subject_of_certificate
-
-
-def der(pem):
-    return base64.b64decode("".join(pem.splitlines()[1:-1]))
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def certificate(
 ) -> None:
     """Let a client certificate be an account, or take it away; clients need no password with it."""
     if (subject is None) == (file is None):
-        raise UsageError("which certificate?", hint="Name it with --subject or with --file, one of them")
+        raise UsageError("no certificate is named, or two", hint="Name it with --subject or with --file, one of them")
     wanted = _subject_of(file) if file is not None else subject or ""
     change = accounts.remove_certificate if remove else accounts.add_certificate
     where = installation(context)
