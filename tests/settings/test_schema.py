@@ -71,7 +71,7 @@ def test_settings_by_default():
             "proxy": None,
             "ca_file": None,
         },
-        "taxii": {"gzip": False, "max_block": "5MB"},
+        "taxii": {"gzip": False, "max_block": "5MB", "token_life": "1h"},
         "collections": [],
     }
 
