@@ -9,12 +9,19 @@ from flask import g, has_request_context, request
 from opentaxii.common.sqldb import BaseSQLDatabaseAPI
 from opentaxii.persistence.sqldb import SQLDatabaseAPI
 from opentaxii.taxii.converters import content_binding_entities_to_content_bindings
-from opentaxii.taxii.entities import CollectionEntity, ServiceEntity
+from opentaxii.taxii.entities import (
+    CollectionEntity,
+    ContentBindingEntity,
+    PollRequestParametersEntity,
+    ServiceEntity,
+    SubscriptionEntity,
+)
 
 from pulsegate.model.collection import CollectionKind
-from pulsegate.store import collections, ledger, state, versions
+from pulsegate.store import collections, ledger, state, subscriptions, versions
 from pulsegate.store.collections import Polled
 from pulsegate.store.database import Database, now
+from pulsegate.store.subscriptions import Subscription
 from pulsegate.store.versions import Measure, Version, Window
 from pulsegate.taxii.answer import BINDINGS
 from pulsegate.taxii.parts import Signer
@@ -59,6 +66,19 @@ class Feed(CollectionEntity):  # type: ignore[misc]  # OpenTAXII is not typed
     def get_supported_content(self, version: int) -> object:
         """What OpenTAXII's answer to a subscription to other content asks for, and its own entity lacks."""
         return content_binding_entities_to_content_bindings(self.supported_content, version)
+
+
+def _entity(stored: Subscription) -> SubscriptionEntity:
+    bindings = [ContentBindingEntity(binding, subtypes=list(subtypes)) for binding, subtypes in stored.bindings]
+    return SubscriptionEntity(
+        service_id=stored.service_id,
+        collection_id=stored.collection_id,
+        subscription_id=stored.id,
+        status=stored.status,
+        poll_request_params=PollRequestParametersEntity(
+            response_type=stored.response_type or PollRequestParametersEntity.FULL, content_bindings=bindings
+        ),
+    )
 
 
 class PersistenceAPI(SQLDatabaseAPI):  # type: ignore[misc]  # OpenTAXII is not typed
@@ -119,6 +139,33 @@ class PersistenceAPI(SQLDatabaseAPI):  # type: ignore[misc]  # OpenTAXII is not 
                 for one in collections.polled(connection, service_id, spelling):
                     return Feed(one)
         return None
+
+    def get_subscription(self, subscription_id: str) -> SubscriptionEntity | None:
+        with self.database.read() as connection:
+            found = subscriptions.get(connection, subscription_id)
+        return None if found is None else _entity(found)
+
+    def get_subscriptions(self, service_id: str) -> list[SubscriptionEntity]:
+        with self.database.read() as connection:
+            return [_entity(one) for one in subscriptions.of_service(connection, service_id)]
+
+    def update_subscription(self, obj: SubscriptionEntity) -> SubscriptionEntity:
+        params = obj.params
+        bindings = [] if params is None else params.content_bindings or []
+        stored = Subscription(
+            id=obj.subscription_id,
+            collection_id=obj.collection_id,
+            service_id=obj.service_id,
+            status=obj.status,
+            response_type=None if params is None else params.response_type,
+            bindings=[(one.binding, list(one.subtypes)) for one in bindings],
+        )
+        with self.database.write() as connection:
+            subscriptions.put(connection, stored)
+        return obj
+
+    def create_subscription(self, entity: SubscriptionEntity) -> SubscriptionEntity:
+        return self.update_subscription(entity)
 
     def opening(self, feed: Feed) -> timedelta | None:
         """None when the collection may be polled; else the longest time until it may."""
