@@ -21,7 +21,7 @@ from libtaxii.constants import (
     VID_TAXII_XML_11,
 )
 
-from pulsegate.store import migrate
+from pulsegate.store import migrate, state
 from pulsegate.store.database import Database
 from taxii import filled
 from taxii.questions import (
@@ -225,3 +225,20 @@ def test_accept_that_leaves_xml_out_is_a_failure_that_says_so(app: Any) -> None:
     assert (answer.status_type, answer.message) == (
         "FAILURE", "The client accepts only text/html, application/json, and this server sends application/xml",
     )  # fmt: skip
+
+
+def test_subscription_is_made_while_others_write(app: Any) -> None:
+    """SQLite refuses a transaction that has read, and then writes when somebody else has written in between."""
+    api = app.taxii_server.servers.taxii1.persistence.api
+    read = api.get_subscriptions
+
+    def read_and_be_overtaken(service_id: str) -> Any:
+        found = read(service_id=service_id)
+        with api.database.write() as connection:
+            state.put(connection, "test", "overtaken")
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "get_subscriptions", read_and_be_overtaken)
+        message = manage11(ACT_SUBSCRIBE, subscription_parameters=tm11.SubscriptionParameters(content_bindings=[STIX]))
+        assert kind(ask(app, message)) == "Subscription_Management_Response"

@@ -9,12 +9,13 @@ from flask import g, has_request_context, request
 from opentaxii.common.sqldb import BaseSQLDatabaseAPI
 from opentaxii.persistence.sqldb import SQLDatabaseAPI
 from opentaxii.taxii.converters import content_binding_entities_to_content_bindings
-from opentaxii.taxii.entities import CollectionEntity, ServiceEntity
+from opentaxii.taxii.entities import CollectionEntity, ServiceEntity, SubscriptionEntity
 
 from pulsegate.model.collection import CollectionKind
-from pulsegate.store import collections, ledger, state, versions
+from pulsegate.store import collections, ledger, state, subscriptions, versions
 from pulsegate.store.collections import Polled
 from pulsegate.store.database import Database, now
+from pulsegate.store.subscriptions import Subscription
 from pulsegate.store.versions import Measure, Version, Window
 from pulsegate.taxii.answer import BINDINGS
 from pulsegate.taxii.parts import Signer
@@ -119,6 +120,22 @@ class PersistenceAPI(SQLDatabaseAPI):  # type: ignore[misc]  # OpenTAXII is not 
                 for one in collections.polled(connection, service_id, spelling):
                     return Feed(one)
         return None
+
+    def update_subscription(self, obj: SubscriptionEntity) -> SubscriptionEntity:
+        """OpenTAXII's own reads before it writes, which SQLite refuses when somebody else has written in between."""
+        params = obj.params
+        bindings = [] if params is None else params.content_bindings or []
+        given = Subscription(
+            id=obj.subscription_id,
+            collection_id=obj.collection_id,
+            service_id=obj.service_id,
+            status=obj.status,
+            response_type=None if params is None else params.response_type,
+            bindings=tuple((one.binding, tuple(one.subtypes)) for one in bindings),
+        )
+        with self.database.write() as connection:
+            subscriptions.put(connection, given)
+        return obj
 
     def opening(self, feed: Feed) -> timedelta | None:
         """None when the collection may be polled; else the longest time until it may."""
