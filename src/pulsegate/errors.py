@@ -66,6 +66,14 @@ class ConversionError(PulsegateError):
     """A pulse or an indicator can't be written as STIX."""
 
 
+class ContentError(PulsegateError):
+    """A package that somebody sent can't be taken."""
+
+
+class UnsupportedContentError(ContentError):
+    """What somebody sent is of a kind or a version that is not taken."""
+
+
 class StoreError(PulsegateError):
     """The database can't be opened, read or written."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def test_settings_by_default():
             "proxy": None,
             "ca_file": None,
         },
-        "taxii": {"gzip": False},
+        "taxii": {"gzip": False, "max_block": "5MB", "token_life": "1h"},
         "collections": [],
     }
 
@@ -289,3 +290,44 @@ def test_database_of_another_kind(database):
 )
 def test_number_out_of_its_range(key, value):
     assert [key for key, _ in faults(Settings, {key: value})] == [key]
+
+
+def test_inbox_has_no_rules():
+    given = {"name": "partners", "description": "x", "kind": "inbox", "max_age": "90d", "blocks_per_part": 5}
+    assert CollectionSettings.model_validate(given).to_model() == Collection(
+        name="partners",
+        kind=CollectionKind.INBOX,
+        description="x",
+        deduplicate=False,
+        blocks_per_part=5,
+        max_age=timedelta(days=90),
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"include": {"tags": ["a"]}, "ttl": {"IPv4": "1d"}}, "no rule applies; leave out include, ttl$"),
+        ({"profile": "full"}, "leave out profile$"),
+        ({"deduplicate": True}, "leave out deduplicate$"),
+        ({"review": False}, "leave out review$"),
+        ({"exclude": {}}, "leave out exclude$"),
+        ({"protections": True, "warning_lists": "none"}, "leave out protections, warning_lists$"),
+        ({"refresh": "25d"}, "leave out refresh$"),
+        ({"max_age": "0d"}, "max_age must be longer than nothing"),
+    ],
+)
+def test_rules_of_an_inbox_are_refused(given, message):
+    with pytest.raises(ValidationError) as error:
+        CollectionSettings.model_validate({"name": "partners", "kind": "inbox"} | given)
+    assert re.search(message, error.value.errors()[0]["msg"])
+
+
+def test_empty_rules_of_an_inbox_are_none():
+    given = {"name": "partners", "kind": "inbox", "include": None, "ttl": None}
+    assert CollectionSettings.model_validate(given).to_model().kind is CollectionKind.INBOX
+
+
+def test_age_of_a_collection_by_rule_is_refused_where_it_would_do_nothing():
+    with pytest.raises(ValidationError, match="max_age of a collection by rule stands below include"):
+        CollectionSettings.model_validate({"name": "feed", "max_age": "90d"})

@@ -70,6 +70,7 @@ def connection(database, at):
         Collection("subscribed", kind=CollectionKind.SUBSCRIBED),
         Collection("user_a", kind=CollectionKind.AUTHOR, author="a"),
         Collection("x" * 300),
+        Collection("inbox", kind=CollectionKind.INBOX, max_age=timedelta(days=90)),
     ],
     ids=lambda one: one.name[:20],
 )
@@ -129,9 +130,39 @@ def test_services_are_made_once(connection):
     assert [(row.id, row.type, json.loads(row._properties)["address"]) for row in rows] == [
         ("collections", "collection_management", "/taxii/collections"),
         ("discovery", "discovery", "/taxii/discovery"),
+        ("inbox", "inbox", "/taxii/inbox"),
         ("poll", "poll", "/taxii/poll"),
     ]
-    assert json.loads(rows[1]._properties)["advertised_services"] == ["discovery", "collections", "poll"]
+    assert json.loads(rows[1]._properties)["advertised_services"] == ["discovery", "collections", "poll", "inbox"]
+
+
+def test_services_of_an_earlier_version_get_the_inbox(connection):
+    connection.execute(sa.delete(services).where(services.c.id == "inbox"))
+    discovery = services.c.id == "discovery"
+    old = {"address": "/mine", "advertised_services": ["poll", "theirs", "collections", "discovery"], "other": 1}
+    connection.execute(sa.update(services).where(discovery).values(_properties=json.dumps(old)))
+    for _ in range(2):
+        collections.ensure_services(connection)
+        found = json.loads(connection.scalar(sa.select(services.c._properties).where(discovery)))
+        assert found == old | {"advertised_services": ["poll", "theirs", "collections", "discovery", "inbox"]}
+    inbox = json.loads(connection.scalar(sa.select(services.c._properties).where(services.c.id == "inbox")))
+    assert (inbox["available"], inbox["authentication_required"]) == (False, True)
+
+
+def test_inbox_in_opentaxiis_tables(connection):
+    stored = collections.put(connection, Collection("partners", kind=CollectionKind.INBOX))
+    collections.put(connection, Collection("feed"))
+    (row,) = connection.execute(sa.select(data_collections).where(data_collections.c.id == stored.id)).all()
+    bindings = [["urn:stix.mitre.org:xml:1.1.1", []], ["urn:stix.mitre.org:xml:1.2", []]]
+    assert (json.loads(row.bindings), row.accept_all_content) == (bindings, False)
+    links = connection.scalars(
+        sa.select(service_to_collection.c.service_id).where(service_to_collection.c.collection_id == stored.id)
+    )
+    assert sorted(links) == ["collections", "inbox", "poll"]
+    assert collections.inboxes(connection) == [stored]
+    known = ledger.get(connection, "partners")
+    assert known is not None
+    assert known.opened == NOW
 
 
 def count(connection, table):

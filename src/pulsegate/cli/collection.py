@@ -65,7 +65,7 @@ def remove(
         raise UsageError("stands in the settings file", resource=name, hint="Take it out there, then remove it")
     with where.database.write() as connection:
         stored = named_collection(connection, name)
-        if stored.collection.kind is not CollectionKind.OWN:
+        if stored.collection.kind not in (CollectionKind.OWN, CollectionKind.INBOX):
             raise UsageError("is kept by Pulsegate itself", resource=name, hint="Only your own can be removed")
         collections.remove(connection, stored.id)
     people.print(f"{name} is removed.", markup=False)
@@ -73,6 +73,13 @@ def remove(
 
 def as_settings(collection: Collection) -> dict[str, Any]:
     """The collection as opentaxii.yml writes it."""
+    if collection.kind is CollectionKind.INBOX:
+        return {
+            "name": collection.name,
+            "description": collection.description,
+            "kind": "inbox",
+            "max_age": None if collection.max_age is None else format_duration(collection.max_age),
+        }
     protections = collection.protections
     return {
         "name": collection.name,

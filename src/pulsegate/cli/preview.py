@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from pulsegate.cli.options import installation, named_collection
-from pulsegate.cli.output import AsJSON, instant, print_json_line, print_table, when
+from pulsegate.cli.output import AsJSON, errors, instant, print_json_line, print_table, when
+from pulsegate.model.collection import CollectionKind
 from pulsegate.store import blocks
 
 
@@ -19,7 +20,11 @@ def preview(
     """List what a collection gives when it is polled whole; with --json one object a line."""
     where = installation(context)
     with where.database.read() as connection:
-        held = blocks.listed(connection, named_collection(connection, name).id)
+        stored = named_collection(connection, name)
+        if stored.collection.kind is CollectionKind.INBOX:
+            errors.print(f"{name} is an inbox: it holds what was pushed, as it was. Poll it to see that.", markup=False)
+            return
+        held = blocks.listed(connection, stored.id)
         if as_json:
             for one in held:
                 line = {"type": one.type, "value": one.value, "pulse": one.pulse_id, "since": instant(one.since)}

@@ -116,9 +116,8 @@ def prepare(installation: Installation) -> None:
         named = [one.to_model() for one in installation.settings.collections]
         for collection in named:
             collections.put(connection, collection)
-        own = {
-            one.collection.name for one in collections.every(connection) if one.collection.kind is CollectionKind.OWN
-        }
+        kept = [one.collection for one in collections.every(connection)]
+    own = {one.name for one in kept if one.kind in (CollectionKind.OWN, CollectionKind.INBOX)}
     for name in sorted(own - {one.name for one in named}):
         log.warning("collection.not_in_settings", collection=name, hint=f"pulsegate collection remove {name}")
 

@@ -61,3 +61,4 @@ class Collection:
     ttl: Mapping[IndicatorType, timedelta] = field(default_factory=dict)
     blocks_per_part: int = 0  # of a poll's answer; 0: all in one part
     refresh: timedelta | None = None  # republish what is still live so often, for consumers that age it out
+    max_age: timedelta | None = None  # of kind INBOX: a package that was pushed longer ago is withdrawn

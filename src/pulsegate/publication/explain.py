@@ -8,12 +8,13 @@ from datetime import datetime
 
 from pulsegate.curation.decide import Decision, out
 from pulsegate.curation.policy import Policy
+from pulsegate.model.collection import CollectionKind
 from pulsegate.model.pulse import Pulse
 from pulsegate.publication.plan import pulse_identity
 from pulsegate.publication.verdicts import Verdicts, as_candidate
 from pulsegate.store import blocks, collections, pulses, quarantine
 from pulsegate.store.collections import StoredCollection
-from pulsegate.store.database import Database, now
+from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.pulses import StoredIndicator, StoredPulse
 from pulsegate.store.quarantine import Quarantined
 from pulsegate.values.normalise import readings
@@ -55,7 +56,10 @@ class Explanation:
 
 
 def explain(database: Database, policy: Policy, text: str) -> Explanation | None:
-    """What is known of the value that ``text`` writes, defanged or not; None when nothing is."""
+    """What is known of the value that ``text`` writes, defanged or not; None when nothing is.
+
+    Nothing is told of inboxes: what is in a package that was pushed is its sender's business.
+    """
     known = readings(text)
     with database.read() as connection:
         found: list[StoredIndicator] = []
@@ -64,11 +68,15 @@ def explain(database: Database, policy: Policy, text: str) -> Explanation | None
         if not found:
             return _explain_rejected(database, quarantine.of_value(connection, text))
         carriers = {one.pulse_pk: pulses.by_pk(connection, one.pulse_pk) for one in found}
-        every = collections.every(connection)
+        every = _by_rule(connection)
     there = {pk: pulse for pk, pulse in carriers.items() if pulse is not None}
     first = found[0].indicator
     standings = [_standing(database, policy, stored, found, list(there.values())) for stored in every]
     return Explanation(first.value, first.type.value, [pulse.pulse for pulse in there.values()], standings)
+
+
+def _by_rule(connection: Connection) -> list[StoredCollection]:
+    return [one for one in collections.every(connection) if one.collection.kind is not CollectionKind.INBOX]
 
 
 def _explain_rejected(database: Database, entries: Sequence[Quarantined]) -> Explanation | None:
@@ -78,7 +86,7 @@ def _explain_rejected(database: Database, entries: Sequence[Quarantined]) -> Exp
     with database.read() as connection:
         ids = dict.fromkeys(one.pulse_id for one in entries if one.pulse_id is not None)
         carriers = [pulses.get(connection, pulse_id) for pulse_id in ids]
-        every = collections.every(connection)
+        every = _by_rule(connection)
     reason = entries[0].reason
     standings = [Standing(stored.collection.name, False, None, "rejected", reason) for stored in every]
     return Explanation(entries[0].value, entries[0].type, [one.pulse for one in carriers if one], standings)

@@ -15,7 +15,8 @@ import structlog
 
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import PublicationConflictError
-from pulsegate.publication import refresh
+from pulsegate.model.collection import CollectionKind
+from pulsegate.publication import inbox, refresh
 from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.labels import EARLIEST, Labels
 from pulsegate.publication.plan import Plan, deduplicated, each, pulse_identity
@@ -52,7 +53,7 @@ class Publication:
 
     @property
     def changed(self) -> bool:
-        return bool(self.added or self.removed or self.refreshed_blocks)
+        return bool(self.added or self.removed or self.refreshed_blocks or self.deleted_blocks)
 
 
 @dataclass(slots=True)
@@ -110,7 +111,10 @@ def publish(database: Database, stored: StoredCollection, policy: Policy) -> Pub
     done = Publication(stored.collection.name)
     for attempt in range(1, TRIES + 1):
         try:
-            _Publisher(database, stored, policy, done).run()
+            if stored.collection.kind is CollectionKind.INBOX:
+                _expire(database, stored, policy, done)
+            else:
+                _Publisher(database, stored, policy, done).run()
             break
         except PublicationConflictError:
             if attempt == TRIES:
@@ -119,6 +123,15 @@ def publish(database: Database, stored: StoredCollection, policy: Policy) -> Pub
     if done.changed:
         log.info("collection.published", collection=done.collection, **_counts(done))
     return done
+
+
+def _expire(database: Database, stored: StoredCollection, policy: Policy, done: Publication) -> None:
+    """What is pushed is published when it comes; here it only grows old."""
+    expired = inbox.expire(database, stored)
+    done.deleted_blocks += expired.blocks
+    done.removed += expired.indicators
+    with database.write() as connection:
+        versions.purge(connection, stored.collection.name, stored.id, now(connection) - policy.results_kept)
 
 
 class _Publisher:

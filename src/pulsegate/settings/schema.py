@@ -19,14 +19,16 @@ from pydantic import (
     model_validator,
 )
 
-from pulsegate.model.collection import PROTECTIONS, Collection, Profile, Rule
+from pulsegate.model.collection import PROTECTIONS, Collection, CollectionKind, Profile, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
 from pulsegate.settings.duration import Duration, format_duration
+from pulsegate.settings.size import Size
 
 RESERVED_NAMES = ("subscribed", "user_")
 MIN_REFRESH = timedelta(days=3)
 MAX_NAME = 300  # OpenTAXII's data_collections.name
+_OF_AN_INBOX = frozenset({"name", "description", "kind", "max_age", "blocks_per_part"})
 
 
 class Section(BaseModel):
@@ -76,6 +78,9 @@ class CollectionSettings(Section):
 
     name: str
     description: str = ""
+    kind: Literal["rules", "inbox"] = Field(
+        "rules", description="`rules`: filled from pulses; `inbox`: it holds what clients push"
+    )
     profile: Profile = Profile.FULL
     deduplicate: bool = True
     review: bool = False
@@ -86,6 +91,7 @@ class CollectionSettings(Section):
     ttl: dict[IndicatorType, Duration] = {}
     refresh: Duration | None = None
     blocks_per_part: Annotated[int, Field(ge=0)] = 0
+    max_age: Duration | None = Field(None, description="of an inbox: what was pushed longer ago is withdrawn")
 
     @field_validator("name")
     @classmethod
@@ -107,7 +113,29 @@ class CollectionSettings(Section):
             raise ValueError("warning lists are not available in this version; write none or leave it out")
         return self
 
+    @model_validator(mode="after")
+    def _keys_fit_the_kind(self) -> Self:
+        if self.kind == "rules" and self.max_age is not None:
+            raise ValueError("max_age of a collection by rule stands below include; here it is for kind: inbox only")
+        if self.kind == "inbox" and self.max_age == timedelta():
+            raise ValueError("max_age must be longer than nothing; leave it out to keep what is pushed for ever")
+        rules = [key for key in type(self).model_fields if key in self.model_fields_set - _OF_AN_INBOX]
+        if self.kind == "inbox" and rules:
+            raise ValueError(
+                f"kind: inbox keeps packages as they are pushed, no rule applies; leave out {', '.join(rules)}"
+            )
+        return self
+
     def to_model(self) -> Collection:
+        if self.kind == "inbox":
+            return Collection(
+                name=self.name,
+                kind=CollectionKind.INBOX,
+                description=self.description,
+                deduplicate=False,
+                blocks_per_part=self.blocks_per_part,
+                max_age=self.max_age,
+            )
         return Collection(
             name=self.name,
             description=self.description,
@@ -164,17 +192,27 @@ class OTXSettings(Section):
         return self
 
 
-class TAXIISettings(Section):
-    """How the service answers."""
-
-    gzip: bool = Field(False, description="compress answers to polls for clients that ask for it; slower on a LAN")
-
-
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value < timedelta(seconds=1):
+        raise ValueError("write at least 1s")
+    return value
+
+
+class TAXIISettings(Section):
+    """How the service answers, and what clients may send."""
+
+    gzip: bool = Field(False, description="compress answers to polls for clients that ask for it; slower on a LAN")
+    max_block: Size = Field(5_000_000, description="the largest package that an inbox takes, such as `500kB`")
+    token_life: Annotated[Duration, AfterValidator(_positive)] = Field(
+        timedelta(hours=1), description="how long a token from `/management/auth` lets its holder in"
+    )
 
 
 def _split(value: object) -> object:

@@ -3,6 +3,19 @@
 from pulsegate.stix.blocks import Block, Failure, blocks
 from pulsegate.stix.mapping import MAPPING, Form, expressible
 from pulsegate.stix.package import render
+from pulsegate.stix.received import VERSIONS, Package, receive
 from pulsegate.stix.schema import check
 
-__all__ = ["MAPPING", "Block", "Failure", "Form", "blocks", "check", "expressible", "render"]
+__all__ = [
+    "MAPPING",
+    "VERSIONS",
+    "Block",
+    "Failure",
+    "Form",
+    "Package",
+    "blocks",
+    "check",
+    "expressible",
+    "receive",
+    "render",
+]

@@ -16,7 +16,7 @@ Version = Literal["1.2", "1.1.1"]
 MAX_BYTES = 16_000_000
 
 _XS = "{http://www.w3.org/2001/XMLSchema}"
-_ROOT = "{http://stix.mitre.org/stix-1}STIX_Package"
+ROOT = "{http://stix.mitre.org/stix-1}STIX_Package"
 _compiling = Lock()
 # An XMLSchema has one error log, which two threads must not share.
 _validating = Lock()
@@ -28,11 +28,16 @@ def check(xml: bytes, version: Version = "1.2") -> None:
     The message is the first thing that is wrong. Entities are not resolved, nothing is fetched, and a document
     of more than ``MAX_BYTES`` is refused unread.
     """
-    root = _parse(xml)
-    if root.tag != _ROOT:
+    root = parse(xml)
+    if root.tag != ROOT:
         raise ConversionError(f"the root is {root.tag}, not a STIX_Package")
     if root.get("version") != version:
         raise ConversionError(f"the package says version {root.get('version')}, not {version}")
+    validate(root, version)
+
+
+def validate(root: etree._Element, version: Version) -> None:
+    """Raise ConversionError unless the document of ``root`` is valid against the schemas of ``version``."""
     schema = _schema(version)
     with _validating:
         if schema.validate(root):
@@ -41,7 +46,8 @@ def check(xml: bytes, version: Version = "1.2") -> None:
         raise ConversionError(f"not valid STIX {version}, line {first.line}: {first.message}")
 
 
-def _parse(xml: bytes) -> etree._Element:
+def parse(xml: bytes) -> etree._Element:
+    """The root of a well-formed document within bounds; ConversionError otherwise. Nothing is resolved or fetched."""
     if len(xml) > MAX_BYTES:
         raise ConversionError(f"the package has {len(xml)} bytes, more than {MAX_BYTES}")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)

@@ -9,7 +9,7 @@ ledger although publications go on meanwhile.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ from pulsegate.store.tables import (
     superseded,
 )
 
+NO_INDICATOR = 0  # in place of an indicator's key, for a package that was pushed: keys begin at 1
 _CHUNK = 500  # bound variables in one statement
 
 
@@ -52,11 +53,20 @@ class StoredBlock:
     pulse_pk: int | None
     label: datetime
     revision: int
+    indicators: int = field(default=0, compare=False)
 
 
-def stage(connection: sa.Connection, collection_id: int, pulse_pk: int, content: bytes) -> int:
-    """Store a block that nobody is served yet; gives its key."""
-    row = {"date_created": now(connection), "content": content, "binding_id": STIX_BINDING}
+def stage(
+    connection: sa.Connection,
+    collection_id: int,
+    pulse_pk: int | None,
+    content: bytes,
+    *,
+    binding: str = STIX_BINDING,
+    message: str | None = None,
+) -> int:
+    """Store a block that nobody is served yet; gives its key. ``message``: what its sender says of it."""
+    row = {"date_created": now(connection), "content": content, "binding_id": binding, "message": message}
     key = inserted_key(connection.execute(sa.insert(content_blocks).values(row)))
     mine = {"content_block_id": key, "collection_id": collection_id, "pulse_pk": pulse_pk, "size": len(content)}
     connection.execute(sa.insert(blocks).values(mine))
@@ -70,13 +80,17 @@ def publish(
     label: datetime,
     revision: int,
     placed: Sequence[tuple[bytes, int]],
+    indicators: int | None = None,
 ) -> None:
     """Link a staged block under ``label`` and place its indicators: pairs of identity and indicator key.
 
+    A package that was pushed is placed as a whole, by the identity of its text with ``NO_INDICATOR``, and has its own
+    number of ``indicators``.
     PublicationConflictError when another publisher has cleared the staged block or placed one of them meanwhile.
     """
     staged = sa.and_(blocks.c.content_block_id == block_id, blocks.c.revision.is_(None))
-    row = {"label": label, "revision": revision, "indicators": len(placed)}
+    number = len(placed) if indicators is None else indicators
+    row = {"label": label, "revision": revision, "indicators": number}
     _expect(connection.execute(sa.update(blocks).where(staged).values(row)), 1)
     connection.execute(sa.update(content_blocks).where(content_blocks.c.id == block_id).values(timestamp_label=label))
     link = {"collection_id": collection_id, "content_block_id": block_id}
@@ -85,7 +99,7 @@ def publish(
     try:
         connection.execute(sa.insert(placements), rows)
     except sa.exc.IntegrityError as error:
-        raise PublicationConflictError("an indicator was placed by another publisher") from error
+        raise PublicationConflictError("it was placed by another publisher") from error
     _change_volume(connection, collection_id, 1)
 
 
@@ -202,11 +216,23 @@ def key_anew(connection: sa.Connection, collection_id: int, keys: Sequence[tuple
         raise PublicationConflictError("an indicator was placed by another publisher") from error
 
 
-def clear_staged(connection: sa.Connection, collection_id: int) -> int:
-    """Drop the blocks that a publisher staged and, having died, never published; gives their number."""
+def clear_staged(connection: sa.Connection, collection_id: int, before: datetime | None = None) -> int:
+    """Drop the blocks that a publisher staged and, having died, never published; gives their number.
+
+    ``before``: only those that were staged before it.
+    """
     mine = sa.and_(blocks.c.collection_id == collection_id, blocks.c.revision.is_(None))
-    staged = sa.select(blocks.c.content_block_id).where(mine)
-    return connection.execute(sa.delete(content_blocks).where(content_blocks.c.id.in_(staged))).rowcount
+    staged = content_blocks.c.id.in_(sa.select(blocks.c.content_block_id).where(mine))
+    old = sa.true() if before is None else content_blocks.c.date_created < before
+    return connection.execute(sa.delete(content_blocks).where(staged, old)).rowcount
+
+
+def drop_staged(connection: sa.Connection, block_ids: Sequence[int]) -> None:
+    """Drop those of the blocks that are still staged."""
+    for start in range(0, len(block_ids), _CHUNK):
+        mine = sa.and_(blocks.c.content_block_id.in_(block_ids[start : start + _CHUNK]), blocks.c.revision.is_(None))
+        staged = sa.select(blocks.c.content_block_id).where(mine)
+        connection.execute(sa.delete(content_blocks).where(content_blocks.c.id.in_(staged)))
 
 
 def has_lost_blocks(connection: sa.Connection) -> bool:
@@ -238,7 +264,7 @@ def older_than(connection: sa.Connection, collection_id: int, label: datetime) -
 
 
 def _published() -> sa.Select[Any]:
-    columns = (blocks.c.content_block_id, blocks.c.pulse_pk, blocks.c.label, blocks.c.revision)
+    columns = (blocks.c.content_block_id, blocks.c.pulse_pk, blocks.c.label, blocks.c.revision, blocks.c.indicators)
     return sa.select(*columns).where(blocks.c.revision.is_not(None))
 
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pulsegate.errors import StoreError
 from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
+from pulsegate.store import ledger
 from pulsegate.store.database import inserted_key, now
 from pulsegate.store.digests import storable
 from pulsegate.store.tables import (
@@ -21,17 +23,20 @@ from pulsegate.store.tables import (
     content_blocks,
     data_collections,
     ledgers,
-    placements,
     service_to_collection,
     services,
 )
 
 STIX_BINDING = "urn:stix.mitre.org:xml:1.2"
+STIX_BINDINGS = {"1.1.1": "urn:stix.mitre.org:xml:1.1.1", "1.2": STIX_BINDING}
+"""The content bindings by the version of STIX."""
+
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _SERVICES = {
     "discovery": ("discovery", "/taxii/discovery", "What this server offers"),
     "collections": ("collection_management", "/taxii/collections", "The collections that can be polled"),
     "poll": ("poll", "/taxii/poll", "Poll a collection"),
+    "inbox": ("inbox", "/taxii/inbox", "Push STIX packages into a collection"),
 }
 _PROTOCOLS = ["urn:taxii.mitre.org:protocol:http:1.0"]
 
@@ -80,27 +85,48 @@ class Size:
 
 
 def ensure_services(connection: sa.Connection) -> None:
-    """Make OpenTAXII's rows for the discovery, collection and poll services, once."""
-    there = set(connection.scalars(sa.select(services.c.id)))
+    """Make OpenTAXII's rows for the services that are not there yet, and let discovery name them all."""
+    there = {row.id: row._properties for row in connection.execute(sa.select(services))}  # noqa: SLF001
     moment = now(connection)
     for identifier, (kind, path, description) in _SERVICES.items():
-        properties: dict[str, Any] = {
-            "address": path,
-            "description": description,
-            "authentication_required": True,
-            "protocol_bindings": _PROTOCOLS,
-        }
-        if kind == "discovery":
-            properties["advertised_services"] = list(_SERVICES)
         if identifier not in there:
+            properties = _properties(kind, path, description)
             row = {"id": identifier, "type": kind, "_properties": json.dumps(properties)}
             connection.execute(sa.insert(services).values(row | {"date_created": moment, "date_updated": moment}))
+        elif kind == "discovery":
+            _advertise(connection, identifier, json.loads(there[identifier]))
+
+
+def _properties(kind: str, path: str, description: str) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        "address": path,
+        "description": description,
+        "authentication_required": True,
+        "protocol_bindings": _PROTOCOLS,
+    }
+    if kind == "discovery":
+        properties["advertised_services"] = list(_SERVICES)
+    if kind == "inbox":
+        # A stock OpenTAXII on this database would take what it is sent past our checks and the ledger: there it is off.
+        properties |= {"available": False, "supported_content": list(STIX_BINDINGS.values())}
+    return properties
+
+
+def _advertise(connection: sa.Connection, identifier: str, properties: dict[str, Any]) -> None:
+    """Add the services that an earlier version did not have."""
+    advertised = properties.get("advertised_services", [])
+    missing = [service for service in _SERVICES if service not in advertised]
+    if missing:
+        changed = json.dumps(properties | {"advertised_services": [*advertised, *missing]})
+        values = {"_properties": changed, "date_updated": now(connection)}
+        connection.execute(sa.update(services).where(services.c.id == identifier).values(values))
 
 
 def put(connection: sa.Connection, collection: Collection) -> StoredCollection:
     """Add the collection, or give the one of its name new rules.
 
-    A ledger of the same name that an earlier collection left is taken up again: its frontier must never fall.
+    A ledger of the same name that an earlier collection left is taken up again: its frontier must never fall. An inbox
+    can be polled at once. StoreError when the one of its name is of another kind.
     """
     known = get(connection, collection.name)
     if known is None:
@@ -109,6 +135,7 @@ def put(connection: sa.Connection, collection: Collection) -> StoredCollection:
         identifier = known.id
         if known.collection == collection:
             return known
+        _refuse_another_kind(known.collection, collection)
         there = data_collections.c.id == identifier
         connection.execute(sa.update(data_collections).where(there).values(description=collection.description))
         rules = {"kind": collection.kind.value, "author": collection.author, "rules": _dump(collection)}
@@ -117,26 +144,43 @@ def put(connection: sa.Connection, collection: Collection) -> StoredCollection:
     return StoredCollection(identifier, collection, now(connection))
 
 
+def _refuse_another_kind(known: Collection, wanted: Collection) -> None:
+    """What is in an inbox can't be made from pulses, nor be kept where rules decide."""
+    was, becomes = ("inbox" if one.kind is CollectionKind.INBOX else "rules" for one in (known, wanted))
+    if was != becomes:
+        raise StoreError(
+            f"the collection is there already, of kind {was}, and can't become one of kind {becomes}",
+            resource=wanted.name,
+            hint="Choose another name; or take it out of the settings, remove it ('pulsegate collection remove'), "
+            "and add it again",
+        )
+
+
 def _insert(connection: sa.Connection, collection: Collection) -> int:
     moment = now(connection)
+    is_inbox = collection.kind is CollectionKind.INBOX
+    bindings = STIX_BINDINGS.values() if is_inbox else [STIX_BINDING]
     row = {
         "date_created": moment,
         "name": collection.name,
         "type": "DATA_FEED",
         "description": collection.description,
         "accept_all_content": False,
-        "bindings": json.dumps([[STIX_BINDING, []]]),
+        "bindings": json.dumps([[binding, []] for binding in bindings]),
         "available": True,
         "volume": 0,
     }
     identifier = inserted_key(connection.execute(sa.insert(data_collections).values(row)))
     rules = {"collection_id": identifier, "kind": collection.kind.value, "author": collection.author}
     connection.execute(sa.insert(collection_rules).values(rules | {"rules": _dump(collection), "changed": moment}))
-    links = [{"service_id": service, "collection_id": identifier} for service in ("collections", "poll")]
+    offering = ["collections", "poll", *(["inbox"] if is_inbox else [])]
+    links = [{"service_id": service, "collection_id": identifier} for service in offering]
     connection.execute(sa.insert(service_to_collection), links)
     if connection.scalar(sa.select(ledgers.c.name).where(ledgers.c.name == collection.name)) is None:
-        ledger = {"name": collection.name, "since": moment, "frontier": _BEGINNING, "revision": 0, "purged": 0}
-        connection.execute(sa.insert(ledgers).values(ledger))
+        row = {"name": collection.name, "since": moment, "frontier": _BEGINNING, "revision": 0, "purged": 0}
+        connection.execute(sa.insert(ledgers).values(row))
+    if is_inbox:
+        ledger.open_(connection, collection.name)
     return identifier
 
 
@@ -158,17 +202,20 @@ def every(connection: sa.Connection) -> list[StoredCollection]:
     return [StoredCollection(row.id, _load(row), row.changed) for row in rows]
 
 
+def inboxes(connection: sa.Connection) -> list[StoredCollection]:
+    """The collections that packages can be pushed to, by name."""
+    mine = collection_rules.c.kind == CollectionKind.INBOX.value
+    rows = connection.execute(_query().where(mine).order_by(data_collections.c.name))
+    return [StoredCollection(row.id, _load(row), row.changed) for row in rows]
+
+
 def sizes(connection: sa.Connection) -> Mapping[str, Size]:
     """What each collection holds, by its name."""
-    placed = (
-        sa.select(placements.c.collection_id, sa.func.count().label("n"))
-        .group_by(placements.c.collection_id)
-        .subquery()
-    )
     held = (
         sa.select(
             blocks.c.collection_id,
             sa.func.count().label("n"),
+            sa.func.sum(blocks.c.indicators).label("indicators"),
             sa.func.max(content_blocks.c.timestamp_label).label("last"),
         )
         .join(content_blocks, content_blocks.c.id == blocks.c.content_block_id)
@@ -179,13 +226,12 @@ def sizes(connection: sa.Connection) -> Mapping[str, Size]:
     query = (
         sa.select(
             data_collections.c.name,
-            placed.c.n.label("indicators"),
+            held.c.indicators,
             held.c.n.label("blocks"),
             held.c.last,
             ledgers.c.opened,
         )
         .join(ledgers, ledgers.c.name == data_collections.c.name)
-        .outerjoin(placed, placed.c.collection_id == data_collections.c.id)
         .outerjoin(held, held.c.collection_id == data_collections.c.id)
         .order_by(data_collections.c.name)
     )
@@ -261,7 +307,8 @@ def _dump(collection: Collection) -> str:
             "exclude": _dump_rule(collection.exclude),
             "protections": None if collection.protections is None else sorted(collection.protections),
             "ttl": {kind.value: age.total_seconds() for kind, age in collection.ttl.items()},
-            "refresh": None if collection.refresh is None else collection.refresh.total_seconds(),
+            "refresh": _seconds(collection.refresh),
+            "max_age": _seconds(collection.max_age),
         },
         sort_keys=True,
     )
@@ -269,7 +316,7 @@ def _dump(collection: Collection) -> str:
 
 def _dump_rule(rule: Rule) -> dict[str, Any]:
     words = {field.name: sorted(getattr(rule, field.name)) for field in fields(Rule) if field.name != "max_age"}
-    return words | {"max_age": None if rule.max_age is None else rule.max_age.total_seconds()}
+    return words | {"max_age": _seconds(rule.max_age)}
 
 
 def _load(row: Any) -> Collection:
@@ -286,7 +333,8 @@ def _load(row: Any) -> Collection:
         exclude=_load_rule(rules["exclude"]),
         protections=None if rules["protections"] is None else frozenset(rules["protections"]),
         ttl={IndicatorType(kind): timedelta(seconds=age) for kind, age in rules["ttl"].items()},
-        refresh=None if rules["refresh"] is None else timedelta(seconds=rules["refresh"]),
+        refresh=_duration(rules["refresh"]),
+        max_age=_duration(rules.get("max_age")),
     )
 
 
@@ -295,4 +343,12 @@ def _load_rule(rule: dict[str, Any]) -> Rule:
     words = {key: frozenset(value) for key, value in rule.items()}
     words["types"] = frozenset(IndicatorType(word) for word in words["types"])
     words["tlp"] = frozenset(TLP(word) for word in words["tlp"])
-    return Rule(**words, max_age=None if age is None else timedelta(seconds=age))
+    return Rule(**words, max_age=_duration(age))
+
+
+def _seconds(duration: timedelta | None) -> float | None:
+    return None if duration is None else duration.total_seconds()
+
+
+def _duration(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)

@@ -11,7 +11,8 @@ from flask import Flask, Response
 from opentaxii.middleware import create_app
 
 from pulsegate import __version__
-from pulsegate.taxii.auth import AuthAPI
+from pulsegate.taxii import access
+from pulsegate.taxii.auth import TOKEN_LIFE, AuthAPI
 from pulsegate.taxii.server import PulsegateServer, PulsegateTAXII1Server
 
 _Environment = dict[str, Any]
@@ -26,6 +27,8 @@ class Service:
     client's clock may run. ``open_after``: a collection is served after so long even if its first backfill goes on.
     ``results_kept``: a result in parts can be fetched for so long. ``gzip``: answers to polls are compressed where the
     client asks for it.
+    ``max_block``: the largest package that an inbox takes, in bytes.
+    ``token_life``: how long a token lets its holder in.
     """
 
     database_url: str
@@ -34,6 +37,8 @@ class Service:
     open_after: timedelta = timedelta(minutes=10)
     results_kept: timedelta = timedelta(hours=1)
     gzip: bool = False
+    max_block: int = 5_000_000
+    token_life: timedelta = TOKEN_LIFE
 
 
 def create(service: Service) -> Flask:
@@ -55,9 +60,12 @@ def create(service: Service) -> Flask:
         "return_server_error_details": False,
         "hooks": None,
         "gzip": service.gzip,
+        "max_block": service.max_block,
     }
-    server = PulsegateServer(PulsegateTAXII1Server(configuration), AuthAPI(service.database_url))
+    auth = AuthAPI(service.database_url, service.token_life)
+    server = PulsegateServer(PulsegateTAXII1Server(configuration), auth)
     app: Flask = create_app(server)
+    access.install(app, server, auth)
     app.debug = False
     app.wsgi_app = _accepting(app.wsgi_app)  # type: ignore[assignment, method-assign]
     app.add_url_rule("/", "front", _front)
@@ -79,7 +87,7 @@ def _front() -> Response:
     """For the person who opens the address in a browser."""
     text = (
         f"Pulsegate {__version__}: a TAXII 1.1 server.\n\n"
-        "Discovery: /taxii/discovery   Collections: /taxii/collections   Poll: /taxii/poll\n"
+        "Discovery: /taxii/discovery   Collections: /taxii/collections   Poll: /taxii/poll   Inbox: /taxii/inbox\n"
         "'pulsegate esa' prints what to type into a Cisco Secure Email Gateway.\n"
     )
     return Response(text, mimetype="text/plain")

@@ -21,23 +21,33 @@ from opentaxii.taxii.http import (
     validate_request_headers,
     validate_request_headers_post_parse,
 )
-from opentaxii.taxii.services import DiscoveryService, InboxService
+from opentaxii.taxii.services import DiscoveryService
 from opentaxii.taxii.utils import parse_message
 
 from pulsegate.taxii.answer import PollAnswer
 from pulsegate.taxii.auth import AuthAPI
+from pulsegate.taxii.inbox import PushService
 from pulsegate.taxii.messages import BINDINGS, AnyMessage
 from pulsegate.taxii.poll import StreamedPollService
+from pulsegate.taxii.refusals import Refusal, UnauthorizedError, dress
 from pulsegate.taxii.status import write_status
 from pulsegate.taxii.subscriptions import SubscribingService
 
 log = structlog.get_logger(__name__)
 
-REALM = 'Basic realm="Pulsegate", charset="UTF-8"'  # RFC 7617
-
 
 class _Discovery(AnyMessage, DiscoveryService):  # type: ignore[misc]  # OpenTAXII is not typed
-    pass
+    """Names the inbox only to those who may push."""
+
+    _advertised: tuple[Any, ...] = ()
+
+    @property
+    def advertised_services(self) -> list[Any]:
+        return [one for one in self._advertised if not isinstance(one, PushService) or one.is_offered()]
+
+    @advertised_services.setter
+    def advertised_services(self, services: list[Any]) -> None:
+        self._advertised = tuple(services)
 
 
 class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is not typed
@@ -47,7 +57,7 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
         "discovery": _Discovery,
         "collection_management": SubscribingService,
         "poll": StreamedPollService,
-        "inbox": InboxService,  # asked for by name when collections are listed; no such service is offered
+        "inbox": PushService,
     }
 
     def get_endpoint(self, relative_path: str) -> Callable[[], Response] | None:
@@ -89,12 +99,14 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
 
     def handle_status_exception(self, error: StatusMessageException) -> Response | tuple[str, int]:
         """A Status_Message; a refused account gets HTTP 401 with it, so that clients and proxies see the refusal."""
-        log.info("taxii.status", status=error.status_type, path=request.path, message=error.message)
+        if error.status_type == ST_UNAUTHORIZED and not isinstance(error, Refusal):
+            error = UnauthorizedError("Say who asks: send HTTP Basic with user name and password")
+        if not isinstance(error, Refusal):  # a refusal is in the log already
+            log.info("taxii.status", status=error.status_type, path=request.path, message=error.message)
         xml, headers = write_status(error, request.headers, request.is_secure)
         response: Response = make_taxii_response(xml, headers)
-        if error.status_type == ST_UNAUTHORIZED:
-            response.status_code = 401
-            response.headers["WWW-Authenticate"] = REALM
+        if isinstance(error, Refusal):
+            dress(response, error)
         return response
 
     def handle_internal_error(self, error: Exception) -> Response:
