@@ -27,7 +27,6 @@ from taxii import filled
 from taxii.questions import (
     BEGIN,
     END,
-    INBOX_PATHS,
     NAME,
     PATHS,
     PUSHES,
@@ -86,14 +85,6 @@ def test_question_is_answered_in_its_kind_on_every_path(app: Any, name: str) -> 
 @pytest.mark.parametrize("name", PUSHES)
 def test_push_is_answered_with_a_status_message_on_every_path(app: Any, name: str) -> None:
     assert {ask(app, PUSHES[name], path).message_type for path in PATHS} == {STATUS}
-
-
-@pytest.mark.xfail(strict=False, reason="there is no inbox service yet")
-@pytest.mark.parametrize("path", INBOX_PATHS)
-def test_every_message_is_answered_in_its_kind_on_the_path_of_the_inbox(app: Any, path: str) -> None:
-    found = {name: kind(ask(app, message, path)) for name, (message, _) in QUESTIONS.items()}
-    assert {name: one for name, one in found.items() if one not in QUESTIONS[name][1]} == {}
-    assert {ask(app, message, path).message_type for message in PUSHES.values()} == {STATUS}
 
 
 def test_blocks_of_a_poll_are_those_of_the_window(app: Any) -> None:
