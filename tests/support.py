@@ -62,10 +62,11 @@ def application(database_url: str, **options: Any) -> Any:
 
 
 def close(application: Any) -> None:
-    """Close the database connections of one of our applications."""
+    """Close the poll log and the database connections of one of our applications."""
     taxii = getattr(application, "taxii_server", None)
     if taxii is not None and hasattr(taxii.auth.api, "_database"):
         taxii.auth.api._database.close()
+        taxii.servers.taxii1.persistence.api.poll_log.close()
         taxii.servers.taxii1.persistence.api.database.close()
 
 

@@ -27,8 +27,10 @@ from libtaxii.constants import (
 
 NAME = "subscribed"
 BEGIN, END = datetime(2026, 1, 1, 18, tzinfo=UTC), datetime(2026, 1, 2, 18, tzinfo=timezone(timedelta(hours=5)))
-PATHS = ["".join(parts) for parts in product(("/taxii", "/taxi"), ("/discovery", "/collections", "/poll"), ("", "/"))]
-INBOX_PATHS = ["".join(parts) for parts in product(("/taxii/inbox", "/taxi/inbox"), ("", "/"))]
+PATHS = [
+    "".join(parts)
+    for parts in product(("/taxii", "/taxi"), ("/discovery", "/collections", "/poll", "/inbox"), ("", "/"))
+]
 
 STIX, OLD_STIX = tm11.ContentBinding(CB_STIX_XML_12), tm11.ContentBinding(CB_STIX_XML_111)
 DELIVERY = tm11.DeliveryParameters(VID_TAXII_HTTP_10, "http://192.0.2.7/inbox", VID_TAXII_XML_11)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -22,7 +21,7 @@ class Subscription:
     service_id: str
     status: str
     response_type: str | None
-    bindings: Sequence[tuple[str, Sequence[str]]]
+    bindings: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def get(connection: sa.Connection, identifier: str) -> Subscription | None:
@@ -37,7 +36,7 @@ def of_service(connection: sa.Connection, service_id: str) -> list[Subscription]
 
 def put(connection: sa.Connection, subscription: Subscription) -> None:
     """Add the subscription, or change the one of its id."""
-    params = {"response_type": subscription.response_type, "content_bindings": json.dumps(list(subscription.bindings))}
+    params = {"response_type": subscription.response_type, "content_bindings": json.dumps(subscription.bindings)}
     values = {
         "collection_id": subscription.collection_id,
         "service_id": subscription.service_id,
@@ -60,5 +59,5 @@ def _subscription(row: sa.Row[*tuple[object, ...]]) -> Subscription:
         service_id=found["service_id"],
         status=found["status"],
         response_type=params.get("response_type"),
-        bindings=[(one[0], tuple(one[1] or ())) if isinstance(one, list) else (one, ()) for one in bindings],
+        bindings=tuple((binding, tuple(subtypes or ())) for binding, subtypes in bindings),
     )

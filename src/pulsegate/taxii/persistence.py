@@ -158,7 +158,7 @@ class PersistenceAPI(SQLDatabaseAPI):  # type: ignore[misc]  # OpenTAXII is not 
             service_id=obj.service_id,
             status=obj.status,
             response_type=None if params is None else params.response_type,
-            bindings=[(one.binding, list(one.subtypes)) for one in bindings],
+            bindings=tuple((one.binding, tuple(one.subtypes)) for one in bindings),
         )
         with self.database.write() as connection:
             subscriptions.put(connection, stored)

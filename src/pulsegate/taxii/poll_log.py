@@ -96,7 +96,8 @@ class PollLog:
                 log.warning("poll_log.waiting", records=len(self._waiting), reason=str(error))
                 return False
             except Exception:  # the thread must go on with the next ones
-                self._lost += len(batch)
+                with self._lock:
+                    self._lost += len(batch)
                 log.exception("poll_log.failed", records=len(batch))
         return True
 
