@@ -6,7 +6,7 @@ UV := 0.13.9
 SECONDS := 600
 DATABASE := sqlite
 
-.PHONY: help setup dev run test soak check format lock bench clean
+.PHONY: help setup dev run test soak fuzz check format lock bench clean
 
 help:
 	@echo "make run     start Pulsegate at http://127.0.0.1:9000 (OTX_API_KEY set: against OTX; else the demo)"
@@ -15,6 +15,7 @@ help:
 	@echo "make lock    pin the newest versions that pyproject.toml allows"
 	@echo "make bench   run the benchmarks    make clean   remove .venv and caches"
 	@echo "make soak    publishers and polls, killed at random, for SECONDS=600 on DATABASE=sqlite or postgresql"
+	@echo "make fuzz    bent messages and requests to the TAXII service for SECONDS=600"
 
 # .venv with the pinned packages; made again when the pins or the Python change.
 setup: $(VENV)/.installed
@@ -42,6 +43,9 @@ test: dev
 
 soak: dev
 	cd tests && ../$(BIN)/python -m soak.ledger --seconds $(SECONDS) --database $(DATABASE)
+
+fuzz: dev
+	FUZZ_SECONDS=$(SECONDS) $(BIN)/pytest tests/taxii/test_fuzz.py
 
 check: dev
 	$(BIN)/ruff check

@@ -55,6 +55,7 @@ def test_settings_by_default():
         "open_after": "10m",
         "results_kept": "1h",
         "retention": "90d",
+        "polls_kept": "30d",
         "own": [],
         "otx": {
             "url": "https://otx.alienvault.com",
@@ -70,7 +71,7 @@ def test_settings_by_default():
             "proxy": None,
             "ca_file": None,
         },
-        "taxii": {"gzip": False, "max_block": "5MB"},
+        "taxii": {"gzip": False, "max_block": "5MB", "token_life": "1h"},
         "collections": [],
     }
 

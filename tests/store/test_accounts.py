@@ -190,3 +190,99 @@ def test_accounts_are_listed_by_name(connection):
         ("b", True),
         ("c", False),
     ]
+
+
+def test_stored_account_comes_with_its_hash_in_one_query(connection):
+    made = accounts.add(connection, "someone", "word")
+    accounts.grant(connection, "someone", EVERY, READ)
+    statements = []
+    sa.event.listen(connection, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    by_name = accounts.stored_by_name(connection, "someone")
+    assert len(statements) == 1
+    assert accounts.stored_by_id(connection, made.id) == by_name
+    assert by_name.account == accounts.get(connection, "someone")
+    assert (accounts.fits(by_name, "word"), accounts.fits(by_name, "other")) == (True, False)
+    assert by_name.password_hash not in repr(by_name)
+
+
+def test_password_that_no_one_can_send_fits_nothing(connection):
+    accounts.add(connection, "someone", "word")
+    stored = accounts.stored_by_name(connection, "someone")
+    assert accounts.fits(stored, "\ud800") is False
+    assert accounts.fits(None, "\ud800") is False
+
+
+def test_name_that_does_not_exist_costs_a_hash_too(connection, monkeypatch):
+    accounts.add(connection, "someone", "word")
+    checked = []
+    real = accounts.check_password_hash
+    monkeypatch.setattr(accounts, "check_password_hash", lambda *args: checked.append(args[0][:6]) or real(*args))
+    accounts.verify(connection, "someone", "wrong")
+    accounts.verify(connection, "nobody", "wrong")
+    accounts.verify(connection, "a\0b", "wrong")
+    assert len(checked) == 3
+
+
+def test_certificate_is_an_account_in_any_writing(connection):
+    made = accounts.add(connection, "someone", "word")
+    accounts.grant(connection, "someone", EVERY, READ)
+    assert accounts.add_certificate(connection, "someone", "cn=esa1, O=Example") == "CN=esa1,O=Example"
+    found = accounts.by_certificate(connection, "2.5.4.3=esa1,O=Example")
+    assert found == accounts.get(connection, "someone")
+    assert accounts.by_certificate(connection, "O=Example,CN=esa1") is None
+    assert accounts.certificates(connection) == {made.id: ["CN=esa1,O=Example"]}
+
+
+@pytest.mark.parametrize("subject", ["", "nonsense", "CN=a\0", "CN=\ud800", "CN=\\00", "CN=" + "x" * 600])
+def test_subject_that_nobody_has_is_nobody(connection, subject):
+    assert accounts.by_certificate(connection, subject) is None
+
+
+def test_account_may_have_several_certificates_and_the_same_one_twice(connection):
+    made = accounts.add(connection, "someone", "word")
+    for subject in ("CN=b", "CN=a", "CN=b"):
+        accounts.add_certificate(connection, "someone", subject)
+    assert accounts.certificates(connection) == {made.id: ["CN=a", "CN=b"]}
+
+
+def test_certificate_of_another_account_is_not_taken_over(connection):
+    accounts.add(connection, "someone", "word")
+    other = accounts.add(connection, "other", "word")
+    accounts.add_certificate(connection, "other", "CN=a")
+    assert fault(accounts.add_certificate, connection, "someone", "CN=a") == (
+        "someone: the certificate CN=a is the account other's. "
+        "Take it away there first: 'pulsegate account certificate other … --remove'"
+    )
+    assert accounts.by_certificate(connection, "CN=a") == other
+
+
+def test_certificate_is_taken_away(connection):
+    accounts.add(connection, "someone", "word")
+    accounts.add(connection, "other", "word")
+    accounts.add_certificate(connection, "someone", "CN=a")
+    assert fault(accounts.remove_certificate, connection, "other", "CN=a") == (
+        "other: has no certificate CN=a. 'pulsegate account list' shows those it has"
+    )
+    accounts.remove_certificate(connection, "someone", "cn = a")
+    assert accounts.by_certificate(connection, "CN=a") is None
+
+
+def test_certificate_goes_with_its_account(connection):
+    accounts.add(connection, "someone", "word")
+    accounts.add_certificate(connection, "someone", "CN=a")
+    accounts.remove(connection, "someone")
+    assert accounts.by_certificate(connection, "CN=a") is None
+    accounts.add(connection, "other", "word")
+    assert accounts.certificates(connection) == {}
+
+
+@pytest.mark.parametrize("function", [accounts.add_certificate, accounts.remove_certificate])
+def test_certificate_that_can_not_be_is_told(connection, function):
+    accounts.add(connection, "someone", "word")
+    assert fault(function, connection, "someone", "esa1") == (
+        "someone: 'esa1' is no subject of a certificate. Write it as CN=esa1,O=Example"
+    )
+    assert fault(function, connection, "someone", "CN=" + "x" * 498) == (
+        "someone: a subject has at most 500 characters. Use another one"
+    )
+    assert fault(function, connection, "nobody", "CN=a").startswith("nobody: there is no such account")

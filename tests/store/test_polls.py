@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pulsegate.store import polls
+from pulsegate.store import polls, retention
 from pulsegate.store.polls import PollRecord
 from store.conftest import NOW
 
@@ -80,3 +80,11 @@ def test_purge_deletes_what_is_older_a_bounded_number_at_once(log, monkeypatch):
             counts.append(polls.purge(connection, NOW + 3 * MINUTE))
     with log.read() as connection:
         assert (counts, polls.latest(connection)) == ([2, 1, 0], [AGAIN])
+
+
+def test_retention_forgets_old_polls_only(log, monkeypatch):
+    monkeypatch.setattr(polls, "PURGED_AT_ONCE", 1)
+    monkeypatch.setattr(retention, "now", lambda _: NOW + timedelta(days=30, minutes=2))
+    forgotten = retention.purge(log, timedelta(days=90), timedelta(days=30))
+    with log.read() as connection:
+        assert (forgotten.polls, polls.latest(connection)) == (2, [AGAIN, LATER])

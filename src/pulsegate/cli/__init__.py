@@ -19,6 +19,7 @@ from pulsegate.cli import (
     esa,
     explain,
     logs,
+    polls,
     preview,
     pull,
     pulse,
@@ -70,6 +71,7 @@ app.command()(worker.worker)
 app.command()(pull.pull)
 app.command()(pull.publish)
 app.command()(status.status)
+app.command()(polls.polls)
 app.command()(explain.explain)
 app.command()(preview.preview)
 app.command()(esa.esa)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +15,7 @@ from pulsegate.cli.options import installation
 from pulsegate.cli.output import AsJSON, people, print_json, print_table
 from pulsegate.cli.setup import new_password, prepare
 from pulsegate.errors import AccountError, UsageError
+from pulsegate.model.subject import subject_of_certificate
 from pulsegate.store import accounts, collections
 from pulsegate.store.accounts import EVERY, READ, WRITE, Account
 
@@ -24,6 +29,8 @@ Read = Annotated[
 Write = Annotated[
     list[str] | None, typer.Option("--write", metavar="COLLECTION", help="A collection it may push to; '*' for all.")
 ]
+
+_PEM = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----\s+(.*?)-----END ", re.DOTALL)
 
 
 @app.command()
@@ -85,17 +92,50 @@ def revoke(
     people.print(f"Account {name}: revoked.", markup=False)
 
 
+@app.command()
+def certificate(
+    context: typer.Context,
+    name: Name,
+    subject: Annotated[str | None, typer.Option("--subject", help="The subject, such as 'CN=esa1,O=Example'.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="A file (PEM) with the certificate itself.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the certificate away from the account.")] = False,
+) -> None:
+    """Let a client certificate be an account, or take it away; clients need no password with it."""
+    if (subject is None) == (file is None):
+        raise UsageError("no certificate is named, or two", hint="Name it with --subject or with --file, one of them")
+    wanted = _subject_of(file) if file is not None else subject or ""
+    change = accounts.remove_certificate if remove else accounts.add_certificate
+    where = installation(context)
+    with where.database.write() as connection:
+        normal = change(connection, name, wanted)
+    done = "has no longer" if remove else "has"
+    people.print(f"Account {name} {done} the certificate {normal}.", markup=False)
+
+
 @app.command("list")
 def list_(context: typer.Context, as_json: AsJSON = False) -> None:
     """List the accounts and their rights."""
     where = installation(context)
     with where.database.read() as connection:
-        every = accounts.every(connection)
+        every, certificates = accounts.every(connection), accounts.certificates(connection)
     if as_json:
-        print_json([_json(one) for one in every])
+        print_json([_json(one, certificates.get(one.id, [])) for one in every])
         return
-    rows = [(one.name, "yes" if one.is_admin else "", _rights(one, READ), _rights(one, WRITE)) for one in every]
-    print_table(("account", "admin", "reads", "writes"), rows, empty="No account yet: 'pulsegate account add NAME'.")
+    rows = [
+        (
+            one.name,
+            "yes" if one.is_admin else "",
+            _rights(one, READ),
+            _rights(one, WRITE),
+            "\n".join(certificates.get(one.id, [])),
+        )
+        for one in every
+    ]
+    print_table(
+        ("account", "admin", "reads", "writes", "certificates"),
+        rows,
+        empty="No account yet: 'pulsegate account add NAME'.",
+    )
 
 
 @app.command()
@@ -112,6 +152,21 @@ def _password(from_stdin: bool) -> str:
         return new_password()
     text = sys.stdin.readline()
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def _subject_of(file: Path) -> str:
+    """The subject of the first certificate in a file (PEM, or DER), as RFC 4514 writes it."""
+    try:
+        content = file.read_bytes()
+        found = _PEM.search(content)
+        return subject_of_certificate(base64.b64decode(found[1]) if found else content)
+    except OSError as error:
+        raise AccountError(f"can't be read: {error.strerror}", resource=str(file), hint="Check the path") from error
+    except ValueError as error:
+        reason = "is no certificate (X.509)" if isinstance(error, binascii.Error) else str(error)
+        raise AccountError(
+            reason, resource=str(file), hint="Name a file with the client's certificate (PEM)"
+        ) from error
 
 
 def _grant(connection: Any, name: str, read: list[str] | None, write: list[str] | None) -> None:
@@ -131,10 +186,11 @@ def _rights(account: Account, right: str) -> str:
     return ", ".join([EVERY, *named] if everything or account.is_admin else named)
 
 
-def _json(account: Account) -> dict[str, Any]:
+def _json(account: Account, certificates: list[str]) -> dict[str, Any]:
     return {
         "name": account.name,
         "admin": account.is_admin,
         "read": _rights(account, READ).split(", ") if _rights(account, READ) else [],
         "write": _rights(account, WRITE).split(", ") if _rights(account, WRITE) else [],
+        "certificates": certificates,
     }

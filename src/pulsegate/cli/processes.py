@@ -71,6 +71,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
                 results_kept=settings.results_kept,
                 gzip=settings.taxii.gzip,
                 max_block=settings.taxii.max_block,
+                token_life=settings.taxii.token_life,
             )
         )
 

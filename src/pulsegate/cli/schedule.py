@@ -80,11 +80,12 @@ def _publish(where: Installation) -> None:
 
 def _forget(where: Installation) -> None:
     try:
-        gone = retention.purge(where.database, where.settings.retention)
+        gone = retention.purge(where.database, where.settings.retention, where.settings.polls_kept)
     except PulsegateError as error:
         log.error("retention.failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
     else:
-        log.info("retention.purged", runs=gone.runs, pulses=gone.pulses, quarantined=gone.quarantined)
+        counts = {"runs": gone.runs, "pulses": gone.pulses, "quarantined": gone.quarantined, "polls": gone.polls}
+        log.info("retention.purged", **counts)
 
 
 def _end_with(parent: int) -> None:

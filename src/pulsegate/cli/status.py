@@ -1,4 +1,4 @@
-"""``pulsegate status``: what is stored, when it was pulled, what each collection holds."""
+"""``pulsegate status``: what is stored, when it was pulled, what each collection holds, who polls."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import typer
 
 from pulsegate.cli.options import installation
 from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
+from pulsegate.cli.polls import outcome_text, shown
 from pulsegate.cli.setup import Installation, pulls
-from pulsegate.store import collections, pulses, quarantine, runs
+from pulsegate.store import collections, polls, pulses, quarantine, runs
+from pulsegate.store.polls import PollRecord
 from pulsegate.store.runs import Run
 
 
 def status(context: typer.Context, as_json: AsJSON = False) -> None:
-    """Say what is stored, how the last pull went and what each collection holds."""
+    """Say what is stored, how the last pull went, what each collection holds and when each account polled last."""
     where = installation(context)
     with where.database.read() as connection:
         numbers = {
@@ -23,9 +25,11 @@ def status(context: typer.Context, as_json: AsJSON = False) -> None:
             "quarantined": quarantine.count(connection),
         }
         sizes = collections.sizes(connection)
+        last_polls = polls.last_of_each_account(connection)
     last = runs.last(where.database)
     if as_json:
-        print_json(numbers | {"last_pull": _run(last), "collections": _sizes(sizes)})
+        told = {"last_pull": _run(last), "collections": _sizes(sizes), "polls": [shown(one) for one in last_polls]}
+        print_json(numbers | told)
         return
     _print(where, numbers, last)
     rows = [
@@ -34,6 +38,14 @@ def status(context: typer.Context, as_json: AsJSON = False) -> None:
     ]
     people.print()
     print_table(("collection", "indicators", "blocks", "last label", ""), rows, empty="No collection yet.")
+    people.print()
+    _print_polls(last_polls)
+
+
+def _print_polls(last: list[PollRecord]) -> None:
+    rows = [(one.account, when(one.time), one.address, one.collection, one.blocks, outcome_text(one)) for one in last]
+    titles = ("account", "last poll", "address", "collection", "blocks", "outcome")
+    print_table(titles, rows, empty="No account has polled yet.")
 
 
 def _print(where: Installation, numbers: dict[str, int], last: Run | None) -> None:

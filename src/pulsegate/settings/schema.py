@@ -192,18 +192,27 @@ class OTXSettings(Section):
         return self
 
 
-class TAXIISettings(Section):
-    """How the service answers, and what clients may send."""
-
-    gzip: bool = Field(False, description="compress answers to polls for clients that ask for it; slower on a LAN")
-    max_block: Size = Field(5_000_000, description="the largest package that an inbox takes, such as `500kB`")
-
-
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value < timedelta(seconds=1):
+        raise ValueError("write at least 1s")
+    return value
+
+
+class TAXIISettings(Section):
+    """How the service answers, and what clients may send."""
+
+    gzip: bool = Field(False, description="compress answers to polls for clients that ask for it; slower on a LAN")
+    max_block: Size = Field(5_000_000, description="the largest package that an inbox takes, such as `500kB`")
+    token_life: Annotated[Duration, AfterValidator(_positive)] = Field(
+        timedelta(hours=1), description="how long a token from `/management/auth` lets its holder in"
+    )
 
 
 def _split(value: object) -> object:
@@ -238,6 +247,7 @@ class Settings(Section):
     retention: Duration = Field(
         timedelta(days=90), description="withdrawn pulses and the records of pulls are kept so long"
     )
+    polls_kept: Duration = Field(timedelta(days=30), description="the records of polls are kept so long")
     own: Annotated[list[str], BeforeValidator(_split)] = Field(
         [], description="your own domains and networks; they are never served"
     )

@@ -13,12 +13,14 @@ import sqlalchemy as sa
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from pulsegate.errors import AccountError
+from pulsegate.model.subject import normal_subject
 from pulsegate.store.digests import storable
-from pulsegate.store.tables import account_rights, accounts
+from pulsegate.store.tables import account_certificates, account_rights, accounts
 
 EVERY = "*"
 READ, WRITE = "read", "modify"  # as OpenTAXII writes them
 MAX_NAME = 256
+MAX_SUBJECT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,14 @@ class Account:
 
     def can_modify(self, collection: str) -> bool:
         return self.is_admin or self.writes_all or self.permissions.get(collection) == WRITE
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An account as it is now, with the hash that its password must fit."""
+
+    account: Account
+    password_hash: str = field(repr=False)
 
 
 def add(connection: sa.Connection, name: str, password: str, *, is_admin: bool = False) -> Account:
@@ -90,25 +100,101 @@ def get(connection: sa.Connection, name: str) -> Account:
 
 
 def find(connection: sa.Connection, name: str) -> Account | None:
-    return _first(connection, _query().where(accounts.c.username == name))
+    return _first(connection, _BY_NAME, name)
 
 
 def by_id(connection: sa.Connection, identifier: int) -> Account | None:
-    return _first(connection, _query().where(accounts.c.id == identifier))
+    return _first(connection, _BY_ID, identifier)
 
 
 def every(connection: sa.Connection) -> list[Account]:
     return [_account(row) for row in connection.execute(_query().order_by(accounts.c.username))]
 
 
-def verify(connection: sa.Connection, name: str, password: str) -> Account | None:
-    """The account, when ``password`` is its password. Takes as long for a name that does not exist."""
+def stored_by_name(connection: sa.Connection, name: str) -> Stored | None:
+    """One query."""
     if storable(name) != name:  # no account has such a name, and no database takes it
         return None
-    there = accounts.c.username == name
-    stored = connection.scalar(sa.select(accounts.c.password_hash).where(there))
-    matches = check_password_hash(stored or _dummy(), password)
-    return find(connection, name) if stored and matches else None
+    return _first_stored(connection, _BY_NAME, name)
+
+
+def stored_by_id(connection: sa.Connection, identifier: int) -> Stored | None:
+    """One query."""
+    return _first_stored(connection, _BY_ID, identifier)
+
+
+def fits(stored: Stored | None, password: str) -> bool:
+    """Whether ``password`` is the account's. Takes as long, a tenth of a second, when there is no account."""
+    encodable = not any("\ud800" <= character <= "\udfff" for character in password)
+    matches = check_password_hash(stored.password_hash if stored else _dummy(), password if encodable else "")
+    return stored is not None and matches and encodable
+
+
+def verify(connection: sa.Connection, name: str, password: str) -> Account | None:
+    """The account, when ``password`` is its password. Takes as long for a name that does not exist."""
+    stored = stored_by_name(connection, name)
+    return stored.account if fits(stored, password) and stored else None
+
+
+def add_certificate(connection: sa.Connection, name: str, subject: str) -> str:
+    """Let whoever proves to hold a certificate with that subject be the account; gives the subject's normal form.
+
+    AccountError when ``subject`` can't be read or stored, or when it is another account's.
+    """
+    account, normal = get(connection, name), _subject(name, subject)
+    owner = by_certificate(connection, normal)
+    if owner is not None and owner.id != account.id:
+        raise AccountError(
+            f"the certificate {normal} is the account {owner.name}'s",
+            resource=name,
+            hint=f"Take it away there first: 'pulsegate account certificate {owner.name} … --remove'",
+        )
+    if owner is None:
+        row = {"subject": normal, "account_id": account.id}
+        connection.execute(sa.insert(account_certificates).values(row))
+    return normal
+
+
+def remove_certificate(connection: sa.Connection, name: str, subject: str) -> str:
+    """Take a certificate away from the account. AccountError when it is not the account's."""
+    account, normal = get(connection, name), _subject(name, subject)
+    there = (account_certificates.c.subject == normal) & (account_certificates.c.account_id == account.id)
+    if connection.execute(sa.delete(account_certificates).where(there)).rowcount == 0:
+        raise AccountError(
+            f"has no certificate {normal}", resource=name, hint="'pulsegate account list' shows those it has"
+        )
+    return normal
+
+
+def by_certificate(connection: sa.Connection, subject: str) -> Account | None:
+    """The account that a certificate's subject, in any writing of RFC 4514, is mapped to. One query."""
+    try:
+        normal = normal_subject(subject)
+    except ValueError:
+        return None
+    if storable(normal) != normal:
+        return None
+    return _first(connection, _BY_SUBJECT, normal)
+
+
+def certificates(connection: sa.Connection) -> dict[int, list[str]]:
+    """The subjects that are mapped to each account, by the account's id."""
+    found: dict[int, list[str]] = {}
+    for row in connection.execute(sa.select(account_certificates).order_by(account_certificates.c.subject)):
+        found.setdefault(row.account_id, []).append(row.subject)
+    return found
+
+
+def _subject(name: str, subject: str) -> str:
+    try:
+        normal = normal_subject(subject)
+    except ValueError as error:
+        raise AccountError(
+            f"{subject!r} is no subject of a certificate", resource=name, hint="Write it as CN=esa1,O=Example"
+        ) from error
+    if len(normal) > MAX_SUBJECT:
+        raise AccountError(f"a subject has at most {MAX_SUBJECT} characters", resource=name, hint="Use another one")
+    return normal
 
 
 @cache
@@ -141,8 +227,23 @@ def _query() -> sa.Select[Any]:
     )
 
 
-def _first(connection: sa.Connection, query: sa.Select[Any]) -> Account | None:
-    row = connection.execute(query).first()
+# Built once, since building one takes longer than running it, and every request runs one.
+_BY_NAME = _query().where(accounts.c.username == sa.bindparam("wanted"))
+_BY_ID = _query().where(accounts.c.id == sa.bindparam("wanted"))
+_BY_SUBJECT = (
+    _query()
+    .join(account_certificates, account_certificates.c.account_id == accounts.c.id)
+    .where(account_certificates.c.subject == sa.bindparam("wanted"))
+)
+
+
+def _first_stored(connection: sa.Connection, query: sa.Select[Any], wanted: object) -> Stored | None:
+    row = connection.execute(query, {"wanted": wanted}).first()
+    return Stored(_account(row), row.password_hash) if row else None
+
+
+def _first(connection: sa.Connection, query: sa.Select[Any], wanted: object) -> Account | None:
+    row = connection.execute(query, {"wanted": wanted}).first()
     return _account(row) if row else None
 
 

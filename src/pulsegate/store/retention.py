@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from pulsegate.store import polls
 from pulsegate.store.database import Database, now
 from pulsegate.store.quarantine import INDICATOR
 from pulsegate.store.tables import blocks, pulses, quarantine, runs
@@ -19,12 +20,13 @@ class Forgotten:
     runs: int
     pulses: int
     quarantined: int
+    polls: int
 
 
-def purge(database: Database, keep: timedelta) -> Forgotten:
+def purge(database: Database, keep: timedelta, polls_kept: timedelta) -> Forgotten:
     """Delete the records of pulls, and the pulses withdrawn with all that is theirs, that ended more than ``keep`` ago.
 
-    The newest run stays, and so does a pulse that a block still belongs to.
+    The newest run stays, and so does a pulse that a block still belongs to. Records of polls go after ``polls_kept``.
     """
     with database.write() as connection:
         before = now(connection) - keep
@@ -39,4 +41,16 @@ def purge(database: Database, keep: timedelta) -> Forgotten:
             quarantine.c.pulse_id.not_in(sa.select(pulses.c.id)),
         )
         entries = connection.execute(sa.delete(quarantine).where(orphaned)).rowcount
-    return Forgotten(old_runs, old_pulses, entries)
+        polls_before = now(connection) - polls_kept
+    return Forgotten(old_runs, old_pulses, entries, _purge_polls(database, polls_before))
+
+
+def _purge_polls(database: Database, before: datetime) -> int:
+    """In short transactions: a poll must not wait for a day's worth of deletions."""
+    total = 0
+    while True:
+        with database.write() as connection:
+            gone = polls.purge(connection, before)
+        total += gone
+        if not gone:
+            return total

@@ -11,7 +11,8 @@ from flask import Flask, Response
 from opentaxii.middleware import create_app
 
 from pulsegate import __version__
-from pulsegate.taxii.auth import AuthAPI
+from pulsegate.taxii import access
+from pulsegate.taxii.auth import TOKEN_LIFE, AuthAPI
 from pulsegate.taxii.server import PulsegateServer, PulsegateTAXII1Server
 
 _Environment = dict[str, Any]
@@ -27,6 +28,7 @@ class Service:
     ``results_kept``: a result in parts can be fetched for so long. ``gzip``: answers to polls are compressed where the
     client asks for it.
     ``max_block``: the largest package that an inbox takes, in bytes.
+    ``token_life``: how long a token lets its holder in.
     """
 
     database_url: str
@@ -36,6 +38,7 @@ class Service:
     results_kept: timedelta = timedelta(hours=1)
     gzip: bool = False
     max_block: int = 5_000_000
+    token_life: timedelta = TOKEN_LIFE
 
 
 def create(service: Service) -> Flask:
@@ -59,8 +62,10 @@ def create(service: Service) -> Flask:
         "gzip": service.gzip,
         "max_block": service.max_block,
     }
-    server = PulsegateServer(PulsegateTAXII1Server(configuration), AuthAPI(service.database_url))
+    auth = AuthAPI(service.database_url, service.token_life)
+    server = PulsegateServer(PulsegateTAXII1Server(configuration), auth)
     app: Flask = create_app(server)
+    access.install(app, server, auth)
     app.debug = False
     app.wsgi_app = _accepting(app.wsgi_app)  # type: ignore[assignment, method-assign]
     app.add_url_rule("/", "front", _front)

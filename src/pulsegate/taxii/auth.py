@@ -1,22 +1,30 @@
-"""OpenTAXII's authentication API over our accounts: HTTP Basic, and tokens (JWT) for Bearer."""
+"""Who somebody is: by name and password, by token or by client certificate; and OpenTAXII's API for the same."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import string
+from datetime import timedelta
 from typing import Any
 
-import jwt
 import structlog
+from flask import has_request_context, request
 from opentaxii.auth import OpenTAXIIAuthAPI
 from opentaxii.entities import Account as AccountEntity
 
 from pulsegate.store import accounts, state
+from pulsegate.store.accounts import Stored
 from pulsegate.store.database import Database
+from pulsegate.taxii.attempts import Attempts, Hashing, pair_of
+from pulsegate.taxii.credentials import VerifiedCredentials
+from pulsegate.taxii.refusals import INVALID_TOKEN, BusyError, TooManyAttemptsError, UnauthorizedError
+from pulsegate.taxii.tokens import TokenError, Tokens
 
 log = structlog.get_logger(__name__)
 
 TOKEN_SECRET = "secret.token"  # noqa: S105 - the name under which it is kept
 TOKEN_LIFE = timedelta(hours=1)
+_OTX_KEY = 64  # hexadecimal digits
+_SHOWN = 64  # characters of a name in the log
 
 
 class Account(AccountEntity):  # type: ignore[misc]  # OpenTAXII is not typed
@@ -34,33 +42,88 @@ class Account(AccountEntity):  # type: ignore[misc]  # OpenTAXII is not typed
 
 
 class AuthAPI(OpenTAXIIAuthAPI):  # type: ignore[misc]  # OpenTAXII is not typed
-    """Accounts of the database at the SQLAlchemy URL ``db_connection``."""
+    """Accounts of the database at the SQLAlchemy URL ``db_connection``. Tokens live for ``token_life``."""
 
-    def __init__(self, db_connection: str) -> None:
+    def __init__(self, db_connection: str, token_life: timedelta = TOKEN_LIFE) -> None:
         self._database = Database(db_connection)
         with self._database.write() as connection:
-            self._secret = state.secret(connection, TOKEN_SECRET)
+            self._tokens = Tokens(state.secret(connection, TOKEN_SECRET), token_life)
+        self.credentials = VerifiedCredentials()
+        self.attempts = Attempts()
+        self.hashing = Hashing()
+
+    def by_password(self, name: str, password: str, address: str | None) -> Stored:
+        """The account of that name and password, asked for from ``address``. One query, and a hash now and then.
+
+        UnauthorizedError when they don't fit; TooManyAttemptsError or BusyError when they are not even checked.
+        """
+        with self._database.read() as connection:
+            stored = accounts.stored_by_name(connection, name)
+        credential = self.credentials.digest(stored, password) if stored else b""
+        if stored and credential in self.credentials:
+            return stored
+        try:
+            fits = self._checked(stored, name, password, address, credential)
+        except (TooManyAttemptsError, BusyError) as error:
+            log.warning("auth.limited", account=shown(name), address=address, reason=type(error).__name__)
+            raise
+        if stored is None or not fits:
+            log.warning("auth.refused", account=shown(name), address=address)
+            raise UnauthorizedError("The user name or the password is wrong")
+        self.credentials.add(credential)
+        return stored
+
+    def by_token(self, token: str, address: str | None) -> Stored:
+        """The account that ``token`` was made for, as it is now. One query. UnauthorizedError for any other token."""
+        try:
+            claims = self._tokens.read(token)
+            with self._database.read() as connection:
+                stored = accounts.stored_by_id(connection, self._tokens.account_id(claims))
+            return self._tokens.check(claims, stored)
+        except TokenError as error:
+            log.warning("auth.token_refused", reason=str(error), address=address)
+            message = "The token is not valid or has expired; get a new one at /management/auth"
+            raise UnauthorizedError(message, bearer=INVALID_TOKEN) from None
+
+    def by_certificate(self, subject: str) -> accounts.Account | None:
+        """The account that the subject of a verified client certificate is mapped to. One query."""
+        with self._database.read() as connection:
+            return accounts.by_certificate(connection, subject)
+
+    def token(self, stored: Stored) -> str:
+        return self._tokens.make(stored)
+
+    def _checked(self, stored: Stored | None, name: str, password: str, address: str | None, credential: bytes) -> bool:
+        pair = pair_of(address, name)
+        if stored and self.attempts.is_known(pair, credential):
+            with self.hashing.known():
+                fits = accounts.fits(stored, password)
+        else:
+            self.attempts.require(pair)
+            with self.hashing.stranger():
+                self.attempts.require(pair)  # others may have failed while this one waited
+                fits = accounts.fits(stored, password)
+        if fits:
+            self.attempts.succeeded(pair, credential)
+        else:
+            self.attempts.failed(pair)
+        return fits
+
+    # --- OpenTAXII's API, for what is not ours of it ---------------------------------------------------------------
 
     def authenticate(self, username: str, password: str) -> str | None:
         """A token for the account, or None when name and password don't fit."""
-        with self._database.read() as connection:
-            account = accounts.verify(connection, username, password)
-        if account is None:
-            log.warning("auth.refused", account=username)
+        try:
+            return self.token(self.by_password(username, password, _address()))
+        except UnauthorizedError:
             return None
-        claims = {"account_id": account.id, "exp": datetime.now(UTC) + TOKEN_LIFE}
-        return jwt.encode(claims, self._secret, algorithm="HS256")
 
     def get_account(self, token: str) -> Account | None:
         """The account that ``token`` was made for, as it is now; None for a forged, outdated or orphaned token."""
         try:
-            claims = jwt.decode(token, self._secret, algorithms=["HS256"], options={"require": ["exp"]})
-        except jwt.InvalidTokenError as error:
-            log.warning("auth.token_refused", reason=type(error).__name__)
+            return Account(self.by_token(token, _address()).account)
+        except UnauthorizedError:
             return None
-        with self._database.read() as connection:
-            stored = accounts.by_id(connection, claims["account_id"])
-        return Account(stored) if stored else None
 
     def create_account(self, username: str, password: str, is_admin: bool = False) -> Account:
         with self._database.write() as connection:
@@ -80,3 +143,15 @@ class AuthAPI(OpenTAXIIAuthAPI):  # type: ignore[misc]  # OpenTAXII is not typed
     def delete_account(self, username: str) -> None:
         with self._database.write() as connection:
             accounts.remove(connection, username)
+
+
+def shown(name: str) -> str:
+    """A name as a log may show it: one short line, and not what looks like an OTX API key, which OTX takes as name."""
+    if len(name) == _OTX_KEY and set(name) <= set(string.hexdigits):
+        return f"{name[:4]}… (an OTX API key?)"
+    short = name if len(name) <= _SHOWN else name[: _SHOWN - 1] + "…"
+    return short if short.isprintable() else ascii(short)
+
+
+def _address() -> str | None:
+    return request.remote_addr if has_request_context() else None

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from flask import g, has_request_context, request
 from opentaxii.common.sqldb import BaseSQLDatabaseAPI
 from opentaxii.persistence.sqldb import SQLDatabaseAPI
+from opentaxii.taxii.converters import content_binding_entities_to_content_bindings
 from opentaxii.taxii.entities import CollectionEntity, ServiceEntity
 
 from pulsegate.model.collection import CollectionKind
@@ -55,6 +56,10 @@ class Feed(CollectionEntity):  # type: ignore[misc]  # OpenTAXII is not typed
         self.opened = stored.opened
         self.since = stored.since
 
+    def get_supported_content(self, version: int) -> object:
+        """What OpenTAXII's answer to a subscription to other content asks for, and its own entity lacks."""
+        return content_binding_entities_to_content_bindings(self.supported_content, version)
+
 
 class PersistenceAPI(SQLDatabaseAPI):  # type: ignore[misc]  # OpenTAXII is not typed
     """OpenTAXII's own API on our engine: services, collections and subscriptions are its rows, polls are ours.
@@ -88,7 +93,7 @@ class PersistenceAPI(SQLDatabaseAPI):  # type: ignore[misc]  # OpenTAXII is not 
     def get_domain(self, service_id: str) -> str | None:  # noqa: ARG002 - OpenTAXII's signature
         """The authority of the addresses that services advertise."""
         if self.domain is None and has_request_context():
-            return str(request.host)
+            return request.host or "{SERVER_NAME}:{SERVER_PORT}".format_map(request.environ)  # of a Host that is none
         return self.domain
 
     def get_services(self, collection_id: int | None = None) -> list[ServiceEntity]:

@@ -22,7 +22,6 @@ from opentaxii.taxii.http import (
     validate_request_headers_post_parse,
 )
 from opentaxii.taxii.services import DiscoveryService
-from opentaxii.taxii.status import process_status_exception
 from opentaxii.taxii.utils import parse_message
 
 from pulsegate.taxii.answer import PollAnswer
@@ -30,11 +29,11 @@ from pulsegate.taxii.auth import AuthAPI
 from pulsegate.taxii.inbox import PushService
 from pulsegate.taxii.messages import BINDINGS, AnyMessage
 from pulsegate.taxii.poll import StreamedPollService
+from pulsegate.taxii.refusals import Refusal, UnauthorizedError, dress
+from pulsegate.taxii.status import write_status
 from pulsegate.taxii.subscriptions import SubscribingService
 
 log = structlog.get_logger(__name__)
-
-REALM = 'Basic realm="Pulsegate", charset="UTF-8"'  # RFC 7617
 
 
 class _Discovery(AnyMessage, DiscoveryService):  # type: ignore[misc]  # OpenTAXII is not typed
@@ -100,19 +99,21 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
 
     def handle_status_exception(self, error: StatusMessageException) -> Response | tuple[str, int]:
         """A Status_Message; a refused account gets HTTP 401 with it, so that clients and proxies see the refusal."""
-        log.info("taxii.status", status=error.status_type, path=request.path, message=error.message)
-        xml, headers = process_status_exception(error, request.headers, request.is_secure)
+        if error.status_type == ST_UNAUTHORIZED and not isinstance(error, Refusal):
+            error = UnauthorizedError("Say who asks: send HTTP Basic with user name and password")
+        if not isinstance(error, Refusal):  # a refusal is in the log already
+            log.info("taxii.status", status=error.status_type, path=request.path, message=error.message)
+        xml, headers = write_status(error, request.headers, request.is_secure)
         response: Response = make_taxii_response(xml, headers)
-        if error.status_type == ST_UNAUTHORIZED:
-            response.status_code = 401
-            response.headers["WWW-Authenticate"] = REALM
+        if isinstance(error, Refusal):
+            dress(response, error)
         return response
 
     def handle_internal_error(self, error: Exception) -> Response:
         """A Status_Message that tells the client nothing of our insides; the log has them."""
         log.error("taxii.failed", path=request.path, exc_info=error)
         failure = FailureStatus("The server failed to answer this message; its log says why")
-        xml, headers = process_status_exception(failure, request.headers, request.is_secure)
+        xml, headers = write_status(failure, request.headers, request.is_secure)
         response: Response = make_taxii_response(xml, headers)
         return response
 
