@@ -371,4 +371,4 @@ def test_inbox_says_which_content_it_takes(app: Any) -> None:
     (partners,) = [one for one in answer.collection_informations if one.collection_name == "partners"]
     assert {one.binding_id for one in partners.supported_contents} == {B111, B12}
     (service,) = partners.receiving_inbox_services
-    assert [one.binding_id for one in service.inbox_supported_contents] == [B111, B12]
+    assert [one.binding_id for one in service.supported_contents] == [B111, B12]
