@@ -13,6 +13,7 @@ from pulsegate.errors import PublicationConflictError
 from pulsegate.publication.labels import EARLIEST, Labels
 from pulsegate.stix import Package
 from pulsegate.store import blocks, collections, ledger
+from pulsegate.store.blocks import Ready
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.digests import digest
@@ -127,18 +128,21 @@ def _publish(
     return given
 
 
-def _publish_in(connection: Connection, name: str, staged: Iterable[_Staged]) -> list[datetime]:
+def _publish_in(connection: Connection, name: str, staged: Sequence[_Staged]) -> list[datetime]:
     row = ledger.lock(connection, name)
     labels = Labels(row.frontier, row.frontier, now(connection))
-    given = []
-    for one in staged:
-        label = labels.give(EARLIEST)  # the time of publication
-        placed = [(one.entry.identity, blocks.NO_INDICATOR)]
-        number = one.entry.pushed.package.indicators
-        blocks.publish(connection, one.entry.place.id, one.block_id, label, row.revision + 1, placed, number)
-        given.append(label)
+    ready = [
+        Ready(
+            one.block_id,
+            labels.give(EARLIEST),  # the time of publication
+            [(one.entry.identity, blocks.NO_INDICATOR)],
+            one.entry.pushed.package.indicators,
+        )
+        for one in staged
+    ]
+    blocks.publish_together(connection, staged[0].entry.place.id, row.revision + 1, ready)
     ledger.record(connection, name, labels.frontier)
-    return given
+    return [one.label for one in ready]
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,20 @@ def stage(
     return key
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A staged block with the label it gets, and what is placed in it: pairs of identity and indicator key.
+
+    A package that was pushed is placed as a whole, by the identity of its text with ``NO_INDICATOR``, and has its own
+    number of ``indicators``.
+    """
+
+    block_id: int
+    label: datetime
+    placed: Sequence[tuple[bytes, int]]
+    indicators: int
+
+
 def publish(
     connection: sa.Connection,
     collection_id: int,
@@ -80,27 +94,37 @@ def publish(
     label: datetime,
     revision: int,
     placed: Sequence[tuple[bytes, int]],
-    indicators: int | None = None,
 ) -> None:
     """Link a staged block under ``label`` and place its indicators: pairs of identity and indicator key.
 
-    A package that was pushed is placed as a whole, by the identity of its text with ``NO_INDICATOR``, and has its own
-    number of ``indicators``.
     PublicationConflictError when another publisher has cleared the staged block or placed one of them meanwhile.
     """
-    staged = sa.and_(blocks.c.content_block_id == block_id, blocks.c.revision.is_(None))
-    number = len(placed) if indicators is None else indicators
-    row = {"label": label, "revision": revision, "indicators": number}
-    _expect(connection.execute(sa.update(blocks).where(staged).values(row)), 1)
-    connection.execute(sa.update(content_blocks).where(content_blocks.c.id == block_id).values(timestamp_label=label))
-    link = {"collection_id": collection_id, "content_block_id": block_id}
-    connection.execute(sa.insert(collection_to_content_block).values(link))
-    rows = [{"identity": identity, "indicator_pk": pk, "since": label} | link for identity, pk in placed]
+    publish_together(connection, collection_id, revision, [Ready(block_id, label, placed, len(placed))])
+
+
+def publish_together(connection: sa.Connection, collection_id: int, revision: int, ready: Sequence[Ready]) -> None:
+    """Link staged blocks of one collection and place what is in them; raises as ``publish`` does."""
+    there = [
+        {"b_id": one.block_id, "b_label": one.label, "b_indicators": one.indicators, "b_revision": revision}
+        for one in ready
+    ]
+    staged = sa.and_(blocks.c.content_block_id == sa.bindparam("b_id"), blocks.c.revision.is_(None))
+    values: dict[str, Any] = {column: sa.bindparam(f"b_{column}") for column in ("label", "revision", "indicators")}
+    _expect(connection.execute(sa.update(blocks).where(staged).values(values), there), len(ready))
+    mine = content_blocks.c.id == sa.bindparam("b_id")
+    connection.execute(sa.update(content_blocks).where(mine).values(timestamp_label=sa.bindparam("b_label")), there)
+    links = [{"collection_id": collection_id, "content_block_id": one.block_id} for one in ready]
+    connection.execute(sa.insert(collection_to_content_block), links)
+    rows = [
+        {"identity": identity, "indicator_pk": pk, "since": one.label} | link
+        for one, link in zip(ready, links, strict=True)
+        for identity, pk in one.placed
+    ]
     try:
         connection.execute(sa.insert(placements), rows)
     except sa.exc.IntegrityError as error:
         raise PublicationConflictError("it was placed by another publisher") from error
-    _change_volume(connection, collection_id, 1)
+    _change_volume(connection, collection_id, len(ready))
 
 
 def rewrite(connection: sa.Connection, block: StoredBlock, revision: int, content: bytes) -> None:
