@@ -69,6 +69,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
                 skew=settings.skew,
                 open_after=settings.open_after,
                 token_life=settings.taxii.token_life,
+                threads=settings.threads,
             )
         )
 

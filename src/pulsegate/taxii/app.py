@@ -12,6 +12,7 @@ from opentaxii.middleware import create_app
 
 from pulsegate import __version__
 from pulsegate.taxii import access
+from pulsegate.taxii.attempts import THREADS
 from pulsegate.taxii.auth import TOKEN_LIFE, AuthAPI
 from pulsegate.taxii.server import PulsegateServer, PulsegateTAXII1Server
 
@@ -25,7 +26,7 @@ class Service:
 
     ``domain``: the host[:port] that clients see, None: the one that each request names. ``skew``: how far ahead a
     client's clock may run. ``open_after``: a collection is served after so long even if its first backfill goes on.
-    ``token_life``: how long a token lets its holder in.
+    ``token_life``: how long a token lets its holder in. ``threads``: requests that the process answers at once.
     """
 
     database_url: str
@@ -33,6 +34,7 @@ class Service:
     skew: timedelta = timedelta(minutes=10)
     open_after: timedelta = timedelta(minutes=10)
     token_life: timedelta = TOKEN_LIFE
+    threads: int = THREADS
 
 
 def create(service: Service) -> Flask:
@@ -53,7 +55,7 @@ def create(service: Service) -> Flask:
         "return_server_error_details": False,
         "hooks": None,
     }
-    auth = AuthAPI(service.database_url, service.token_life)
+    auth = AuthAPI(service.database_url, service.token_life, service.threads)
     server = PulsegateServer(PulsegateTAXII1Server(configuration), auth)
     app: Flask = create_app(server)
     access.install(app, server, auth)
