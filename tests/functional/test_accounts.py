@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import requests
@@ -76,3 +79,38 @@ def test_new_password_acts_on_the_next_request_of_every_server_process(serve, pu
         assert {ask(server, f"guess {number}") for number in range(30)} == {401, 429}
         assert {ask(server, PASSWORD) for _ in range(6)} == {200}
         assert not any(secret in server.output for secret in (PASSWORD, "guess"))
+
+
+def from_address(address: str, server: Any, account: str, password: str) -> int:
+    """The HTTP status that a request from that loopback address gets."""
+    port = int(server.address.rpartition(":")[2])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60, source_address=(address, 0))
+    value = base64.b64encode(f"{account}:{password}".encode()).decode()
+    connection.request("OPTIONS", "/taxii/poll", headers={"Authorization": f"Basic {value}"})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_flood_of_wrong_passwords_does_not_starve_who_was_let_in(serve) -> None:
+    with serve("--no-worker", **QUIET) as server:
+        server.wait_for("To look at a feed:")
+        password = server.password("gateway")
+        assert ask(server, password) == 200
+        ends = time.monotonic() + 5
+
+        def flood(number: int) -> set[int]:
+            seen = set()
+            for count in range(10**6):
+                seen.add(from_address(f"127.0.{1 + count % 200}.{1 + number}", server, f"name{count}", "guess"))
+                if time.monotonic() > ends:
+                    break
+            return seen
+
+        with ThreadPoolExecutor(16) as pool:
+            floods = [pool.submit(flood, number) for number in range(16)]
+            answers = [ask(server, password) for _ in range(10)]
+            seen = set().union(*(one.result() for one in floods))
+        assert answers == [200] * 10
+        assert seen == {401, 503}
+        assert "guess" not in server.output

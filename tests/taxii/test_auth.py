@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -521,6 +524,33 @@ def test_flood_of_strangers_is_turned_away_and_the_appliance_still_hashed(server
     assert [server.status("guess") for _ in range(10)] == [401] * 10
     with server.api.hashing.stranger():  # who is limited doesn't even ask for a place
         assert server.status("guess") == 429
+
+
+@pytest.mark.parametrize(("password", "status", "refusals"), [(PASSWORD, 200, 0), ("wrong", 401, 1)])
+def test_many_connections_of_one_client_cost_one_hash(
+    server: Server, monkeypatch: pytest.MonkeyPatch, password: str, status: int, refusals: int
+) -> None:
+    server.api.hashing = hashing = Hashing(waiting=0)
+    once, come, hashed = hashing.once, threading.Semaphore(0), []
+
+    def counted(*args: Any) -> bool:
+        come.release()
+        return once(*args)
+
+    def check(stored: str, given: str) -> bool:
+        hashed.append(given)
+        assert all(come.acquire(timeout=30) for _ in range(12))
+        time.sleep(0.2)  # from being counted to waiting
+        return check_password_hash(stored, given)
+
+    monkeypatch.setattr(hashing, "once", counted)
+    monkeypatch.setattr("pulsegate.store.accounts.check_password_hash", check)
+    with ThreadPoolExecutor(12) as pool:
+        answers = [pool.submit(server.status, password) for _ in range(12)]
+        assert {one.result() for one in answers} == {status}
+    assert hashed == [password]
+    assert server.api.hashing._running == {}
+    assert len(server.api.attempts._failures._kept) == 2 * refusals
 
 
 def test_stranger_waits_for_a_place_only_so_long() -> None:

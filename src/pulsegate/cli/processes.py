@@ -72,6 +72,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
                 gzip=settings.taxii.gzip,
                 max_block=settings.taxii.max_block,
                 token_life=settings.taxii.token_life,
+                threads=settings.threads,
             )
         )
 

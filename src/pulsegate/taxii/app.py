@@ -12,6 +12,7 @@ from opentaxii.middleware import create_app
 
 from pulsegate import __version__
 from pulsegate.taxii import access
+from pulsegate.taxii.attempts import THREADS
 from pulsegate.taxii.auth import TOKEN_LIFE, AuthAPI
 from pulsegate.taxii.server import PulsegateServer, PulsegateTAXII1Server
 
@@ -26,9 +27,8 @@ class Service:
     ``domain``: the host[:port] that clients see, None: the one that each request names. ``skew``: how far ahead a
     client's clock may run. ``open_after``: a collection is served after so long even if its first backfill goes on.
     ``results_kept``: a result in parts can be fetched for so long. ``gzip``: answers to polls are compressed where the
-    client asks for it.
-    ``max_block``: the largest package that an inbox takes, in bytes.
-    ``token_life``: how long a token lets its holder in.
+    client asks for it. ``max_block``: the largest package that an inbox takes, in bytes. ``token_life``: how long a
+    token lets its holder in. ``threads``: requests that the process answers at once.
     """
 
     database_url: str
@@ -39,6 +39,7 @@ class Service:
     gzip: bool = False
     max_block: int = 5_000_000
     token_life: timedelta = TOKEN_LIFE
+    threads: int = THREADS
 
 
 def create(service: Service) -> Flask:
@@ -62,7 +63,7 @@ def create(service: Service) -> Flask:
         "gzip": service.gzip,
         "max_block": service.max_block,
     }
-    auth = AuthAPI(service.database_url, service.token_life)
+    auth = AuthAPI(service.database_url, service.token_life, service.threads)
     server = PulsegateServer(PulsegateTAXII1Server(configuration), auth)
     app: Flask = create_app(server)
     access.install(app, server, auth)

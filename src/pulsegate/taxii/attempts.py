@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
@@ -19,7 +20,7 @@ ADDRESS_LIMIT = 60  # failures of one address for all accounts
 KNOWN = 25 * 3600.0  # seconds: an appliance that polls once a day is still known
 PLACES = 10_000  # addresses and pairs that are remembered at most
 HASHES = 2  # passwords hashed at once
-WAITING = 4  # strangers that wait for theirs; half of a server's default threads stay free for polls
+THREADS = 8  # of a server process; strangers that wait for a hash leave half of them free for polls
 PATIENCE = 2.0  # seconds that they wait
 _FINGERPRINT = 3  # bytes
 _IPV6_NETWORK = 64  # bits that one host chooses its addresses below
@@ -82,11 +83,34 @@ class Attempts:
 class Hashing:
     """At most two passwords are hashed at once; strangers use one of the two places, so that no flood takes both."""
 
-    def __init__(self, waiting: int = WAITING, patience: float = PATIENCE) -> None:
+    def __init__(self, waiting: int = THREADS // 2, patience: float = PATIENCE) -> None:
         self._places = threading.BoundedSemaphore(HASHES)
         self._strangers = threading.BoundedSemaphore(HASHES - 1)
         self._queue = threading.BoundedSemaphore(HASHES - 1 + waiting)
         self._patience = patience
+        self._running: dict[object, Future[bool]] = {}
+        self._lock = threading.Lock()
+
+    def once(self, key: object, check: Callable[[], bool]) -> bool:
+        """What ``check`` gives, or raises. Whoever comes with the same key meanwhile shares it, and takes no place.
+
+        So a client that opens many connections at once costs one hash.
+        """
+        with self._lock:
+            running = self._running.get(key)
+            mine = Future[bool]() if running is None else running
+            self._running[key] = mine
+        if running is not None:
+            return running.result()
+        try:
+            mine.set_result(check())
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                del self._running[key]
+        return mine.result()
 
     @contextmanager
     def known(self) -> Iterator[None]:

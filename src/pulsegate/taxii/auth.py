@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,7 +15,7 @@ from opentaxii.entities import Account as AccountEntity
 from pulsegate.store import accounts, state
 from pulsegate.store.accounts import Stored
 from pulsegate.store.database import Database
-from pulsegate.taxii.attempts import Attempts, Hashing, pair_of
+from pulsegate.taxii.attempts import THREADS, Attempts, Hashing, Pair, pair_of
 from pulsegate.taxii.credentials import VerifiedCredentials
 from pulsegate.taxii.refusals import INVALID_TOKEN, BusyError, TooManyAttemptsError, UnauthorizedError
 from pulsegate.taxii.tokens import TokenError, Tokens
@@ -42,15 +43,19 @@ class Account(AccountEntity):  # type: ignore[misc]  # OpenTAXII is not typed
 
 
 class AuthAPI(OpenTAXIIAuthAPI):  # type: ignore[misc]  # OpenTAXII is not typed
-    """Accounts of the database at the SQLAlchemy URL ``db_connection``. Tokens live for ``token_life``."""
+    """Accounts of the database at the SQLAlchemy URL ``db_connection``.
 
-    def __init__(self, db_connection: str, token_life: timedelta = TOKEN_LIFE) -> None:
+    :param token_life: how long a token lets its holder in
+    :param threads: how many requests the process answers at once
+    """
+
+    def __init__(self, db_connection: str, token_life: timedelta = TOKEN_LIFE, threads: int = THREADS) -> None:
         self._database = Database(db_connection)
         with self._database.write() as connection:
             self._tokens = Tokens(state.secret(connection, TOKEN_SECRET), token_life)
         self.credentials = VerifiedCredentials()
         self.attempts = Attempts()
-        self.hashing = Hashing()
+        self.hashing = Hashing(waiting=threads // 2)
 
     def by_password(self, name: str, password: str, address: str | None) -> Stored:
         """The account of that name and password, asked for from ``address``. One query, and a hash now and then.
@@ -62,15 +67,16 @@ class AuthAPI(OpenTAXIIAuthAPI):  # type: ignore[misc]  # OpenTAXII is not typed
         credential = self.credentials.digest(stored, password) if stored else b""
         if stored and credential in self.credentials:
             return stored
+        pair = pair_of(address, name)
         try:
-            fits = self._checked(stored, name, password, address, credential)
+            check = partial(self._check, stored, password, pair, credential)
+            fits = self.hashing.once((pair, credential), check) if stored else check()
         except (TooManyAttemptsError, BusyError) as error:
             log.warning("auth.limited", account=shown(name), address=address, reason=type(error).__name__)
             raise
         if stored is None or not fits:
             log.warning("auth.refused", account=shown(name), address=address)
             raise UnauthorizedError("The user name or the password is wrong")
-        self.credentials.add(credential)
         return stored
 
     def by_token(self, token: str, address: str | None) -> Stored:
@@ -93,8 +99,7 @@ class AuthAPI(OpenTAXIIAuthAPI):  # type: ignore[misc]  # OpenTAXII is not typed
     def token(self, stored: Stored) -> str:
         return self._tokens.make(stored)
 
-    def _checked(self, stored: Stored | None, name: str, password: str, address: str | None, credential: bytes) -> bool:
-        pair = pair_of(address, name)
+    def _check(self, stored: Stored | None, password: str, pair: Pair, credential: bytes) -> bool:
         if stored and self.attempts.is_known(pair, credential):
             with self.hashing.known():
                 fits = accounts.fits(stored, password)
@@ -105,6 +110,7 @@ class AuthAPI(OpenTAXIIAuthAPI):  # type: ignore[misc]  # OpenTAXII is not typed
                 fits = accounts.fits(stored, password)
         if fits:
             self.attempts.succeeded(pair, credential)
+            self.credentials.add(credential)
         else:
             self.attempts.failed(pair)
         return fits
