@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 from pulsegate.cli import app
 from pulsegate.cli.setup import load_settings, make_policy
 from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
-from pulsegate.settings import CollectionSettings, OTXSettings, RuleSettings, Settings, TAXIISettings, load
+from pulsegate.settings import CollectionSettings, OTXSettings, RuleSettings, Settings, TAXIISettings, TLSSettings, load
 from pulsegate.stix.mapping import MAPPING
 from pulsegate.store.tables import metadata
 from pulsegate.values.normalise import normalise
@@ -28,6 +28,7 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 # Heading of the table, model, prefix of its environment variables (None: the keys have none of their own).
 TABLES = [
     ("The server", Settings, "PULSEGATE_"),
+    ("HTTPS: `tls`", TLSSettings, "PULSEGATE_TLS__"),
     ("The source: `otx`", OTXSettings, "PULSEGATE_OTX__"),
     ("The service: `taxii`", TAXIISettings, "PULSEGATE_TAXII__"),
     ("A collection", CollectionSettings, None),

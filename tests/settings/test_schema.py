@@ -47,8 +47,16 @@ def test_settings_by_default():
         "host": "127.0.0.1",
         "port": 9000,
         "workers": 2,
-        "threads": 8,
+        "threads": 32,
         "domain": None,
+        "proxies": [],
+        "tls": {
+            "certificate": None,
+            "key": None,
+            "client_ca": None,
+            "client_certificates": "optional",
+            "client_header": None,
+        },
         "data_dir": Path("var"),
         "admin_password": None,
         "skew": "10m",
@@ -71,7 +79,7 @@ def test_settings_by_default():
             "proxy": None,
             "ca_file": None,
         },
-        "taxii": {"gzip": False, "max_block": "5MB", "token_life": "1h"},
+        "taxii": {"gzip": False, "max_block": "5MB", "token_life": "1h", "max_body": "10MB"},
         "collections": [],
     }
 
@@ -331,3 +339,75 @@ def test_empty_rules_of_an_inbox_are_none():
 def test_age_of_a_collection_by_rule_is_refused_where_it_would_do_nothing():
     with pytest.raises(ValidationError, match="max_age of a collection by rule stands below include"):
         CollectionSettings.model_validate({"name": "feed", "max_age": "90d"})
+
+
+@pytest.mark.parametrize("domain", ["gate.example", "gate.example:9443", "https://gate.example", "http://[::1]:9000"])
+def test_domain_with_and_without_scheme_and_port(domain):
+    assert Settings(domain=domain).domain == domain
+
+
+@pytest.mark.parametrize(
+    "domain", ["", "https://gate.example/", "ftp://gate.example", "gate.example/taxii", "a b", "a:x"]
+)
+def test_domain_that_is_no_address_is_refused(domain):
+    assert faults(Settings, {"domain": domain}) == [
+        ("domain", "write host, host:port or https://host:port, without a path")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({}, "http://127.0.0.1:9000"),
+        ({"host": "::1", "port": 80}, "http://[::1]:80"),
+        ({"tls": {"certificate": "c", "key": "k"}}, "https://127.0.0.1:9000"),
+        ({"domain": "gate.example:8080"}, "http://gate.example:8080"),
+        ({"domain": "gate.example:443"}, "https://gate.example:443"),
+        ({"domain": "https://gate.example"}, "https://gate.example"),
+        ({"domain": "gate.example", "proxies": ["127.0.0.1"]}, "https://gate.example"),
+        ({"domain": "http://gate.example", "proxies": ["127.0.0.1"]}, "http://gate.example"),
+    ],
+)
+def test_public_address(given, address):
+    assert Settings.model_validate(given).public_address == address
+
+
+@pytest.mark.parametrize("proxies", ["127.0.0.1, 10.0.0.0/8", ["127.0.0.1", "10.0.0.0/8"]])
+def test_proxies_as_a_list_or_as_words(proxies):
+    assert Settings(proxies=proxies).proxies == ["127.0.0.1", "10.0.0.0/8"]
+
+
+def test_proxy_by_its_name_is_refused():
+    message = "'proxy.example' is neither an address nor a network, such as 192.0.2.7 or 192.0.2.0/24"
+    assert faults(Settings, {"proxies": ["127.0.0.1", "proxy.example"]}) == [("proxies", message)]
+
+
+@pytest.mark.parametrize(
+    ("tls", "message"),
+    [
+        ({"certificate": "c"}, "certificate is set without key; HTTPS needs both"),
+        ({"key": "k"}, "key is set without certificate; HTTPS needs both"),
+        (
+            {"client_ca": "a"},
+            "client_ca is set without certificate and key; only HTTPS has client certificates",
+        ),
+        (
+            {"certificate": "c", "key": "k", "client_certificates": "required"},
+            "client_certificates: required needs client_ca, to tell whose certificates are accepted",
+        ),
+    ],
+)
+def test_tls_of_which_a_part_is_missing(tls, message):
+    assert faults(Settings, {"tls": tls}) == [("tls", message)]
+
+
+def test_header_of_the_clients_certificate_is_believed_of_proxies_only():
+    given = {"tls": {"client_header": "X-SSL-Client-S-DN"}}
+    assert faults(Settings, given) == [("", "tls.client_header is believed of proxies only; name them in proxies")]
+    assert Settings.model_validate(given | {"proxies": ["::1"]}).tls.client_header == "X-SSL-Client-S-DN"
+
+
+@pytest.mark.parametrize("name", ["", "X Header", "X_Header", "X-Header:"])
+def test_header_with_an_unusable_name_is_refused(name):
+    found = faults(Settings, {"proxies": ["::1"], "tls": {"client_header": name}})
+    assert found == [("tls.client_header", "write the name of a header, such as X-SSL-Client-S-DN")]

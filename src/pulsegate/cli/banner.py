@@ -9,10 +9,12 @@ from collections.abc import Mapping
 
 import structlog
 
+from pulsegate.cli import tls
 from pulsegate.cli.esa import PREFERRED, print_form, source_form
 from pulsegate.cli.output import people
 from pulsegate.cli.programs import command, program
 from pulsegate.cli.setup import ADMIN, GATEWAY, Installation, pulls
+from pulsegate.settings import Settings
 from pulsegate.store import collections
 from pulsegate.store.collections import Size
 
@@ -23,7 +25,9 @@ _START = time.monotonic()
 
 
 def starting(where: Installation) -> None:
-    """Say at once what is going to happen."""
+    """Say at once what is going to happen, and what is dangerous."""
+    for text in _dangers(where.settings):
+        people.print(f"\n  *** WARNING: {text} ***", markup=False, style="bold red")
     if where.demo:
         people.print(
             "\n  *** DEMO MODE. These are invented pulses from the built-in OTX simulator, none of them OTX's. ***\n"
@@ -32,6 +36,20 @@ def starting(where: Installation) -> None:
         )
     elif not pulls(where):
         people.print("No OTX API key is set (or otx.enabled is false): serving what is stored, pulling nothing.")
+
+
+def _dangers(settings: Settings) -> list[str]:
+    """Warnings for the screen; the log has them too."""
+    found = []
+    if settings.is_public and not settings.tls.is_on and not settings.proxies:
+        log.warning("tls.off", host=settings.host, hint="set tls.certificate and tls.key, or proxies that speak HTTPS")
+        found.append("this is plain HTTP; passwords and the feed travel in the clear. Set tls.certificate and tls.key.")
+    if settings.tls.certificate is not None:
+        reason = tls.complaint(tls.context(settings.tls), settings.tls.certificate)
+        if reason is not None:
+            log.warning("tls.certificate_useless", certificate=str(settings.tls.certificate), reason=reason)
+            found.append(f"clients will refuse the certificate {settings.tls.certificate}: {reason}.")
+    return found
 
 
 def ready(where: Installation, passwords: Mapping[str, str | None]) -> bool:
@@ -92,6 +110,10 @@ def _best(sizes: Mapping[str, Size]) -> str:
 
 
 def _address(where: Installation) -> str:
+    """By which this machine reaches the server; with TLS by the name that the certificate is for, where it is set."""
     found = where.settings
-    host = "127.0.0.1" if found.host == "0.0.0.0" else found.host  # noqa: S104 - a comparison, nothing is bound
-    return f"http://[{host}]:{found.port}" if ":" in host else f"http://{host}:{found.port}"
+    if found.tls.is_on and found.domain is not None:
+        return found.public_address
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(found.host, found.host)  # noqa: S104 - nothing is bound
+    scheme = "https" if found.tls.is_on else "http"
+    return f"{scheme}://[{host}]:{found.port}" if ":" in host else f"{scheme}://{host}:{found.port}"

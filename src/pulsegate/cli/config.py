@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from rich.markup import escape
 
+from pulsegate.cli import tls
 from pulsegate.cli.options import Options
 from pulsegate.cli.output import AsJSON, people, print_json, without_password
 from pulsegate.cli.setup import api_key, load_settings, make_policy
@@ -22,6 +23,8 @@ def check(context: typer.Context, as_json: AsJSON = False) -> None:
     options: Options = context.obj
     found = load_settings(demo=options.demo)
     make_policy(found)
+    if found.tls.is_on:
+        tls.context(found.tls)
     key = api_key(found)
     file = find_file()
     if as_json:
@@ -30,7 +33,7 @@ def check(context: typer.Context, as_json: AsJSON = False) -> None:
         return
     people.print(f"Settings file: {file or 'none (defaults and environment)'}", markup=False)
     people.print(f"Database: {Database(found.database_url).name}", markup=False)
-    people.print(f"Listens at: http://{found.host}:{found.port}", markup=False)
+    people.print(f"Listens at: {'https' if found.tls.is_on else 'http'}://{found.host}:{found.port}", markup=False)
     pulling = (
         "pulling is off" if not found.otx.enabled else f"every {_values(found)['otx']['interval']} from {found.otx.url}"
     )

@@ -56,11 +56,9 @@ def print_form(form: dict[str, Any]) -> None:
 def source_form(where: Installation, collection: str) -> dict[str, Any]:
     """The fields of the appliance's form and their values."""
     found = where.settings
-    host, port = found.host, found.port
-    if found.domain is not None:
-        seen = urlsplit(f"//{found.domain}")
-        host, port = seen.hostname or found.domain, seen.port or 80
-    elif found.host in ("0.0.0.0", "::"):  # noqa: S104 - a comparison, nothing is bound
+    address = urlsplit(found.public_address)
+    host, is_https = address.hostname or found.host, address.scheme == "https"
+    if found.domain is None and found.host in ("0.0.0.0", "::"):  # noqa: S104 - a comparison, nothing is bound
         host = "the name or address of this machine"
     renewal = command(where, f"account password {GATEWAY}")
     return {
@@ -71,8 +69,8 @@ def source_form(where: Installation, collection: str) -> dict[str, Any]:
         "Polling Interval": "60 minutes",
         "Age of Threat Feeds": "30 days",
         "Time Span of Poll Segment": "30 days",
-        "Use HTTPS": "No",
-        "Port": port,
+        "Use HTTPS": "Yes" if is_https else "No",
+        "Port": address.port or (443 if is_https else 80),
         "User Name": GATEWAY,
         "Password": f"the one printed at the first start; '{renewal}' makes a new one",
     }

@@ -15,9 +15,13 @@ import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
+from pulsegate.cli.connections import Worker as ServerProcess
 from pulsegate.cli.setup import Installation
+from pulsegate.cli.tls import Renewal
+from pulsegate.model.network import Networks
 from pulsegate.taxii import app as taxii_app
 from pulsegate.taxii.app import Service
+from pulsegate.taxii.edge import Edge
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +45,9 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
     def __init__(self, where: Installation, listener: socket.socket) -> None:
         self._where = where
         self._listener = listener
+        self._tls = Renewal(where.settings.tls) if where.settings.tls.is_on else None
+        self.proxies = Networks.of(where.settings.proxies)
+        self.max_body = where.settings.taxii.max_body
         super().__init__()
 
     def load_config(self) -> None:
@@ -49,19 +56,25 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
             "bind": f"fd://{self._listener.fileno()}",
             "workers": settings.workers,
             "threads": settings.threads,
-            "worker_class": "gthread",
+            "worker_class": ServerProcess,
             "keepalive": 5,
             "timeout": 120,
             "graceful_timeout": 10,
             "loglevel": "warning",
+            "forwarded_allow_ips": "",  # taxii/edge.py believes proxies, gunicorn nobody
             "control_socket_disable": True,
             "proc_name": "pulsegate",
         }
+        if self._tls is not None:
+            renewal = self._tls
+            values["certfile"], values["keyfile"] = str(settings.tls.certificate), str(settings.tls.key)
+            values["ssl_context"] = lambda _config, _default: renewal.current()
         for key, value in values.items():
             self.cfg.set(key, value)
 
     def load(self) -> Any:
         settings = self._where.settings
+        edge = Edge(self.proxies, client_header=settings.tls.client_header, max_body=self.max_body)
         return taxii_app.create(
             Service(
                 settings.database_url,
@@ -73,6 +86,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
                 max_block=settings.taxii.max_block,
                 token_life=settings.taxii.token_life,
                 threads=settings.threads,
+                edge=edge,
             )
         )
 

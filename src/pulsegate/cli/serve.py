@@ -41,13 +41,15 @@ def serve(
 
     With --demo: invented pulses from the built-in OTX simulator.
     """
-    from pulsegate.cli import processes
+    from pulsegate.cli import processes, tls
 
     options: Options = context.obj
     demo = options.demo or (demo_without_key and _has_no_key())
     given = {"host": host, "port": port, "workers": workers}
     settings = load_settings(demo=demo)
     settings = settings.model_copy(update={key: value for key, value in given.items() if value is not None})
+    if settings.tls.is_on:
+        tls.context(settings.tls)  # says what is wrong with the files before anything is touched
     listener = _listen(settings.host, settings.port)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     where = open_installation(settings, demo=demo, upgrade=True)

@@ -31,7 +31,7 @@ OPENTAXII_KEYS = frozenset({
 # Kubernetes sets these in every container beside a service whose name begins with "pulsegate".
 _NOT_OURS = re.compile(r"PULSEGATE_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)|PULSEGATE_CONFIG")
 _ADDRESS_OF_A_SERVICE = re.compile(r"(tcp|udp)://")  # in a variable that ends in _PORT
-_LISTS = ("own", "collections")  # written as in YAML; any other variable is taken to the letter
+_LISTS = ("own", "proxies", "collections")  # written as in YAML; any other variable is taken to the letter
 
 
 def find_file(environment: Mapping[str, str] | None = None) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -21,6 +22,7 @@ from pydantic import (
 
 from pulsegate.model.collection import PROTECTIONS, Collection, CollectionKind, Profile, Rule
 from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.network import Networks
 from pulsegate.model.tlp import TLP
 from pulsegate.settings.duration import Duration, format_duration
 from pulsegate.settings.size import Size
@@ -213,11 +215,66 @@ class TAXIISettings(Section):
     token_life: Annotated[Duration, AfterValidator(_positive)] = Field(
         timedelta(hours=1), description="how long a token from `/management/auth` lets its holder in"
     )
+    max_body: Annotated[Size, Field(ge=1024)] = Field(
+        10_000_000, description="the longest message that a client may send, such as `500kB`"
+    )
 
 
 def _split(value: object) -> object:
     """A list may be written as words with commas, as in an environment variable."""
     return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+class TLSSettings(Section):
+    """HTTPS without a proxy, and the certificates of clients."""
+
+    certificate: Path | None = Field(
+        None, description="the server's certificate and those between it and its CA (PEM); with `key`: HTTPS"
+    )
+    key: Path | None = Field(None, description="the certificate's key (PEM, not encrypted)")
+    client_ca: Path | None = Field(None, description="the CAs (PEM) whose client certificates are accepted")
+    client_certificates: Literal["optional", "required"] = Field(
+        "optional", description="`required`: with `client_ca`, who has no certificate is not served"
+    )
+    client_header: str | None = Field(
+        None, description="the header in which `proxies` give the subject of their client's certificate (RFC 4514)"
+    )
+
+    @field_validator("client_header")
+    @classmethod
+    def _header_is_a_name(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name):
+            raise ValueError("write the name of a header, such as X-SSL-Client-S-DN")
+        return name
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            there, missing = ("certificate", "key") if self.key is None else ("key", "certificate")
+            raise ValueError(f"{there} is set without {missing}; HTTPS needs both")
+        if self.client_ca is not None and self.certificate is None:
+            raise ValueError("client_ca is set without certificate and key; only HTTPS has client certificates")
+        if self.client_certificates == "required" and self.client_ca is None:
+            raise ValueError("client_certificates: required needs client_ca, to tell whose certificates are accepted")
+        return self
+
+    @property
+    def is_on(self) -> bool:
+        return self.certificate is not None
+
+
+_DOMAIN = re.compile(r"(https?://)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
+
+
+def _are_networks(entries: list[str]) -> list[str]:
+    for entry in entries:
+        try:
+            Networks.of([entry])
+        except ValueError:
+            raise ValueError(
+                f"{entry!r} is neither an address nor a network, such as 192.0.2.7 or 192.0.2.0/24"
+            ) from None
+    return entries
 
 
 class Settings(Section):
@@ -231,8 +288,14 @@ class Settings(Section):
     host: str = Field("127.0.0.1", description="the address to listen at")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(9000, description="the port to listen at")
     workers: Annotated[int, Field(ge=1, le=64)] = Field(2, description="server processes")
-    threads: Annotated[int, Field(ge=1, le=256)] = Field(8, description="polls answered at once by each process")
-    domain: str | None = Field(None, description="host[:port] that clients see, where it is not `host:port`")
+    threads: Annotated[int, Field(ge=1, le=256)] = Field(32, description="polls answered at once by each process")
+    domain: str | None = Field(
+        None, description="`[https://]host[:port]` that clients see, where it is not what they ask for"
+    )
+    proxies: Annotated[list[str], BeforeValidator(_split), AfterValidator(_are_networks)] = Field(
+        [], description="addresses and networks of reverse proxies; what they say of their clients is believed"
+    )
+    tls: TLSSettings = TLSSettings()
     data_dir: Path = Field(Path("var"), description="holds the SQLite file `pulsegate.db` and locks")
     admin_password: SecretStr | None = Field(
         None, description="presets the first admin's password; else one is generated and printed once"
@@ -262,6 +325,33 @@ class Settings(Section):
             if names.count(name) > 1:
                 raise ValueError(f"two collections are named {name!r}; rename one")
         return self
+
+    @field_validator("domain")
+    @classmethod
+    def _domain_is_an_authority(cls, domain: str | None) -> str | None:
+        if domain is not None and not _DOMAIN.fullmatch(domain):
+            raise ValueError("write host, host:port or https://host:port, without a path")
+        return domain
+
+    @model_validator(mode="after")
+    def _header_has_its_proxies(self) -> Self:
+        if self.tls.client_header is not None and not self.proxies:
+            raise ValueError("tls.client_header is believed of proxies only; name them in proxies")
+        return self
+
+    @property
+    def is_public(self) -> bool:
+        """Whether others than this machine reach the port."""
+        return not _is_loopback(self.host)
+
+    @property
+    def public_address(self) -> str:
+        """``https://host:port`` by which clients reach this server, as far as the settings tell."""
+        if self.domain is not None and "://" in self.domain:
+            return self.domain
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        is_https = self.tls.is_on or (self.domain is not None and (bool(self.proxies) or self.domain.endswith(":443")))
+        return f"{'https' if is_https else 'http'}://{self.domain or f'{host}:{self.port}'}"
 
     @property
     def database_url(self) -> str:

@@ -20,11 +20,11 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from pulsegate.model.subject import normal_subject
 from pulsegate.store import accounts
 from pulsegate.taxii.auth import Account, AuthAPI
+from pulsegate.taxii.edge import CLIENT_SUBJECT
 from pulsegate.taxii.refusals import Refusal, UnauthorizedError, dress
 
 log = structlog.get_logger(__name__)
 
-CLIENT_SUBJECT = "pulsegate.client_subject"  # in the WSGI environment: the subject of a verified client certificate
 MAX_LOGIN = 16_384  # bytes of a request for a token
 _SERVICES = "opentaxii_services_view"  # OpenTAXII's name for every TAXII path
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,21 +14,20 @@ from pulsegate import __version__
 from pulsegate.taxii import access
 from pulsegate.taxii.attempts import THREADS
 from pulsegate.taxii.auth import TOKEN_LIFE, AuthAPI
+from pulsegate.taxii.edge import WSGI, Edge, Environment
 from pulsegate.taxii.server import PulsegateServer, PulsegateTAXII1Server
-
-_Environment = dict[str, Any]
-_WSGI = Callable[[_Environment, Callable[..., Any]], Iterable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """What the service is made from.
 
-    ``domain``: the host[:port] that clients see, None: the one that each request names. ``skew``: how far ahead a
-    client's clock may run. ``open_after``: a collection is served after so long even if its first backfill goes on.
-    ``results_kept``: a result in parts can be fetched for so long. ``gzip``: answers to polls are compressed where the
-    client asks for it. ``max_block``: the largest package that an inbox takes, in bytes. ``token_life``: how long a
-    token lets its holder in. ``threads``: requests that the process answers at once.
+    ``domain``: the host[:port] that clients see, perhaps with its scheme, None: the one that each request names.
+    ``skew``: how far ahead a client's clock may run. ``open_after``: a collection is served after so long even if its
+    first backfill goes on. ``results_kept``: a result in parts can be fetched for so long. ``gzip``: answers to polls
+    are compressed where the client asks for it. ``max_block``: the largest package that an inbox takes, in bytes.
+    ``token_life``: how long a token lets its holder in. ``threads``: requests that the process answers at once.
+    ``edge``: whom to believe what, and how long a request may be.
     """
 
     database_url: str
@@ -40,19 +39,23 @@ class Service:
     max_block: int = 5_000_000
     token_life: timedelta = TOKEN_LIFE
     threads: int = THREADS
+    edge: Edge = field(default_factory=Edge)
 
 
 def create(service: Service) -> Flask:
     """The application. Make one in each process."""
+    scheme, _, domain = (service.domain or "").rpartition("://")
     parameters = {
         "db_connection": service.database_url,
-        "domain": service.domain,
+        "domain": domain or None,
         "skew": service.skew.total_seconds(),
         "open_after": service.open_after.total_seconds(),
         "results_kept": service.results_kept.total_seconds(),
     }
     configuration = {
-        "domain": service.domain,
+        "domain": domain or None,
+        "scheme": scheme or None,
+        "max_body": service.edge.max_body,
         "persistence_api": {"class": "pulsegate.taxii.persistence.PersistenceAPI", "parameters": parameters},
         "save_raw_inbox_messages": False,
         "xml_parser_supports_huge_tree": False,
@@ -68,16 +71,17 @@ def create(service: Service) -> Flask:
     app: Flask = create_app(server)
     access.install(app, server, auth)
     app.debug = False
-    app.wsgi_app = _accepting(app.wsgi_app)  # type: ignore[assignment, method-assign]
+    edge = replace(service.edge, scheme=scheme or None)
+    app.wsgi_app = edge.around(_accepting(app.wsgi_app))  # type: ignore[assignment, method-assign]
     app.add_url_rule("/", "front", _front)
     app.add_url_rule("/healthz", "healthz", lambda: Response("ok\n", mimetype="text/plain"))
     return app
 
 
-def _accepting(application: _WSGI) -> _WSGI:
+def _accepting(application: WSGI) -> WSGI:
     """A client that names no ``Accept`` takes anything (RFC 9110, section 12.5.1); OpenTAXII would answer 406."""
 
-    def call(environment: _Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def call(environment: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
         environment.setdefault("HTTP_ACCEPT", "*/*")
         return application(environment, start_response)
 

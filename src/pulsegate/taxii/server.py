@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from flask import Response, g, request
-from libtaxii.constants import ST_UNAUTHORIZED, ST_UNSUPPORTED_QUERY
+from libtaxii.constants import ST_UNAUTHORIZED, ST_UNSUPPORTED_QUERY, VID_TAXII_HTTP_10, VID_TAXII_HTTPS_10
 from libtaxii.messages_11 import UnsupportedQueryException
 from opentaxii.auth import AuthManager
 from opentaxii.server import ServerMapping, TAXII1Server, TAXIIServer
@@ -23,9 +23,12 @@ from opentaxii.taxii.http import (
 )
 from opentaxii.taxii.services import DiscoveryService
 from opentaxii.taxii.utils import parse_message
+from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
+from pulsegate.taxii import xml
 from pulsegate.taxii.answer import PollAnswer
 from pulsegate.taxii.auth import AuthAPI
+from pulsegate.taxii.edge import too_large
 from pulsegate.taxii.inbox import PushService
 from pulsegate.taxii.messages import BINDINGS, AnyMessage
 from pulsegate.taxii.poll import StreamedPollService
@@ -34,6 +37,13 @@ from pulsegate.taxii.status import write_status
 from pulsegate.taxii.subscriptions import SubscribingService
 
 log = structlog.get_logger(__name__)
+
+METHODS = "POST, OPTIONS"
+_TEXTS: dict[type[HTTPException], str] = {
+    MethodNotAllowed: "This is a TAXII 1.1 service: it answers TAXII messages that are sent to it by POST.",
+    NotFound: "There is nothing at this address. TAXII 1.1 is served below /taxii/: discovery, collections, poll.",
+    ClientDisconnected: "The request did not come in whole.",
+}
 
 
 class _Discovery(AnyMessage, DiscoveryService):  # type: ignore[misc]  # OpenTAXII is not typed
@@ -77,6 +87,15 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
         found: list[Any] = g.taxii_services
         return found if service_ids is None else [one for one in found if one.id in service_ids]
 
+    def _create_services(self, entities: Any) -> list[Any]:
+        """The services, advertised by the protocol of the public address: by which this request came, or as set."""
+        services: list[Any] = super()._create_services(entities)
+        is_secure = (self.config["scheme"] or request.scheme) == "https"
+        for service in services:
+            if service.path is not None:  # else its address is whole, with a protocol of its own
+                service.supported_protocol_bindings = [VID_TAXII_HTTPS_10 if is_secure else VID_TAXII_HTTP_10]
+        return services
+
     @classmethod
     def _process_with_service(cls, service: Any) -> Response:
         """As OpenTAXII does it, but for polls, which are sent as they are read."""
@@ -84,7 +103,9 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
             given = ", ".join(name for name, _ in request.accept_mimetypes)
             raise FailureStatus(f"The client accepts only {given}, and this server sends application/xml")
         validate_request_headers(request.headers, BINDINGS)
-        message = _parsed(get_content_type(request.headers), request.get_data(cache=False))
+        body = request.get_data(cache=False)
+        xml.check(body)
+        message = _parsed(get_content_type(request.headers), body)
         try:
             validate_request_headers_post_parse(request.headers, BINDINGS, SERVICE_BINDINGS, ALL_PROTOCOL_BINDINGS)
         except StatusMessageException as error:
@@ -95,6 +116,21 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
         if isinstance(answer, PollAnswer):
             return _streamed(answer, headers, compress=service.server.config["gzip"])
         response: Response = make_taxii_response(answer.to_xml(pretty_print=True), headers)
+        return response
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        """A few words for the person who reads them; a Status_Message for a message that is too long."""
+        if isinstance(error, RequestEntityTooLarge):
+            body, headers = too_large(request.headers, self.config["max_body"], secure=request.is_secure)
+            log.warning("edge.body_refused", client=request.remote_addr)
+            return Response(body, 413, headers)
+        kind = next((kind for kind in _TEXTS if isinstance(error, kind)), None)
+        text = _TEXTS[kind] if kind else error.name
+        status = 408 if kind is ClientDisconnected else error.code or 500
+        response = Response(text + "\n", status, mimetype="text/plain")
+        if isinstance(error, MethodNotAllowed):
+            is_taxii = self.get_endpoint(request.path) is not None
+            response.headers["Allow"] = METHODS if is_taxii else ", ".join(sorted(error.valid_methods or ()))
         return response
 
     def handle_status_exception(self, error: StatusMessageException) -> Response | tuple[str, int]:
@@ -159,6 +195,10 @@ class PulsegateServer(TAXIIServer):  # type: ignore[misc]  # OpenTAXII is not ty
 
     def handle_status_exception(self, error: StatusMessageException) -> Response | tuple[str, int]:
         response: Response | tuple[str, int] = self.servers.taxii1.handle_status_exception(error)
+        return response
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        response: Response = self.servers.taxii1.handle_http_exception(error)
         return response
 
     def raise_unauthorized(self) -> None:

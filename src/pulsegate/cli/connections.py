@@ -1,0 +1,423 @@
+"""Gunicorn's threaded worker, made so that slow and greedy clients can't keep others from being served.
+
+Three things are different from ``gunicorn.workers.gthread``:
+
+- A request is received in the main loop, TLS handshake included, and costs a thread only when it is there (or its
+  first 128 kB are). Half a request holds a few octets of memory, for 30 s at most.
+- A client's address has at most half of the threads at a time; what it asks for beyond that waits for its turn.
+- A thread waits for a slow client no longer than ``PatientSocket`` does, and an answer that could not be sent whole
+  ends with a reset, never like a whole one.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import selectors
+import socket
+import ssl
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import structlog
+from gunicorn import http
+from gunicorn.http import wsgi
+from gunicorn.http.errors import NoMoreData, ParseException
+from gunicorn.sock import ssl_context
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from pulsegate.cli.arrival import BUFFER, Arrival
+from pulsegate.cli.patience import ClientGoneError, ClientTooSlowError, PatientSocket
+from pulsegate.model.network import Networks
+from pulsegate.taxii.edge import PEER_CERTIFICATE
+
+log = structlog.get_logger(__name__)
+
+LINGER = 2.0  # seconds for which a closed connection is still read, so that the client gets its answer's end
+WAITING = 30.0  # seconds for which a request may wait until its address has a thread again
+_PIECE = 64 * 1024
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_TOO_MANY = ("503 Service Unavailable", "Too many requests from this address at once; try again in a moment.")
+_TOO_SLOW = ("408 Request Timeout", "The request did not come in in time.")
+_PLAIN = ("HTTP_REQUEST", "WRONG_VERSION_NUMBER")  # what OpenSSL says of a client that does not speak TLS
+_NO_TLS = ("400 Bad Request", "This port speaks HTTPS; write https:// before the address.")
+
+
+class Connection(TConn):  # type: ignore[misc]  # gunicorn is not typed
+    """A client's connection: what came in of its next request, and what it is waited for."""
+
+    def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any, max_body: int) -> None:
+        self._is_shaking_hands = bool(cfg.is_ssl)
+        if cfg.is_ssl:
+            sock.setblocking(False)
+            sock = ssl_context(cfg).wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        super().__init__(cfg, PatientSocket(sock), client, server)
+        self.address = _group(client[0])
+        self.arrival = Arrival(max_body)
+        self.since = time.monotonic()  # when it began to wait for what it waits for
+
+    def init(self) -> None:
+        """Make the parser, in the thread that takes the request over, and give it what came in."""
+        if self.parser is None:
+            self.parser: Any = http.get_parser(self.cfg, self.sock, self.client)
+        self.parser.unreader.unread(self.arrival.take())
+        self.sock.setblocking(True)
+
+    def receive(self) -> bool | None:
+        """Read what is there, without waiting. True: a thread should take over; None: the client has closed."""
+        now = time.monotonic()
+        patience = self.sock.receiving
+        patience.spend(now - self.since, 0)
+        self.since = now
+        try:
+            if self._is_shaking_hands:
+                self.sock.inner.do_handshake()
+                self._is_shaking_hands = False
+            while octets := self.sock.recv(_PIECE):
+                patience.spend(0.0, len(octets))
+                if self.arrival.add(octets):
+                    return True
+        except _WOULD_BLOCK:
+            return False
+        return None
+
+    def has_more(self) -> bool:
+        """Whether octets wait that the poller can't see: read ahead by the parser, or decrypted by TLS."""
+        pending = getattr(self.sock.inner, "pending", None)
+        return bool(self.parser.unreader.buf.getvalue()) or bool(pending and pending())
+
+    def certificate(self) -> Any:
+        """The client's verified certificate (DER); None without one."""
+        if not isinstance(self.sock.inner, ssl.SSLSocket):
+            return None
+        return self.sock.inner.getpeercert(binary_form=True)
+
+    def say_goodbye(self) -> None:
+        """Tell a TLS client that nothing was cut off (close_notify); the close itself is not waited for."""
+        if isinstance(self.sock.inner, ssl.SSLSocket):
+            with suppress(OSError, ValueError):
+                self.sock.inner.unwrap()
+
+    def say(self, status: str, text: str, *more: str) -> None:
+        """Answer in a few words without waiting; the connection must be closed after that."""
+        lines = [f"HTTP/1.1 {status}", "Connection: close", "Content-Type: text/plain", *more]
+        answer = "\r\n".join([*lines, f"Content-Length: {len(text) + 1}", "", text + "\n"]).encode("ascii")
+        try:
+            self.sock.inner.settimeout(0.0)
+            self.sock.inner.send(answer)
+        except (OSError, ValueError):
+            return  # it has gone, or does not read
+
+    def say_plainly(self, status: str, text: str) -> None:
+        """The same on a TLS connection whose client does not speak TLS."""
+        answer = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n{text}\n"
+        try:
+            socket.socket.send(self.sock.inner, answer.encode("ascii"))
+        except OSError:
+            return
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is not typed
+    """A server process. Everything but ``handle`` and what it calls runs in the main thread."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._proxies: Networks = self.app.proxies
+        self._max_body: int = self.app.max_body
+        self._per_address = max(1, self.cfg.threads // 2)
+        self._most_connections = max(1, self.cfg.worker_connections // 4)
+        self._open: Counter[str] = Counter()  # connections of each address
+        self._busy: Counter[str] = Counter()  # threads of each address
+        self._receiving: dict[Connection, None] = {}
+        self._lingering: dict[Connection, int] = {}  # and how much was read and thrown away
+        self._waiting: defaultdict[str, deque[Connection]] = defaultdict(deque)
+
+    def accept(self, listener: Any) -> None:
+        try:
+            sock, client = listener.accept()
+        except OSError as error:
+            if error.errno in _NO_MORE_FILES:
+                log.error("connection.not_accepted", reason=error.strerror, hint="raise the limit of open files")  # noqa: TRY400
+                time.sleep(0.1)
+            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
+                raise
+            return
+        try:
+            conn = Connection(self.cfg, sock, client, listener.getsockname(), self._max_body)
+        except OSError:  # closed already
+            sock.close()
+            return
+        self.nr_conns += 1
+        self._open[conn.address] += 1
+        if self._open[conn.address] > self._most_connections and not self._is_proxy(conn):
+            conn.say(*_TOO_MANY, "Retry-After: 5")
+            self._close(conn)
+            return
+        self._receive(conn)
+
+    def _is_proxy(self, conn: Connection) -> bool:
+        return conn.client[0] in self._proxies
+
+    def _receive(self, conn: Connection) -> None:
+        """Wait in the main loop for the next request."""
+        conn.sock.setblocking(False)
+        conn.since = time.monotonic()
+        self._receiving[conn] = None
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._on_readable, conn))
+        self._on_readable(conn, conn.sock)
+
+    def _on_readable(self, conn: Connection, _socket: Any) -> None:
+        then = self._close
+        try:
+            is_ready = conn.receive()
+        except (OSError, ValueError) as error:
+            is_ready = None
+            log.debug("connection.failed", client=conn.client[0], reason=str(error))
+            if getattr(error, "reason", None) in _PLAIN:
+                conn.say_plainly(*_NO_TLS)
+                then = self._linger
+        if is_ready is False:
+            return
+        self._leave(self._receiving, conn)
+        if is_ready:
+            then = self.enqueue_req
+        then(conn)
+
+    def _leave(self, state: dict[Connection, Any], conn: Connection) -> None:
+        del state[conn]
+        self.poller.unregister(conn.sock)
+
+    def on_client_socket_readable(self, conn: Connection, client: Any) -> None:
+        """A connection that was kept open: its next request comes."""
+        self.poller.unregister(client)
+        self.keepalived_conns.remove(conn)
+        self._receive(conn)
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Give the request a thread, or let it wait while its address has its share of them."""
+        if self._busy[conn.address] >= self._per_address and not self._is_proxy(conn):
+            conn.since = time.monotonic()
+            self._waiting[conn.address].append(conn)
+            return
+        self._busy[conn.address] += 1
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
+        """A thread is done with the connection."""
+        self._busy[conn.address] -= 1
+        self._next_of(conn.address)
+        is_kept = not fs.cancelled() and fs.exception() is None and fs.result()
+        if is_kept and self.alive:
+            conn.sock.receiving.renew()
+            if conn.has_more():
+                self._take_pending(conn)
+                return
+            conn.sock.setblocking(False)
+            conn.set_timeout()
+            self.keepalived_conns.append(conn)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
+        elif conn.sock.is_doomed:
+            self._close(conn)
+        else:
+            self._linger(conn)
+
+    def _take_pending(self, conn: Connection) -> None:
+        ahead = conn.parser.unreader.take_buffered()
+        if conn.arrival.add(ahead):
+            self.enqueue_req(conn)
+        else:
+            self._receive(conn)
+
+    def _next_of(self, address: str) -> None:
+        if self._busy[address] <= 0:
+            del self._busy[address]
+        if self._waiting.get(address):
+            self.enqueue_req(self._waiting[address].popleft())
+        elif address in self._waiting:
+            del self._waiting[address]
+
+    def _linger(self, conn: Connection) -> None:
+        """Close what we send, and read on a little (RFC 9112, section 9.6), without keeping anybody waiting."""
+        try:
+            conn.sock.setblocking(False)
+            conn.say_goodbye()
+            socket.socket.shutdown(conn.sock.inner, socket.SHUT_WR)
+            conn.since = time.monotonic()
+            self._lingering[conn] = 0
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._on_lingering, conn))
+        except (OSError, ValueError):
+            self._lingering.pop(conn, None)
+            self._close(conn)
+
+    def _on_lingering(self, conn: Connection, _socket: Any) -> None:
+        try:
+            if socket.socket.recv(conn.sock.inner, _PIECE):
+                return
+        except BlockingIOError:
+            return
+        except OSError as error:
+            log.debug("connection.failed", client=conn.client[0], reason=str(error))
+        self._leave(self._lingering, conn)
+        self._close(conn)
+
+    def _close(self, conn: Connection) -> None:
+        self.nr_conns -= 1
+        self._open[conn.address] -= 1
+        if not self._open[conn.address]:
+            del self._open[conn.address]
+        conn.close()
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Called about every second, and with ``force`` at the end."""
+        now = time.monotonic()
+        while self.keepalived_conns and (force or self.keepalived_conns[0].timeout <= now):
+            conn = self.keepalived_conns.popleft()
+            self.poller.unregister(conn.sock)
+            self._close(conn)
+
+    def murder_pending(self) -> None:
+        """Called about every second: give up what has been waited for long enough."""
+        now = time.monotonic()
+        for conn in [one for one in self._receiving if self._is_given_up(one, now)]:
+            self._leave(self._receiving, conn)
+            if conn.arrival.received:
+                log.warning("connection.cut", client=conn.client[0], reason="its request came too slowly")
+                conn.say(*_TOO_SLOW)
+                self._linger(conn)
+            else:
+                self._close(conn)
+        for conn in [one for one in self._lingering if now - one.since > LINGER]:
+            self._leave(self._lingering, conn)
+            self._close(conn)
+        for queue in self._waiting.values():
+            while queue and now - queue[0].since > WAITING:
+                conn = queue.popleft()
+                log.warning("connection.cut", client=conn.client[0], reason="too many requests of its address at once")
+                conn.say(*_TOO_MANY, "Retry-After: 30")
+                self._linger(conn)
+
+    def _is_given_up(self, conn: Connection, now: float) -> bool:
+        is_late = now - conn.since > conn.sock.receiving.left
+        return is_late or (not self.alive and not conn.arrival.received)
+
+    # From here on: in a thread.
+
+    def handle(self, conn: Connection) -> bool:
+        """Read one request and answer it. True: the connection may be used for another one."""
+        request = None
+        try:
+            conn.init()
+            request = next(conn.parser)
+            return self.handle_request(request, conn) and self._is_read(conn)
+        except (NoMoreData, StopIteration):
+            return False
+        except ClientTooSlowError:
+            log.warning("connection.cut", client=conn.client[0], reason="too slow")
+            conn.sock.doom()
+        except ClientGoneError:
+            log.info("connection.lost", client=conn.client[0])
+            conn.sock.doom()
+        except Exception as error:  # noqa: BLE001 - of the application, or of the parser about what it was sent
+            self.handle_error(request, conn.sock, conn.client, error)
+        return False
+
+    def _is_read(self, conn: Connection) -> bool:
+        """Whether the request's body is read to its end, if need be now; if not, the next request can't be found."""
+        try:
+            return bool(self._keepalive_after(conn, keepalive=True))
+        except (OSError, ParseException):
+            return False
+
+    def handle_request(self, req: Any, conn: Connection) -> bool:
+        """Let the application answer. True when the client knows that it may send another request."""
+        conn.sock.sending.renew()
+        answer, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg, response_class=_Answer)
+        environ["wsgi.multithread"] = True
+        environ["wsgi.input"] = _Input(req.body)
+        environ[PEER_CERTIFICATE] = conn.certificate()
+        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
+            answer.force_close()
+        try:
+            self._send(self.wsgi(environ, answer.start_response), answer)
+        except ClientGoneError:
+            raise
+        except Exception:
+            if not answer.headers_sent:
+                raise
+            log.exception("answer.broken_off", client=conn.client[0], path=environ["PATH_INFO"])
+            conn.sock.doom()
+            return False
+        if answer.is_short():
+            log.error("answer.broken_off", client=conn.client[0], path=environ["PATH_INFO"], reason="it was too short")
+            conn.sock.doom()
+            return False
+        return not answer.should_close()
+
+    def _send(self, chunks: Any, answer: _Answer) -> None:
+        """PEP 3333: ``close`` is called whatever happens."""
+        try:
+            for chunk in chunks:
+                answer.write(chunk)
+            answer.close()
+        finally:
+            if hasattr(chunks, "close"):
+                chunks.close()
+
+
+class _Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn is not typed
+    """An answer that says so when the connection ends with it, because much of the request's body stays unread."""
+
+    def start_response(self, status: str, headers: Sequence[tuple[str, str]], exc_info: Any = None) -> Any:
+        reader = self.req.body.reader
+        if self.req.body.failed or getattr(reader, "length", 0) > BUFFER or getattr(reader, "parser", None):
+            self.force_close()
+        return super().start_response(status, headers, exc_info)
+
+    def is_short(self) -> bool:
+        """Whether fewer octets were sent than the header section told."""
+        return self.response_length is not None and not self._omits_body and self.sent < self.response_length
+
+
+class _Input:
+    """The request's body, whose faults are ValueErrors: Werkzeug takes them for what they are, the client's."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def __iter__(self) -> Any:
+        return iter(self.readline, b"")
+
+    def read(self, size: int | None = None) -> bytes:
+        return self._checked(self._body.read, size)
+
+    def readline(self, size: int | None = None) -> bytes:
+        return self._checked(self._body.readline, size)
+
+    def readlines(self, _hint: int | None = None) -> list[bytes]:
+        return list(self)
+
+    def _checked(self, read: Any, size: int | None) -> bytes:
+        try:
+            octets: bytes = read(size)
+        except ParseException as error:
+            raise ValueError(str(error)) from error
+        return octets
+
+
+def _group(address: str) -> str:
+    """What counts as one client: an IPv4 address, or an IPv6 network of 64 bits, which is what one client gets."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, 64), strict=False))

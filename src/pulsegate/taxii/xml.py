@@ -1,0 +1,53 @@
+"""A look at the XML of a request before OpenTAXII parses it: nothing in it may cost more than it is long."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+from xml.parsers import expat
+
+from opentaxii.taxii.exceptions import BadMessageStatus
+
+MAX_DEPTH = 200
+MAX_ATTRIBUTES = 256  # of one element, declarations of namespaces included
+_ENCODINGS = {"utf-8", "utf-16", "us-ascii", "iso-8859-1"}  # those that every parser reads alike
+
+
+def check(body: bytes) -> None:
+    """Raise BadMessageStatus for what is not well-formed, has a DTD, nests too deep or has too many attributes."""
+    parser = expat.ParserCreate()
+    depth = 0
+
+    def start(_name: str, attributes: list[str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            _refuse(f"it nests deeper than {MAX_DEPTH} elements")
+        if len(attributes) > 2 * MAX_ATTRIBUTES:
+            _refuse(f"an element has more than {MAX_ATTRIBUTES} attributes")
+
+    def end(_name: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser.ordered_attributes = True
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.StartDoctypeDeclHandler = _on_doctype
+    parser.XmlDeclHandler = _on_declaration
+    try:
+        parser.Parse(body, True)
+    except expat.ExpatError as error:
+        raise BadMessageStatus(f"Request was invalid XML: {error}") from error
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise BadMessageStatus(f"Request was refused: {reason}")
+
+
+def _on_doctype(*_: object) -> None:
+    _refuse("it has a document type declaration (DTD), which no TAXII message needs")
+
+
+def _on_declaration(_version: str, encoding: str | None, _standalone: int) -> None:
+    if encoding is not None and encoding.lower() not in _ENCODINGS:
+        _refuse(f"its encoding is none of {', '.join(sorted(_ENCODINGS))}")
