@@ -25,12 +25,14 @@ from structlog.testing import LogCapture
 from werkzeug.security import check_password_hash, generate_password_hash
 
 import support
+from pulsegate.model.network import Networks
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.store import accounts, collections, ledger, state
 from pulsegate.store.database import Database
 from pulsegate.taxii.attempts import Attempts, Hashing
 from pulsegate.taxii.auth import TOKEN_SECRET, shown
 from pulsegate.taxii.credentials import VerifiedCredentials
+from pulsegate.taxii.edge import Edge
 from pulsegate.taxii.refusals import BASIC, BEARER, BusyError
 from store.databases import database, migrated_file
 
@@ -52,11 +54,15 @@ class Clock:
         return self.now
 
 
+PROXY = "198.51.100.1"
+
+
 class Server:
     """One of our applications, as one server process has it, under a clock of the test's."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        self.app = support.application(url, **options)
+        edge = Edge(Networks.of([PROXY]), client_header="X-Client-Subject")
+        self.app = support.application(url, edge=edge, **options)
         self.api = self.app.taxii_server.auth.api
         self.clock = Clock()
         self.api.credentials = VerifiedCredentials(clock=self.clock)
@@ -82,7 +88,12 @@ class Server:
             headers["Authorization"] = header
         elif password is not None:
             headers["Authorization"] = basic(f"{account}:{password}".encode())
-        environment = {"REMOTE_ADDR": address} | ({"pulsegate.client_subject": subject} if subject else {})
+        if subject is not None:  # of a certificate that a trusted proxy has verified
+            headers |= {
+                "X-Forwarded-For": address,
+                "X-Client-Subject": subject.encode("utf-8", "surrogatepass").decode("latin-1"),
+            }
+        environment = {"REMOTE_ADDR": PROXY if subject is not None else address}
         return self.app.test_client().post(
             "/taxii/poll", data=message.to_xml(), headers=headers, environ_overrides=environment
         )

@@ -15,6 +15,7 @@ from opentaxii.taxii.exceptions import BadMessageStatus
 import support
 from model import certificates
 from pulsegate.model.network import Networks
+from pulsegate.model.subject import normal_subject
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.store import accounts, collections, migrate
 from pulsegate.store.database import Database
@@ -103,13 +104,14 @@ def test_proxy_that_says_nothing_has_the_configured_scheme() -> None:
 
 
 CERTIFICATE = certificates.der(certificates.MANY_NAMES)
+SUBJECT = normal_subject(certificates.MANY_NAMES_SUBJECT)
 HEADER = "HTTP_X_SSL_CLIENT_S_DN"
 
 
 @pytest.mark.parametrize(
     ("edge", "given", "found"),
     [
-        (Edge(), {PEER_CERTIFICATE: CERTIFICATE}, certificates.MANY_NAMES_SUBJECT),
+        (Edge(), {PEER_CERTIFICATE: CERTIFICATE}, SUBJECT),
         (Edge(), {PEER_CERTIFICATE: None}, None),
         (Edge(), {CLIENT_SUBJECT: "CN=forged"}, None),
         (Edge(PROXIES, "X-SSL-Client-S-DN"), {HEADER: "CN=esa,O=Example", "REMOTE_ADDR": PROXY}, "CN=esa,O=Example"),
@@ -119,7 +121,7 @@ HEADER = "HTTP_X_SSL_CLIENT_S_DN"
         (
             Edge(PROXIES, "X-SSL-Client-S-DN"),
             {HEADER: "CN=x", PEER_CERTIFICATE: CERTIFICATE},
-            certificates.MANY_NAMES_SUBJECT,
+            SUBJECT,
         ),
         (Edge(PROXIES, "X-SSL-Client-S-DN"), {PEER_CERTIFICATE: CERTIFICATE, "REMOTE_ADDR": PROXY}, None),
         (Edge(PROXIES), {HEADER: "CN=esa", "REMOTE_ADDR": PROXY}, None),

@@ -252,7 +252,7 @@ ESCAPED = package("a.example").replace(b"&", b"&amp;").replace(b"<", b"&lt;").re
         (package("a.example").replace(b"D:Value", b"D:Walue"), "not valid STIX 1.2, line 1"),
         (package("a.example", title="x" * 200_000), "more than the 200000 that are taken"),
         (package(title="x<?php x?>"), "processing instruction"),
-        (package(title="<x>" * 240 + "</x>" * 240), "nested more than 200 deep"),
+        (package(title="<x>" * 150 + "</x>" * 150), "nested more than 100 deep"),
     ],
 )
 def test_bad_block_refuses_the_message(app: Any, database: Database, content: bytes, reason: str) -> None:

@@ -16,7 +16,7 @@ VERSIONS: tuple[Version, ...] = ("1.1.1", "1.2")
 """The versions that are taken, and whose schemas are checked."""
 
 # A reader that bounds the depth at libxml2's 256 must still be able to read a package within a TAXII message.
-MAX_DEPTH = 200
+MAX_DEPTH = 100
 
 _INDICATOR = "{http://stix.mitre.org/stix-1}Indicator"
 
