@@ -15,6 +15,9 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+from pulsegate.cli.connections import Worker as ServerProcess
+from pulsegate.model.network import Networks
+
 
 class Server:
     """A running server: where it listens, and the most memory that its serving process has held."""
@@ -74,13 +77,18 @@ def _free_port() -> int:
 
 
 def _wait(port: int) -> None:
+    """Until it answers: a master that listens may not have a child yet."""
     for _ in range(300):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
-            http.client.HTTPConnection("127.0.0.1", port, timeout=5).connect()
+            connection.request("GET", "/")
+            connection.getresponse().read()
         except OSError:
             time.sleep(0.1)
         else:
             return
+        finally:
+            connection.close()
     raise TimeoutError("the server did not come up")
 
 
@@ -100,12 +108,16 @@ def stock(url: str) -> Any:
 
 
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
+    proxies = Networks()
+    max_body = 10_000_000
+
     def __init__(self, which: str, url: str, port: int) -> None:
         self._which, self._url, self._port = which, url, port
         super().__init__()
 
     def load_config(self) -> None:
-        values = {"bind": f"127.0.0.1:{self._port}", "workers": 1, "threads": 8, "worker_class": "gthread"}
+        values = {"bind": f"127.0.0.1:{self._port}", "workers": 1, "threads": 8}
+        values["worker_class"] = ServerProcess if self._which == "ours" else "gthread"
         for key, value in (values | {"loglevel": "error", "timeout": 600, "control_socket_disable": True}).items():
             self.cfg.set(key, value)
 

@@ -267,6 +267,7 @@ HOSTILE = {
     "very deep": nested(1000),
     "attributes": b"<a " + b" ".join(b"x%d='1'" % number for number in range(xml.MAX_ATTRIBUTES + 1)) + b"/>",
     "namespaces": b"<a " + b" ".join(b"xmlns:x%d='u'" % number for number in range(xml.MAX_ATTRIBUTES + 1)) + b"/>",
+    "names": b"<a>" + b"".join(b"<x%d/>" % number for number in range(xml.MAX_NAMES)) + b"</a>",
     "half": b"<a><b>",
     "undefined entity": b"<a>&nothing;</a>",
 }

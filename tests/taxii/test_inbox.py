@@ -21,6 +21,7 @@ import support
 from packages import NAMESPACES, TAXII_10, block_11, declared, message_10, message_11, package
 from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.publication.built_in import SUBSCRIBED
+from pulsegate.stix import check
 from pulsegate.store import accounts, collections
 from pulsegate.store.database import Database
 from pulsegate.store.tables import content_blocks
@@ -124,6 +125,23 @@ def test_pushed_package_of_taxii_1_0(app: Any, database: Database) -> None:
     assert (answer.status_type, answer.message) == ("SUCCESS", "partners: 2 new, 0 there already")
     assert same(poll(app), sent)
     assert stored(database) == [(one, B12) for one in sent]
+
+
+def test_pushed_package_that_only_1_2_can_say_is_left_out_where_1_1_1_is_asked_for(app: Any) -> None:
+    plain = package("a.example")
+    only_newer = plain.replace(
+        b"</stix:STIX_Package>",
+        b'<stix:Reports><stix:Report xmlns:report="http://stix.mitre.org/Report-1" '
+        b'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="report:ReportType" '
+        b'version="1.0"/></stix:Reports></stix:STIX_Package>',
+    )
+    assert send(app, message_11(block_11(plain), block_11(only_newer))).status_type == "SUCCESS"
+    assert len(poll(app)) == 2
+    params = tm11.PollParameters(content_bindings=[tm11.ContentBinding(B111)])
+    request = tm11.PollRequest("1", collection_name="partners", poll_parameters=params)
+    (found,) = send(app, request.to_xml(), path="/taxii/poll").content_blocks
+    assert found.content_binding.binding_id == B111
+    check(etree.tostring(etree.fromstring(found.content)), "1.1.1")
 
 
 @pytest.mark.parametrize("claimed", [B111, B12])

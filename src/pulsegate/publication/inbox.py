@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pulsegate.errors import PublicationConflictError
 from pulsegate.publication.labels import EARLIEST, Labels
-from pulsegate.stix import Package
 from pulsegate.store import blocks, collections, ledger
 from pulsegate.store.blocks import Ready
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.digests import digest
+
+if TYPE_CHECKING:
+    from pulsegate.stix import Package
 
 BATCH_BYTES = 2_000_000  # staged in one transaction, or one package
 BATCH_BLOCKS = 20  # staged or withdrawn in one transaction

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -241,6 +242,27 @@ def sizes(connection: sa.Connection) -> Mapping[str, Size]:
 
 def polled(connection: sa.Connection, service_id: str | None = None, name: str | None = None) -> list[Polled]:
     """The collections that hang on the service, if given; the one of the name, if given; by name."""
+    given = {"service": service_id, "name": None if name is None else storable(name)}
+    rows = connection.execute(_polled(service_id is not None, name is not None), given)
+    return [
+        Polled(
+            id=row.id,
+            name=row.name,
+            description=row.description or "",
+            available=bool(row.available),
+            volume=row.volume or 0,
+            kind=CollectionKind(row.kind),
+            blocks_per_part=json.loads(row.rules).get("blocks_per_part", 0),
+            opened=row.opened,
+            since=row.since,
+        )
+        for row in rows
+    ]
+
+
+@cache
+def _polled(by_service: bool, by_name: bool) -> sa.Select[Any]:
+    """Made once: making a statement takes longer than running this one."""
     query = (
         sa.select(
             data_collections.c.id,
@@ -257,37 +279,27 @@ def polled(connection: sa.Connection, service_id: str | None = None, name: str |
         .join(ledgers, ledgers.c.name == data_collections.c.name)
         .order_by(data_collections.c.name)
     )
-    if service_id is not None:
-        links = service_to_collection
-        query = query.join(links, links.c.collection_id == data_collections.c.id).where(
-            links.c.service_id == service_id
-        )
-    if name is not None:
-        query = query.where(data_collections.c.name == storable(name))
-    return [
-        Polled(
-            id=row.id,
-            name=row.name,
-            description=row.description or "",
-            available=bool(row.available),
-            volume=row.volume or 0,
-            kind=CollectionKind(row.kind),
-            blocks_per_part=json.loads(row.rules).get("blocks_per_part", 0),
-            opened=row.opened,
-            since=row.since,
-        )
-        for row in connection.execute(query)
-    ]
+    if by_service:
+        links = service_to_collection.c
+        query = query.join(service_to_collection, links.collection_id == data_collections.c.id)
+        query = query.where(links.service_id == sa.bindparam("service"))
+    if by_name:
+        query = query.where(data_collections.c.name == sa.bindparam("name"))
+    return query
 
 
-def services_and_links(connection: sa.Connection) -> tuple[list[Service], dict[int, frozenset[str]]]:
-    """OpenTAXII's services, and of each collection the ids of those that it hangs on."""
+def every_service(connection: sa.Connection) -> list[Service]:
+    """OpenTAXII's services, by their ids."""
     rows = connection.execute(sa.select(services).order_by(services.c.id))
-    found = [Service(row.id, row.type, json.loads(row._properties)) for row in rows]  # noqa: SLF001 - a column's name
+    return [Service(row.id, row.type, json.loads(row._properties)) for row in rows]  # noqa: SLF001 - a column's name
+
+
+def service_links(connection: sa.Connection) -> dict[int, frozenset[str]]:
+    """Of each collection the ids of the services that it hangs on."""
     links: dict[int, set[str]] = {}
     for row in connection.execute(sa.select(service_to_collection)):
         links.setdefault(row.collection_id, set()).add(row.service_id)
-    return found, {key: frozenset(there) for key, there in links.items()}
+    return {key: frozenset(there) for key, there in links.items()}
 
 
 def _query() -> sa.Select[Any]:

@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from pulsegate.errors import StoreError
 
 Connection = sa.Connection  # for those above the store, who pass it on and know nothing of SQLAlchemy
+MAX_OVERFLOW = 250  # connections beyond the 5 that are kept; as many as a server process has threads, at most
 BUSY_TIMEOUT = 30  # seconds that a writer waits for another one on SQLite
 
 
@@ -35,10 +36,12 @@ class Database:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.is_sqlite:
             _check_sqlite_path(Path(make_url(url).database or ""))
-            self.engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT})
+            self.engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, max_overflow=MAX_OVERFLOW)
             _prepare_sqlite(self.engine)
         else:
-            self.engine = sa.create_engine(url, pool_pre_ping=True, connect_args={"options": "-c timezone=UTC"})
+            self.engine = sa.create_engine(
+                url, pool_pre_ping=True, connect_args={"options": "-c timezone=UTC"}, max_overflow=MAX_OVERFLOW
+            )
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -99,7 +102,7 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
         connection.isolation_level = None  # the driver's own transactions would begin too late
         cursor = connection.cursor()
         # Larger pages (of new files) halve the time that reading content takes, which fills many of them.
-        for pragma in ("page_size=16384", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000"):
+        for pragma in ("page_size=16384", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
             cursor.execute(f"PRAGMA {pragma}")
         _switch_to_wal(cursor)
         cursor.close()

@@ -17,6 +17,7 @@ from pulsegate.store.database import Database, now
 from pulsegate.store.tables import ledgers
 
 TICK = timedelta(seconds=60)
+_BY_NAME = sa.select(ledgers).where(ledgers.c.name == sa.bindparam("wanted"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Answer:
 
 
 def get(connection: sa.Connection, name: str) -> Ledger | None:
-    row = connection.execute(sa.select(ledgers).where(ledgers.c.name == name)).first()
+    row = connection.execute(_BY_NAME, {"wanted": name}).first()
     return Ledger(**row._mapping) if row else None  # noqa: SLF001 - the public name of a row's mapping
 
 

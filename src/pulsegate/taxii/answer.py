@@ -47,6 +47,7 @@ class PollAnswer:
     on_end: Callable[[Sent], None] = lambda _: None
     sent: Sent = field(default_factory=Sent)
     _pieces: Iterator[bytes] | None = None
+    _written_around: tuple[bytes, bytes] | None = None
 
     @property
     def version(self) -> str:
@@ -78,7 +79,7 @@ class PollAnswer:
         head, tail = self._envelope()
         parts, size = [head], len(head)
         for one in self.blocks:
-            content, binding = (one.content, one.binding) if not self.older else _as_older(one)
+            content, binding = (one.content, one.binding) if not self.older else as_older(one)
             before, after, end = _frame(self.version, binding, one.message)
             label = one.label.isoformat(timespec="microseconds").encode()
             parts += (before, content, after, label, end)
@@ -93,9 +94,11 @@ class PollAnswer:
 
     def _envelope(self) -> tuple[bytes, bytes]:
         """What stands before the blocks, and after them. The element always has a child, its end label."""
-        text: bytes = self.message.to_xml()
-        at = text.rindex(b"</")
-        return text[:at], text[at:]
+        if self._written_around is None:
+            text: bytes = self.message.to_xml()
+            at = text.rindex(b"</")
+            self._written_around = text[:at], text[at:]
+        return self._written_around
 
 
 @lru_cache
@@ -116,7 +119,7 @@ def _frame(version: str, binding: str, message: str | None) -> tuple[bytes, byte
     )
 
 
-def _as_older(one: Version) -> tuple[bytes, str]:
+def as_older(one: Version) -> tuple[bytes, str]:
     """The package as STIX 1.1.1: ours differ in the version of the root element only, which stands first."""
     if one.binding != STIX_BINDING:
         return one.content, one.binding

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import libtaxii.messages_10 as tm10
 import libtaxii.messages_11 as tm11
@@ -29,11 +29,13 @@ from opentaxii.taxii.services.handlers import InboxMessageHandler
 from pulsegate.errors import ContentError, UnsupportedContentError
 from pulsegate.publication import inbox
 from pulsegate.publication.inbox import Pushed
-from pulsegate.stix import Package, receive
 from pulsegate.store import collections
 from pulsegate.store.collections import STIX_BINDINGS, StoredCollection
 from pulsegate.store.database import Database
 from pulsegate.taxii.messages import AnyMessage
+
+if TYPE_CHECKING:
+    from pulsegate.stix import Package
 
 log = structlog.get_logger(__name__)
 
@@ -170,6 +172,8 @@ def _cut_out(block: Any, max_bytes: int) -> Package:
     elements = [one for one in around if isinstance(one.tag, str)]
     if len(elements) != 1 or len(around) != 1 or (around.text or "").strip() or (node.tail or "").strip():
         raise ContentError("its content is more than one element; send one STIX_Package in each block")
+    from pulsegate.stix import receive  # noqa: PLC0415 - python-stix takes 30 MB, which no poll needs
+
     return receive(node, max_bytes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +20,7 @@ from opentaxii.taxii.entities import (
 
 from pulsegate.model.collection import CollectionKind
 from pulsegate.store import collections, ledger, state, subscriptions, versions
-from pulsegate.store.collections import Polled
+from pulsegate.store.collections import Polled, Service
 from pulsegate.store.database import Database, now
 from pulsegate.store.subscriptions import Subscription
 from pulsegate.store.versions import Measure, Version, Window
@@ -27,6 +28,7 @@ from pulsegate.taxii.answer import BINDINGS
 from pulsegate.taxii.parts import Signer
 from pulsegate.taxii.poll_log import PollLog
 
+SERVICES_KNOWN = 5.0  # seconds
 RESULT_SECRET = "secret.results"  # noqa: S105 - the name under which it is kept
 
 
@@ -107,6 +109,7 @@ class PersistenceAPI(SQLDatabaseAPI):  # type: ignore[misc]  # OpenTAXII is not 
         self.open_after = timedelta(seconds=open_after)
         self.results_kept = timedelta(seconds=results_kept)
         self.poll_log = PollLog(self.database)
+        self._known: tuple[float, list[Service]] = (0.0, [])  # when they were read, and the services
         with self.database.write() as connection:
             self.signer = Signer(state.secret(connection, RESULT_SECRET))
 
@@ -117,16 +120,33 @@ class PersistenceAPI(SQLDatabaseAPI):  # type: ignore[misc]  # OpenTAXII is not 
         return self.domain
 
     def get_services(self, collection_id: int | None = None) -> list[ServiceEntity]:
-        """All services, or those of a collection; read once in a request, however many collections are listed."""
-        if "services" not in g:
-            with self.database.read() as connection:
-                g.services, g.links = collections.services_and_links(connection)
-        wanted = g.links.get(collection_id, frozenset()) if collection_id is not None else None
+        """All services, or those of a collection.
+
+        The services are the same for years, and are read again after some seconds; what hangs on them is read once in
+        a request, however many collections are listed.
+        """
+        wanted = None if collection_id is None else self._links().get(collection_id, frozenset())
         return [
             ServiceEntity(id=one.id, type=one.type, properties=one.properties)
-            for one in g.services
+            for one in self._services()
             if wanted is None or one.id in wanted
         ]
+
+    def _services(self) -> list[Service]:
+        read, found = self._known
+        if found and time.monotonic() - read < SERVICES_KNOWN:
+            return found
+        with self.database.read() as connection:
+            found = collections.every_service(connection)
+        self._known = time.monotonic(), found
+        return found
+
+    def _links(self) -> dict[int, frozenset[str]]:
+        if "links" not in g:
+            with self.database.read() as connection:
+                g.links = collections.service_links(connection)
+        found: dict[int, frozenset[str]] = g.links
+        return found
 
     def get_collections(self, service_id: str | None = None) -> list[Feed]:
         with self.database.read() as connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
@@ -11,6 +11,7 @@ from typing import Any, NoReturn, Self
 
 import libtaxii.messages_10 as tm10
 import libtaxii.messages_11 as tm11
+import structlog
 from flask import request as http
 from libtaxii.constants import (
     MSG_POLL_FULFILLMENT_REQUEST,
@@ -33,14 +34,16 @@ from opentaxii.taxii.exceptions import FailureStatus, StatusMessageException
 from opentaxii.taxii.services import PollService
 from opentaxii.taxii.services.handlers.base_handlers import BaseMessageHandler
 
-from pulsegate.errors import OutdatedRevisionError
+from pulsegate.errors import ConversionError, OutdatedRevisionError
 from pulsegate.store.collections import STIX_BINDING
 from pulsegate.store.versions import Measure, Version, Window
-from pulsegate.taxii.answer import BINDINGS, STIX_111, PollAnswer, Sent
+from pulsegate.taxii.answer import BINDINGS, STIX_111, PollAnswer, Sent, as_older
 from pulsegate.taxii.messages import AnyMessage
 from pulsegate.taxii.parts import Result, microseconds
 from pulsegate.taxii.persistence import Feed, Label
 from pulsegate.taxii.poll_log import PollRecord
+
+log = structlog.get_logger(__name__)
 
 MAX_PART = 2**31 - 1
 
@@ -214,6 +217,9 @@ def _answer(service: Any, request: Any, reading: _Reading, log: _Log) -> PollAns
         blocks = _begun(api.read(reading.window, offset, limit)) if here.blocks and not reading.count_only else ()
     except OutdatedRevisionError:
         _outdated(request)
+    older = reading.older
+    if older and not reading.feed.is_ours:
+        blocks, older = _valid_older(blocks), False
     more = limit is not None and offset + limit < whole.blocks and not reading.count_only
     if more and reading.result_id is None:
         reading = replace(reading, result_id=_signed(api, reading))
@@ -223,7 +229,22 @@ def _answer(service: Any, request: Any, reading: _Reading, log: _Log) -> PollAns
         message = _response_10(service, request, reading)
     counted = reading.count_only or not here.blocks
     measure = Measure(0, 0, 0) if counted else here if reading.feed.is_ours else None
-    return PollAnswer(message, blocks, reading.older, measure, on_end=log.answered(reading))
+    return PollAnswer(message, blocks, older, measure, on_end=log.answered(reading))
+
+
+def _valid_older(blocks: Iterable[Version]) -> Iterator[Version]:
+    """What others pushed, as STIX 1.1.1; a 1.2 package that uses what only 1.2 has can't be had in that form."""
+    from pulsegate.stix import check  # noqa: PLC0415 - python-stix takes 30 MB, which few polls need
+
+    for one in blocks:
+        content, binding = as_older(one)
+        try:
+            if binding != one.binding:
+                check(content, "1.1.1")
+        except ConversionError as error:
+            log.warning("poll.block_left_out", block=one.id, reason=str(error))
+        else:
+            yield replace(one, content=content, binding=binding)
 
 
 def _begun(blocks: Iterator[Version]) -> Iterator[Version]:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -33,6 +33,7 @@ MAX_PAUSE = 30.0  # seconds; the wait after a failure doubles up to this
 REPORT_INTERVAL = 60.0  # seconds between two reports of lost records
 CLOSING = 5.0  # seconds that closing waits for the last batch; gunicorn gives a server process 10
 MAX_TEXT = 300  # characters of a user agent, a collection's name, a detail
+_FIELDS = [field.name for field in fields(PollRecord)]
 _MAX_INTEGER, _MAX_BIG_INTEGER = 2**31 - 1, 2**63 - 1
 
 
@@ -169,5 +170,7 @@ def _bounded(number: int | None, largest: int) -> int | None:
 
 def _printable(record: PollRecord) -> dict[str, object]:
     """The record's fields for the log: instants as text, nothing that is not known."""
-    values = {name: value for name, value in asdict(record).items() if value is not None}
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+    values = ((name, getattr(record, name)) for name in _FIELDS)
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value for name, value in values if value is not None
+    }

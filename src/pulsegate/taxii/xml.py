@@ -9,17 +9,23 @@ from opentaxii.taxii.exceptions import BadMessageStatus
 
 MAX_DEPTH = 200
 MAX_ATTRIBUTES = 256  # of one element, declarations of namespaces included
+MAX_NAMES = 2000  # lxml keeps each name that it has seen for as long as the thread lives
 _ENCODINGS = {"utf-8", "utf-16", "us-ascii", "iso-8859-1"}  # those that every parser reads alike
 
 
 def check(body: bytes) -> None:
-    """Raise BadMessageStatus for what is not well-formed, has a DTD, nests too deep or has too many attributes."""
+    """Raise BadMessageStatus for what is not well-formed, has a DTD, nests too deep, or has too much of something."""
     parser = expat.ParserCreate()
     depth = 0
+    names: set[str] = set()
 
-    def start(_name: str, attributes: list[str]) -> None:
+    def start(name: str, attributes: list[str]) -> None:
         nonlocal depth
         depth += 1
+        names.add(name)
+        names.update(attributes[::2])
+        if len(names) > MAX_NAMES:
+            _refuse(f"it has more than {MAX_NAMES} different names of elements and attributes")
         if depth > MAX_DEPTH:
             _refuse(f"it nests deeper than {MAX_DEPTH} elements")
         if len(attributes) > 2 * MAX_ATTRIBUTES:
