@@ -54,7 +54,7 @@ def test_steps_of_the_seed_document_work_with_only_host_and_password_changed(ser
     otx = Simulator([PULSE], api_key=KEY, owner="mail.admin").start()
     given = {"OTX_API_KEY": KEY, "PULSEGATE_OTX__URL": otx.url, "PULSEGATE_OTX__BACKFILL": "3650d"}
     with otx, serve(**given) as server:
-        server.wait_for("To look at a feed:")
+        server.wait_for("pull.finished")
         password = server.password("gateway")
         at = server.address
         listed = cabby("taxii-collections", at, "/taxii/collections", password=password)
