@@ -123,6 +123,35 @@ def test_client_certificate(serve: Any, authority: Authority, kept: str, *, refu
             assert requests.get(f"{at}/healthz", verify=authority.ca, timeout=10).text == "ok\n"
 
 
+@pytest.mark.usefixtures("filled")
+def test_client_certificate_is_the_account_that_it_was_given_to(
+    serve: Any, pulsegate: Any, authority: Authority
+) -> None:
+    """Without a password, from the next request after the command on."""
+    pair, client = authority.issue("server", "/CN=localhost"), authority.issue("client", "/O=Müller, AG/CN=esa 1")
+    given = tls(pair, client_ca=authority.ca)
+    with serve("--no-worker", **given) as server:
+        server.wait_for(READY)
+        ask = [BIN / "taxii-poll", "--path", f"{https(server)}/taxii/poll", "--collection", "subscribed"]
+        words = ["--ca-cert", authority.ca, "--cert", client.certificate, "--key", client.key]
+        environment = {key: value for key, value in os.environ.items() if not key.endswith("_CA_BUNDLE")}
+
+        def poll() -> subprocess.CompletedProcess[str]:
+            command = [*map(str, ask), *map(str, words)]
+            return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+        assert "401" in poll().stderr
+        mapped = pulsegate("account", "certificate", "gateway", "--file", str(client.certificate), **given)
+        assert mapped.returncode == 0, mapped.stderr
+        polled = poll()
+        assert support.read_values(polled.stdout.encode()) == [("name", "bad.example.org")], polled.stderr
+        accounts = json.loads(pulsegate("account", "list", "--json", **given).stdout)
+        (found,) = [one for one in accounts if one["name"] == "gateway"]
+        assert found["certificates"] == ["CN=esa 1,O=Müller\\, AG"]
+        pulsegate("account", "certificate", "gateway", "--file", str(client.certificate), "--remove", **given)
+        assert "401" in poll().stderr
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
