@@ -54,7 +54,9 @@ class Actor:
         return self
 
     def wait(self, *, writes: bool = False) -> None:
-        """Within the actor: stand at the gate."""
+        """Within the actor: stand at the gate. One that was killed passes none any more, whatever it catches."""
+        if self._killed:
+            raise Killed
         self.writes = writes
         self._waiting.release()
         assert self._turn.acquire(timeout=PATIENCE * 10)

@@ -159,11 +159,13 @@ class _Publisher:
             plan, order = self._plan()
         self._adopt(plan)
         try:
-            for step in self._entering(plan, order):
-                self._carry_out(step)
-        finally:  # no fault in writing what is new may hold up a withdrawal
-            for step in self._leaving(plan):
-                self._carry_out(step)
+            self._carry_out_all(self._entering(plan, order))
+        except PublicationConflictError:
+            raise
+        except Exception:  # no fault in writing what is new may hold up a withdrawal
+            self._carry_out_all(self._leaving(plan))
+            raise
+        self._carry_out_all(self._leaving(plan))
         self._refresh()
         self._settle()
 
@@ -233,6 +235,10 @@ class _Publisher:
             rewritten = self._renderer.without(block_id, set(identities))
             if rewritten is not None:
                 yield _Step(rewritten=[rewritten])
+
+    def _carry_out_all(self, steps: Iterable[_Step]) -> None:
+        for step in steps:
+            self._carry_out(step)
 
     def _carry_out(self, step: _Step) -> None:
         with self._database.write() as connection:
