@@ -55,6 +55,7 @@ def test_steps_of_the_seed_document_work_with_only_host_and_password_changed(ser
     given = {"OTX_API_KEY": KEY, "PULSEGATE_OTX__URL": otx.url, "PULSEGATE_OTX__BACKFILL": "3650d"}
     with otx, serve(**given) as server:
         server.wait_for("pull.finished")
+        server.wait_for("To look at a feed:")
         password = server.password("gateway")
         at = server.address
         listed = cabby("taxii-collections", at, "/taxii/collections", password=password)
