@@ -112,6 +112,7 @@ def test_status_and_explain_tell_what_is_in_and_why_the_rest_is_not(pulsegate) -
             author | {"opened": True},
             {"name": "user_demo", "indicators": 0, "blocks": 0, "last_label": None, "opened": True},
         ],
+        "polls": [],
     }
     rules = {}
     for value in ("bad[.]example[.]org", "10.1.2.3", "not a name"):
