@@ -23,6 +23,7 @@ from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.stix import Block, blocks
 from pulsegate.store import accounts, collections, ledger, migrate
 from pulsegate.store import blocks as stored_blocks
+from pulsegate.store.blocks import Ready
 from pulsegate.store.database import Database
 
 BLOCK = 46_000  # bytes of a content block, about
@@ -147,7 +148,8 @@ def _fill(folder: Path, megabytes: int) -> str:
             key = stored_blocks.stage(connection, stored.id, None, block.content)
             label = BEGINNING + timedelta(minutes=number)
             placed = [(b"%d %d" % (number, place), 1) for place in range(len(block.indicators))]
-            stored_blocks.publish(connection, stored.id, key, label, row.revision + 1, placed)
+            ready = [Ready(key, label, placed, len(placed))]
+            stored_blocks.publish(connection, stored.id, row.revision + 1, ready)
         ledger.record(connection, SUBSCRIBED.name, label)
         ledger.open_(connection, SUBSCRIBED.name)
     database.close()

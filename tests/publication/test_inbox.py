@@ -167,7 +167,7 @@ def test_conflict_without_end_is_told(feed, made, monkeypatch):
     def conflict(*_):
         raise PublicationConflictError("again")
 
-    monkeypatch.setattr(blocks, "publish_together", conflict)
+    monkeypatch.setattr(blocks, "publish", conflict)
     with pytest.raises(PublicationConflictError):
         receive(feed.database, [stored], [pushed("a")])
     assert count(feed, content_blocks) == 0

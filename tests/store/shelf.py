@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pulsegate.model.collection import Collection
 from pulsegate.store import blocks, collections, ledger
-from pulsegate.store.blocks import StoredBlock
+from pulsegate.store.blocks import Ready, StoredBlock
 from pulsegate.store.collections import STIX_BINDING
-from pulsegate.store.database import Database
+from pulsegate.store.database import Connection, Database
 from pulsegate.store.versions import Version, Window
 from store.conftest import NOW
 
 MINUTE = timedelta(minutes=1)
+
+
+def publish_one(
+    connection: Connection,
+    collection_id: int,
+    block_id: int,
+    label: datetime,
+    revision: int,
+    placed: Sequence[tuple[bytes, int]],
+) -> None:
+    """A publication of one block."""
+    blocks.publish(connection, collection_id, revision, [Ready(block_id, label, placed, len(placed))])
 
 
 def a_version(key: int, label: datetime, content: bytes) -> Version:
@@ -74,7 +87,7 @@ class Shelf:
         label = self._next_label()
         with self.database.write() as connection:
             ledger.lock(connection, self.name)
-            blocks.publish(connection, self.id, key, label, self.revision + 1, [(f"{key}".encode(), key)])
+            publish_one(connection, self.id, key, label, self.revision + 1, [(f"{key}".encode(), key)])
             ledger.record(connection, self.name, label)
         self.stood.append([*self.now, a_version(key, label, content)])
         return key

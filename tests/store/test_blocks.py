@@ -12,7 +12,7 @@ from pulsegate.store import blocks, collections, ledger, versions
 from pulsegate.store.blocks import Placement, StoredBlock
 from pulsegate.store.tables import metadata
 from store.conftest import NOW
-from store.shelf import Shelf
+from store.shelf import Shelf, publish_one
 
 US = timedelta(microseconds=1)
 
@@ -77,19 +77,19 @@ def test_staged_block_that_another_publisher_has_cleared_is_not_published(shelf)
         key = blocks.stage(connection, shelf.id, None, b"<staged/>")
     with shelf.database.write() as connection:
         assert blocks.clear_staged(connection, shelf.id) == 1
-    conflict(shelf, lambda connection: blocks.publish(connection, shelf.id, key, NOW, 9, [(b"x", 1)]))
+    conflict(shelf, lambda connection: publish_one(connection, shelf.id, key, NOW, 9, [(b"x", 1)]))
 
 
 def test_block_is_published_once(shelf):
     key = shelf.block(0).id
-    conflict(shelf, lambda connection: blocks.publish(connection, shelf.id, key, NOW, 9, [(b"x", 1)]))
+    conflict(shelf, lambda connection: publish_one(connection, shelf.id, key, NOW, 9, [(b"x", 1)]))
 
 
 def test_value_that_another_publisher_has_placed_is_not_placed_again(shelf):
     taken = f"{shelf.now[0].id}".encode()
     with shelf.database.write() as connection:
         key = blocks.stage(connection, shelf.id, None, b"<staged/>")
-    conflict(shelf, lambda connection: blocks.publish(connection, shelf.id, key, NOW, 9, [(b"x", 1), (taken, 2)]))
+    conflict(shelf, lambda connection: publish_one(connection, shelf.id, key, NOW, 9, [(b"x", 1), (taken, 2)]))
 
 
 def test_value_that_has_left_the_block_is_not_taken_out_again(shelf):
@@ -105,7 +105,7 @@ def test_many_values_are_taken_out(shelf, number):
     found = [(f"x{each}".encode(), each) for each in range(number)]
     with shelf.database.write() as connection:
         key = blocks.stage(connection, shelf.id, None, b"<many/>")
-        blocks.publish(connection, shelf.id, key, NOW + timedelta(days=1), 4, [*found, (b"stays", 5000)])
+        publish_one(connection, shelf.id, key, NOW + timedelta(days=1), 4, [*found, (b"stays", 5000)])
     with shelf.database.write() as connection:
         block = blocks.get(connection, key)
         assert block == StoredBlock(key, None, NOW + timedelta(days=1), 4)
@@ -146,7 +146,7 @@ def test_adopted_value_stands_for_the_other_indicator_in_its_block(shelf):
     other = Shelf(shelf.database, "other")
     with shelf.database.write() as connection:
         mine = blocks.stage(connection, other.id, None, b"<other/>")
-        blocks.publish(connection, other.id, mine, NOW, 1, [(identity, 5)])
+        publish_one(connection, other.id, mine, NOW, 1, [(identity, 5)])
     with shelf.database.write() as connection:
         blocks.adopt(connection, shelf.id, identity, 77)
     with shelf.database.read() as connection:

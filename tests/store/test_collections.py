@@ -16,6 +16,7 @@ from pulsegate.store import blocks, collections, ledger
 from pulsegate.store.collections import Size, StoredCollection
 from pulsegate.store.tables import data_collections, ledgers, service_to_collection, services
 from store.conftest import NOW
+from store.shelf import publish_one
 
 FULL = Collection(
     name="mail gateway – 名前",
@@ -172,7 +173,7 @@ def count(connection, table):
 def test_collection_that_is_removed_leaves_its_ledger(connection):
     stored = collections.put(connection, Collection("a"))
     block = blocks.stage(connection, stored.id, None, b"<x/>")
-    blocks.publish(connection, stored.id, block, NOW, 1, [(b"x", 1)])
+    publish_one(connection, stored.id, block, NOW, 1, [(b"x", 1)])
     ledger.record(connection, "a", NOW)
     published = blocks.get(connection, block)
     assert published is not None
@@ -198,7 +199,7 @@ def test_sizes_count_what_is_published(connection):
     for number in range(2):
         block = blocks.stage(connection, stored.id, None, b"<x/>")
         placed = [(f"{number}{each}".encode(), each) for each in range(3)]
-        blocks.publish(connection, stored.id, block, NOW + timedelta(hours=number), 1, placed)
+        publish_one(connection, stored.id, block, NOW + timedelta(hours=number), 1, placed)
     blocks.stage(connection, stored.id, None, b"<staged/>")
     ledger.open_(connection, "a")
     assert collections.sizes(connection) == {

@@ -143,7 +143,7 @@ def _publish_in(connection: Connection, name: str, staged: Sequence[_Staged]) ->
         )
         for one in staged
     ]
-    blocks.publish_together(connection, staged[0].entry.place.id, row.revision + 1, ready)
+    blocks.publish(connection, staged[0].entry.place.id, row.revision + 1, ready)
     ledger.record(connection, name, labels.frontier)
     return [one.label for one in ready]
 

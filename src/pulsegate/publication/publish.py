@@ -24,6 +24,7 @@ from pulsegate.publication.render import Rendered, Renderer, Rewritten
 from pulsegate.publication.verdicts import Verdicts
 from pulsegate.store import blocks as stored_blocks
 from pulsegate.store import collections, ledger, pulses, versions
+from pulsegate.store.blocks import Ready
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.ledger import Ledger
@@ -150,9 +151,8 @@ class _Publisher:
 
     def run(self) -> None:
         with self._database.write() as connection:
-            ledger.lock(
-                connection, self._collection.name
-            )  # else it waits for a block that is being published, and takes it
+            # Else it waits for a block that is being published, and takes it.
+            ledger.lock(connection, self._collection.name)
             stored_blocks.clear_staged(connection, self._id)
         plan, order = self._plan()
         if plan.entering and plan.leaving and self._key_anew(plan):
@@ -248,9 +248,12 @@ class _Publisher:
             labels = self._labels(row, now(connection))
             for rewritten in step.rewritten:
                 self._take_out(connection, rewritten, row.revision + 1)
-            for block_id, new in zip(staged, step.new, strict=True):
-                label = labels.give(new.pulse.pulse.modified)
-                stored_blocks.publish(connection, self._id, block_id, label, row.revision + 1, new.placed)
+            ready = [
+                Ready(block_id, labels.give(new.pulse.pulse.modified), new.placed, len(new.placed))
+                for block_id, new in zip(staged, step.new, strict=True)
+            ]
+            if ready:
+                stored_blocks.publish(connection, self._id, row.revision + 1, ready)
             self._recorded = ledger.record(connection, self._collection.name, labels.frontier).frontier
         self._count(step)
 

@@ -87,23 +87,11 @@ class Ready:
     indicators: int
 
 
-def publish(
-    connection: sa.Connection,
-    collection_id: int,
-    block_id: int,
-    label: datetime,
-    revision: int,
-    placed: Sequence[tuple[bytes, int]],
-) -> None:
-    """Link a staged block under ``label`` and place its indicators: pairs of identity and indicator key.
+def publish(connection: sa.Connection, collection_id: int, revision: int, ready: Sequence[Ready]) -> None:
+    """Link staged blocks of one collection under their labels and place what is in them, in a few statements.
 
-    PublicationConflictError when another publisher has cleared the staged block or placed one of them meanwhile.
+    PublicationConflictError when another publisher has cleared a staged block or placed one of them meanwhile.
     """
-    publish_together(connection, collection_id, revision, [Ready(block_id, label, placed, len(placed))])
-
-
-def publish_together(connection: sa.Connection, collection_id: int, revision: int, ready: Sequence[Ready]) -> None:
-    """Link staged blocks of one collection and place what is in them; raises as ``publish`` does."""
     there = [
         {"b_id": one.block_id, "b_label": one.label, "b_indicators": one.indicators, "b_revision": revision}
         for one in ready
