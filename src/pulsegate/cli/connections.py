@@ -12,7 +12,6 @@ Three things are different from ``gunicorn.workers.gthread``:
 from __future__ import annotations
 
 import errno
-import ipaddress
 import selectors
 import socket
 import ssl
@@ -33,7 +32,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from pulsegate.cli.arrival import BUFFER, Arrival
 from pulsegate.cli.patience import ClientGoneError, ClientTooSlowError, PatientSocket
-from pulsegate.model.network import Networks
+from pulsegate.model.network import Networks, one_client
 from pulsegate.taxii.edge import PEER_CERTIFICATE
 
 log = structlog.get_logger(__name__)
@@ -58,7 +57,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn is not typed
             sock.setblocking(False)
             sock = ssl_context(cfg).wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         super().__init__(cfg, PatientSocket(sock), client, server)
-        self.address = _group(client[0])
+        self.address = one_client(client[0])
         self.arrival = Arrival(max_body)
         self.since = time.monotonic()  # when it began to wait for what it waits for
 
@@ -408,16 +407,3 @@ class _Input:
         except ParseException as error:
             raise ValueError(str(error)) from error
         return octets
-
-
-def _group(address: str) -> str:
-    """What counts as one client: an IPv4 address, or an IPv6 network of 64 bits, which is what one client gets."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return address
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((found, 64), strict=False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 import time
 from collections import OrderedDict, deque
@@ -11,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
+from pulsegate.model.network import one_client
 from pulsegate.store.digests import digest
 from pulsegate.taxii.refusals import BusyError, TooManyAttemptsError
 
@@ -23,7 +23,6 @@ HASHES = 2  # passwords hashed at once
 THREADS = 8  # of a server process; strangers that wait for a hash leave half of them free for polls
 PATIENCE = 2.0  # seconds that they wait
 _FINGERPRINT = 3  # bytes
-_IPV6_NETWORK = 64  # bits that one host chooses its addresses below
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -127,19 +126,7 @@ class Hashing:
 
 def pair_of(address: str | None, name: str) -> Pair:
     """The pair of a client's address (for IPv6 its network: one host has all of it) and an account's name."""
-    return _network(address or ""), digest(name)
-
-
-def _network(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if parsed.version == 4:  # noqa: PLR2004 - of IP
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, _IPV6_NETWORK), strict=False))
+    return one_client(address or ""), digest(name)
 
 
 @contextmanager
