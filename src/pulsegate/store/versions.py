@@ -59,25 +59,26 @@ def read(
 ) -> Iterator[Version]:
     """The blocks of the window by rising label, ``limit`` of them after the first ``offset``, whatever is published.
 
-    They are read a megabyte at a time, or one block. OutdatedRevisionError when the revision has been purged: the
+    They are read ``CHUNK_BYTES`` at a time, or one block. OutdatedRevisionError when the revision has been purged: the
     answer can't be completed.
     """
     given = _parameters(window)
     left = limit
     while left is None or left > 0:
         with database.read() as connection:
-            place = {"offset": offset, "limit": chunk if left is None else min(chunk, left)}
-            sizes = list(connection.scalars(_sizes(window.binding is not None), given | place))
+            most = chunk if left is None else min(chunk, left)
+            given |= {"offset": offset, "limit": most}
+            sizes = list(connection.scalars(_sizes(window.binding is not None), given))
             _check(connection, window)
         for number in _together(sizes):
             with database.read() as connection:
-                place = {"offset": offset, "limit": number}
-                rows = connection.execute(_contents(window.binding is not None), given | place)
+                given |= {"offset": offset, "limit": number}
+                rows = connection.execute(_contents(window.binding is not None), given)
                 found = [Version(*row) for row in rows]
                 _check(connection, window)
             yield from found
             given["begin"], offset = found[-1].label, 0
-        if not sizes:
+        if len(sizes) < most:
             return
         left = None if left is None else left - len(sizes)
 

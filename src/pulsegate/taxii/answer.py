@@ -10,10 +10,10 @@ from typing import Any
 
 from libtaxii.constants import VID_TAXII_XML_11
 
-from pulsegate.store.collections import STIX_BINDING
+from pulsegate.store.collections import STIX_BINDING, STIX_BINDINGS
 from pulsegate.store.versions import Measure, Version
 
-STIX_111 = "urn:stix.mitre.org:xml:1.1.1"
+STIX_111 = STIX_BINDINGS["1.1.1"]
 BINDINGS = (STIX_BINDING, STIX_111)  # of all that can be polled, the one that is preferred first
 PIECE = 256 * 1024  # bytes that go to the socket at once, about
 _NEWER, _OLDER = b'version="1.2"', b'version="1.1.1"'
@@ -46,7 +46,6 @@ class PollAnswer:
     compressed: bool = False
     on_end: Callable[[Sent], None] = lambda _: None
     sent: Sent = field(default_factory=Sent)
-    _pieces: Iterator[bytes] | None = None
     _written_around: tuple[bytes, bytes] | None = None
 
     @property
@@ -64,8 +63,7 @@ class PollAnswer:
         return len(head) + len(tail) + self.measure.bytes + self.measure.blocks * (frame + older)
 
     def __iter__(self) -> Iterator[bytes]:
-        self._pieces = _squeezed(self._written()) if self.compressed else self._written()
-        for piece in self._pieces:
+        for piece in _squeezed(self._written()) if self.compressed else self._written():
             self.sent.bytes += len(piece)
             yield piece
         self.sent.whole = True

@@ -82,9 +82,8 @@ class PollHandler(BaseMessageHandler):  # type: ignore[misc]  # OpenTAXII is not
             _refuse_unopened(service, feed, request)
             end, revision = _end(service, feed.name, request)
             window = Window(feed.id, request.exclusive_begin_timestamp_label, end, revision, binding)
-            reading = _Reading(feed, window, older, count_only, request.subscription_id, size=feed.blocks_per_part)
-            if request.version != VID_TAXII_XML_11:
-                reading = replace(reading, size=0)  # 1.0 knows no parts
+            size = feed.blocks_per_part if request.version == VID_TAXII_XML_11 else 0  # 1.0 knows no parts
+            reading = _Reading(feed, window, older, count_only, request.subscription_id, size=size)
             return _answer(service, request, reading, log)
 
 
@@ -210,10 +209,8 @@ def _answer(service: Any, request: Any, reading: _Reading, log: _Log) -> PollAns
     offset, limit = reading.span
     try:
         whole: Measure = api.measure(reading.window)
-        if reading.part > 1 and offset >= whole.blocks:
-            here = Measure(0, 0, 0)  # cabby asks for parts until one is empty
-        else:
-            here = api.measure(reading.window, offset, limit) if limit and whole.blocks > limit else whole
+        is_all = offset == 0 and (limit is None or whole.blocks <= limit)
+        here = whole if is_all else api.measure(reading.window, offset, limit)  # cabby asks until a part is empty
         blocks = _begun(api.read(reading.window, offset, limit)) if here.blocks and not reading.count_only else ()
     except OutdatedRevisionError:
         _outdated(request)

@@ -139,8 +139,7 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
             error = UnauthorizedError("Say who asks: send HTTP Basic with user name and password")
         if not isinstance(error, Refusal):  # a refusal is in the log already
             log.info("taxii.status", status=error.status_type, path=request.path, message=error.message)
-        xml, headers = write_status(error, request.headers, request.is_secure)
-        response: Response = make_taxii_response(xml, headers)
+        response: Response = make_taxii_response(*write_status(error, request.headers, request.is_secure))
         if isinstance(error, Refusal):
             dress(response, error)
         return response
@@ -149,8 +148,7 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
         """A Status_Message that tells the client nothing of our insides; the log has them."""
         log.error("taxii.failed", path=request.path, exc_info=error)
         failure = FailureStatus("The server failed to answer this message; its log says why")
-        xml, headers = write_status(failure, request.headers, request.is_secure)
-        response: Response = make_taxii_response(xml, headers)
+        response: Response = make_taxii_response(*write_status(failure, request.headers, request.is_secure))
         return response
 
 
