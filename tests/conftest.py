@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import pytest_socket
-import sqlalchemy as sa
 import structlog
 
 from pulsegate.store import migrate
 from pulsegate.store.database import Database
+from store.databases import bare
 
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
 _WITH_SOCKETS = ("functional", "browser")
@@ -66,13 +66,7 @@ def postgresql() -> Iterator[str]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An empty, migrated database; each test runs on both kinds."""
-    if request.param == "sqlite":
-        base = Database(f"sqlite:///{tmp_path / 'test.db'}")
-    else:
-        base = Database(request.getfixturevalue("postgresql"))
-        with base.write() as connection:
-            connection.execute(sa.text("DROP SCHEMA public CASCADE"))
-            connection.execute(sa.text("CREATE SCHEMA public"))
+    base = bare(request, tmp_path / "test.db")
     migrate.upgrade(base)
     yield base
     base.close()

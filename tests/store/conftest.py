@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from werkzeug.security import generate_password_hash
 
 from pulsegate.store import accounts
 from pulsegate.store.database import Database
-from store.databases import database, migrated_file
+from store.databases import bare, database, migrated_file
 
 __all__ = ["database", "migrated_file"]
 NOW = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -21,13 +20,7 @@ NOW = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """No table at all."""
-    if request.param == "sqlite":
-        base = Database(f"sqlite:///{tmp_path / 'empty.db'}")
-    else:
-        base = Database(request.getfixturevalue("postgresql"))
-        with base.write() as connection:
-            connection.execute(sa.text("DROP SCHEMA public CASCADE"))
-            connection.execute(sa.text("CREATE SCHEMA public"))
+    base = bare(request, tmp_path / "empty.db")
     yield base
     base.close()
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from pulsegate.store import migrate
-from pulsegate.store.database import Database
+from pulsegate.store.database import Connection, Database
 from pulsegate.store.tables import metadata
 
 
@@ -22,6 +22,16 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     migrate.upgrade(base)
     base.close()
     return path
+
+
+def bare(request: pytest.FixtureRequest, file: Path) -> Database:
+    """One without a table, of the kind that the fixture's parameter names; SQLite's in ``file``."""
+    if request.param == "sqlite":
+        return Database(f"sqlite:///{file}")
+    base = Database(request.getfixturevalue("postgresql"))
+    with base.write() as connection:
+        _drop(connection)
+    return base
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -45,7 +55,11 @@ def _empty(base: Database) -> None:
             statements = [f'DELETE FROM "{table.name}"' for table in reversed(metadata.sorted_tables)]
             connection.exec_driver_sql("; ".join(statements))
         else:
-            connection.execute(sa.text("DROP SCHEMA public CASCADE"))
-            connection.execute(sa.text("CREATE SCHEMA public"))
+            _drop(connection)
     if not good:
         migrate.upgrade(base)
+
+
+def _drop(connection: Connection) -> None:
+    connection.execute(sa.text("DROP SCHEMA public CASCADE"))
+    connection.execute(sa.text("CREATE SCHEMA public"))

@@ -8,7 +8,6 @@ from typing import Any
 import libtaxii.messages_10 as tm10
 import libtaxii.messages_11 as tm11
 import pytest
-import sqlalchemy as sa
 from libtaxii.constants import (
     ACT_PAUSE,
     ACT_RESUME,
@@ -22,7 +21,7 @@ from libtaxii.constants import (
 )
 
 from pulsegate.store import migrate, state
-from pulsegate.store.database import Database
+from store.databases import bare
 from taxii import filled
 from taxii.questions import (
     BEGIN,
@@ -45,13 +44,7 @@ from taxii.questions import (
 def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One for all messages: what they leave behind must not hurt the next ones."""
     folder = tmp_path_factory.mktemp("conformance")
-    if request.param == "sqlite":
-        base = Database(f"sqlite:///{folder / 'test.db'}")
-    else:
-        base = Database(request.getfixturevalue("postgresql"))
-        with base.write() as connection:
-            connection.execute(sa.text("DROP SCHEMA public CASCADE"))
-            connection.execute(sa.text("CREATE SCHEMA public"))
+    base = bare(request, folder / "test.db")
     migrate.upgrade(base)
     with filled.application(base, folder) as made:
         yield made
