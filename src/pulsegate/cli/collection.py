@@ -79,6 +79,7 @@ def as_settings(collection: Collection) -> dict[str, Any]:
             "description": collection.description,
             "kind": "inbox",
             "max_age": None if collection.max_age is None else format_duration(collection.max_age),
+            "blocks_per_part": collection.blocks_per_part,
         }
     protections = collection.protections
     return {
@@ -91,6 +92,7 @@ def as_settings(collection: Collection) -> dict[str, Any]:
         "protections": True if protections is None else sorted(protections) or False,
         "ttl": {kind.value: format_duration(age) for kind, age in collection.ttl.items()},
         "refresh": None if collection.refresh is None else format_duration(collection.refresh),
+        "blocks_per_part": collection.blocks_per_part,
     }
 
 

@@ -1,0 +1,40 @@
+"""``pulsegate collection show`` writes a collection as opentaxii.yml takes it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from pulsegate.cli.collection import as_settings
+from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
+from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.tlp import TLP
+from pulsegate.settings import CollectionSettings
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    "collection",
+    [
+        Collection("plain"),
+        Collection(
+            "rich",
+            description="日本語",
+            profile=Profile.ESA,
+            deduplicate=False,
+            include=Rule(authors=frozenset({"a", "b"}), tlp=frozenset({TLP.WHITE}), max_age=90 * DAY),
+            exclude=Rule(types=frozenset({IndicatorType.CVE})),
+            protections=frozenset({"single-label"}),
+            ttl={IndicatorType.IPV4: 30 * DAY},
+            blocks_per_part=5,
+            refresh=25 * DAY,
+        ),
+        Collection("open", protections=frozenset()),
+        Collection("pushed", kind=CollectionKind.INBOX, deduplicate=False, blocks_per_part=3, max_age=9 * DAY),
+    ],
+    ids=lambda one: one.name,
+)
+def test_collection_that_is_shown_is_the_one_that_is_read(collection: Collection) -> None:
+    assert CollectionSettings.model_validate(as_settings(collection)).to_model() == collection
