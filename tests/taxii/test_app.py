@@ -150,6 +150,16 @@ def test_block_published_after_a_poll_is_in_the_next_one(app: Any, database: Dat
     assert values(client.ask(poll(begin=end, end=datetime.now(UTC) + timedelta(minutes=5)))) == ["late.example.org"]
 
 
+def test_window_may_begin_and_end_where_no_calendar_of_ours_goes(app: Any) -> None:
+    east, west = timezone(timedelta(hours=14)), timezone(timedelta(hours=-14))
+    first, last = datetime(1, 1, 1, tzinfo=east), datetime(9999, 12, 31, 23, tzinfo=west)
+    client = Client(app)
+    assert len(values(client.ask(poll(begin=first)))) == 3
+    assert len(values(client.ask(poll(begin=first, end=last)))) == 3
+    assert values(client.ask(poll(end=first))) == []
+    assert status(client.ask(poll(begin=last))) == "FAILURE"
+
+
 def test_begin_later_than_end_is_a_failure_that_says_so(app: Any) -> None:
     answer = Client(app).ask(poll(begin=DAYS[1], end=DAYS[0]))
     assert status(answer) == "FAILURE"

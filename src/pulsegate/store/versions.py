@@ -19,7 +19,7 @@ from pulsegate.store.tables import blocks, content_blocks, data_collections, led
 CHUNK_BYTES = 2_000_000  # read in one transaction: none is held open for as long as a client takes
 CHUNK = 200  # blocks whose sizes are looked up at once
 _ALL = 2**62
-_FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)  # of all labels, in any zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +123,8 @@ def _check(connection: sa.Connection, window: Window) -> None:
 def _parameters(window: Window) -> dict[str, Any]:
     return {
         "collection": window.collection_id,
-        "begin": window.begin or _FIRST,
-        "end": window.end or _LAST,
+        "begin": window.begin or FIRST,
+        "end": window.end or LAST,
         "revision": window.revision,
         "binding": window.binding,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, NoReturn, Self
 
@@ -36,7 +36,7 @@ from opentaxii.taxii.services.handlers.base_handlers import BaseMessageHandler
 
 from pulsegate.errors import ConversionError, OutdatedRevisionError
 from pulsegate.store.collections import STIX_BINDING
-from pulsegate.store.versions import Measure, Version, Window
+from pulsegate.store.versions import FIRST, LAST, Measure, Version, Window
 from pulsegate.taxii.answer import BINDINGS, STIX_111, PollAnswer, Sent, as_older
 from pulsegate.taxii.messages import AnyMessage
 from pulsegate.taxii.parts import Result, microseconds
@@ -75,13 +75,14 @@ class PollHandler(BaseMessageHandler):  # type: ignore[misc]  # OpenTAXII is not
     @classmethod
     def handle_message(cls, service: Any, request: Any) -> Any:
         name = request.collection_name if request.version == VID_TAXII_XML_11 else request.feed_name
-        with _Log(service, name, request.exclusive_begin_timestamp_label) as log:
+        begin = _instant(request.exclusive_begin_timestamp_label)
+        with _Log(service, name, begin) as log:
             feed = _feed(service, name, request)
             asked, count_only = _asked_for(service, feed, request)
             older, binding = _form(feed, asked, request)
             _refuse_unopened(service, feed, request)
-            end, revision = _end(service, feed.name, request)
-            window = Window(feed.id, request.exclusive_begin_timestamp_label, end, revision, binding)
+            end, revision = _end(service, feed.name, request, begin)
+            window = Window(feed.id, begin, end, revision, binding)
             size = feed.blocks_per_part if request.version == VID_TAXII_XML_11 else 0  # 1.0 knows no parts
             reading = _Reading(feed, window, older, count_only, request.subscription_id, size=size)
             return _answer(service, request, reading, log)
@@ -161,10 +162,18 @@ def _refuse_unopened(service: Any, feed: Feed, request: Any) -> None:
         _refuse(request, ST_RETRY, message, {SD_ESTIMATED_WAIT: wait})
 
 
-def _end(service: Any, collection: str, request: Any) -> tuple[Label, int]:
+def _instant(label: datetime | None) -> datetime | None:
+    """A label of a request in UTC; one that no calendar has there is the first or the last that has a day."""
+    try:
+        return None if label is None else label.astimezone(UTC)
+    except OverflowError:
+        return FIRST if label.year == 1 else LAST
+
+
+def _end(service: Any, collection: str, request: Any, begin: datetime | None) -> tuple[Label, int]:
     """The inclusive end that is answered, and the revision to read at."""
     api = service.server.persistence.api
-    begin, end = request.exclusive_begin_timestamp_label, request.inclusive_end_timestamp_label
+    end = _instant(request.inclusive_end_timestamp_label)
     if begin is not None and end is not None and begin > end:
         raise FailureStatus(
             f"The window begins ({begin.isoformat()}) after it ends ({end.isoformat()})",
