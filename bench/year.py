@@ -24,7 +24,7 @@ from pulsegate.model.pulse import Pulse
 from pulsegate.publication import publish, render
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.stix import Block
-from pulsegate.store import collections, migrate, pulses, retention
+from pulsegate.store import collections, migrate, pulses, retention, taken
 from pulsegate.store.database import Database
 from pulsegate.store.tables import content_blocks, indicators, superseded
 from pulsegate.store.tables import pulses as pulses_table
@@ -67,7 +67,7 @@ class _Year:
             changed = [*self.fresh(self.new_pulses, part), *self.grown(part), *self.touched(part)]
             with self.database.write() as connection:
                 for one in changed:
-                    pulses.put(connection, one.pulse, one.indicators, lambda _: None)
+                    taken.put(connection, one.pulse, one.indicators, lambda _: None)
             if part == 0:
                 self.withdraw()
             start = time.perf_counter()
@@ -111,7 +111,7 @@ class _Year:
         for _ in range(int(share) + (self.random.random() < share % 1)):
             one = self.known.pop(self.random.randrange(len(self.known)))
             with self.database.write() as connection:
-                pulses.withdraw(connection, one.pulse.id)
+                taken.withdraw(connection, [pulses.get(connection, one.pulse.id).pk])
 
     def invent(self, number: int) -> list[Indicator]:
         return _unique(self.one() for _ in range(number))

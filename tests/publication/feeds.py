@@ -14,7 +14,7 @@ from pulsegate.model.collection import Collection
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.publication.publish import Publication, publish_all
-from pulsegate.store import collections, ledger, pulses
+from pulsegate.store import collections, ledger, pulses, taken
 from pulsegate.store.database import Database
 from pulsegate.store.tables import (
     blocks,
@@ -36,7 +36,7 @@ MODULES = (
     "store.blocks",
     "store.collections",
     "store.ledger",
-    "store.pulses",
+    "store.taken",
 )
 
 
@@ -86,14 +86,14 @@ class Feed:
         with self.database.write() as connection:
             collections.put(connection, replace(collection, **rules))
 
-    def put(self, pulse: Pulse, indicators: Iterable[str | Indicator], protection: str | None = None) -> pulses.Change:
+    def put(self, pulse: Pulse, indicators: Iterable[str | Indicator], protection: str | None = None) -> taken.Change:
         found = [a_name(one) if isinstance(one, str) else one for one in indicators]
         with self.database.write() as connection:
-            return pulses.put(connection, pulse, found, lambda _: protection)
+            return taken.put(connection, pulse, found, lambda _: protection)
 
     def withdraw(self, pulse: Pulse) -> None:
         with self.database.write() as connection:
-            pulses.withdraw(connection, pulse.id)
+            taken.withdraw(connection, [pulses.get(connection, pulse.id).pk])
 
     def publish(self, policy: Policy | None = None) -> dict[str, Publication]:
         return {one.collection: one for one in publish_all(self.database, policy or self.policy)}

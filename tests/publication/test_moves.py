@@ -20,7 +20,7 @@ from pulsegate.publication.publish import Publication
 from pulsegate.publication.render import Renderer
 from pulsegate.stix.blocks import _Packer
 from pulsegate.stix.blocks import blocks as pack
-from pulsegate.store import blocks, collections, ledger, pulses
+from pulsegate.store import blocks, collections, ledger, pulses, taken
 from pulsegate.store.blocks import Placement
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.digests import digest
@@ -501,7 +501,7 @@ def test_value_that_passes_to_another_pulse_while_it_is_planned_stays(mail, monk
         with ThreadPoolExecutor(1) as other, mail.database.write() as connection:
             for pulse, values in ((SECOND, ["v.example"]), (FIRST, [])):
                 names = [a_name(value) for value in values]
-                other.submit(pulses.put, connection, pulse, names, lambda _: None).result()
+                other.submit(taken.put, connection, pulse, names, lambda _: None).result()
         return found
 
     monkeypatch.setattr(pulses, "every", changes)

@@ -20,7 +20,7 @@ from pulsegate.publication.publish import Publication
 from pulsegate.publication.render import Renderer
 from pulsegate.stix.blocks import _Packer
 from pulsegate.stix.blocks import blocks as pack
-from pulsegate.store import blocks, collections, ledger, locks, pulses
+from pulsegate.store import blocks, collections, ledger, locks, pulses, taken
 from pulsegate.store.ledger import Answer, Ledger
 from pulsegate.store.tables import content_blocks, data_collections, indicators
 from support import read_values
@@ -193,7 +193,7 @@ def test_change_of_texts_only_publishes_nothing(mail):
     mail.publish()
     before = mail.served(), mail.ledger()
     changed = a_pulse(1, NOW, name="Another name", description="Other words.", tags=("new",))
-    assert mail.put(changed, [a_name("a.example", title="Other", description="Words")]) is pulses.Change.CHANGED
+    assert mail.put(changed, [a_name("a.example", title="Other", description="Words")]) is taken.Change.CHANGED
     assert mail.publish()["mail"] == Publication("mail")
     assert (mail.served(), mail.ledger()) == before
 
@@ -246,7 +246,7 @@ def test_pulse_that_comes_back_is_published_again(mail):
     mail.put(a_pulse(1), ["a.example"])
     mail.withdraw(a_pulse(1))
     mail.publish()
-    assert mail.put(a_pulse(1), ["a.example"]) is pulses.Change.UNCHANGED
+    assert mail.put(a_pulse(1), ["a.example"]) is taken.Change.UNCHANGED
     mail.publish()
     assert mail.values() == [["a.example"]]
 

@@ -28,7 +28,7 @@ from pulsegate.errors import OutdatedRevisionError
 from pulsegate.model.collection import Collection
 from pulsegate.publication import publish, render
 from pulsegate.stix import Block
-from pulsegate.store import collections, ledger, migrate, pulses, versions
+from pulsegate.store import collections, ledger, migrate, pulses, taken, versions
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Database
 from pulsegate.store.tables import blocks, content_blocks
@@ -109,9 +109,9 @@ class Machine(RuleBasedStateMachine):
         pulse = a_pulse(number, self.moment - age * DAY, author="")
         with self.database.write() as connection:
             if values is None:
-                pulses.withdraw(connection, pulse.id)
+                taken.withdraw(connection, [pulses.get(connection, pulse.id).pk])
             else:
-                pulses.put(connection, pulse, [a_name(value) for value in sorted(values)], lambda _: None)
+                taken.put(connection, pulse, [a_name(value) for value in sorted(values)], lambda _: None)
         self.wanted[number] = values or set()
 
     @rule(step=st.sampled_from([timedelta(microseconds=1), SECOND, 2 * MINUTE, HOUR, DAY, 4 * DAY]))

@@ -16,7 +16,7 @@ from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.publication import publish, render
 from pulsegate.stix import Block
-from pulsegate.store import collections, ledger, migrate, pulses, versions
+from pulsegate.store import collections, ledger, migrate, pulses, taken, versions
 from pulsegate.store.database import Database
 from pulsegate.store.versions import Window
 from soak.faults import plant
@@ -129,9 +129,9 @@ class Feeder:
             for number in numbers:
                 pulse = self.pulses[number]
                 if number in self.active:
-                    pulses.put(connection, pulse, [_name(one) for one in sorted(self.values[number])], lambda _: None)
+                    taken.put(connection, pulse, [_name(one) for one in sorted(self.values[number])], lambda _: None)
                 else:
-                    pulses.withdraw(connection, pulse.id)
+                    taken.withdraw(connection, [pulses.get(connection, pulse.id).pk])
 
 
 def _name(value: str) -> Indicator:

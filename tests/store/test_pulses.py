@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.model.tlp import TLP
-from pulsegate.store import pulses
+from pulsegate.store import pulses, taken
 from pulsegate.store.digests import digest
-from pulsegate.store.pulses import Candidate, Change, StoredIndicator, StoredPulse
+from pulsegate.store.pulses import Candidate, StoredIndicator, StoredPulse
+from pulsegate.store.taken import Change
 from store.conftest import NOW
 
 DAY = timedelta(days=1)
@@ -48,7 +49,7 @@ def a_name(value, **raw):
 
 def put(database, pulse, *found, protection=None, whole=True):
     with database.write() as connection:
-        return pulses.put(connection, pulse, found, lambda _: protection, whole=whole)
+        return taken.put(connection, pulse, found, lambda _: protection, whole=whole)
 
 
 def indicators(database, pulse=FULL):
@@ -118,10 +119,10 @@ def test_pulse_that_is_withdrawn_keeps_the_time_of_it_until_it_comes_back(databa
     for pulse in (FULL, other):
         put(database, pulse)
     for moment in (NOW, NOW + DAY):
-        monkeypatch.setattr(pulses, "now", lambda _, moment=moment: moment)
+        monkeypatch.setattr(taken, "now", lambda _, moment=moment: moment)
         with database.write() as connection:
-            pulses.withdraw(connection, FULL.id)
-            pulses.withdraw(connection, "0" * 24)
+            taken.withdraw(connection, [pulses.get(connection, FULL.id).pk])
+            taken.withdraw(connection, [])
     assert standing(database) == {FULL.id: (False, NOW), other.id: (True, None)}
     assert put(database, replace(FULL, name="Other")) is Change.CHANGED
     assert standing(database) == {FULL.id: (True, None), other.id: (True, None)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from pulsegate.otx.failures import OTXMissingError
 from pulsegate.otx.parse import Page
 
 CREATED = "2024-05-01T10:00:00.000000"
@@ -35,11 +36,15 @@ def raw(number: int, *values: str, **fields: Any) -> dict[str, Any]:
 
 @dataclass
 class FakeOTX:
-    """Pages of ``subscribed``, pages of indicators by pulse; an exception in a list is raised once in its place."""
+    """Scripted pages of each list, and single pulses; an exception in a list is raised once in its place."""
 
     pages: list[Any] = field(default_factory=list)
     indicators: dict[str, list[Any]] = field(default_factory=dict)
     name: Any = None
+    single: dict[str, Any] = field(default_factory=dict)
+    found: dict[str, list[Any]] = field(default_factory=dict)
+    ids: Any = None
+    happened: Any = None
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     sinces: list[datetime | None] = field(default_factory=list)
 
@@ -53,6 +58,30 @@ class FakeOTX:
         self.asked.append(("subscribed", page, limit))
         self.sinces.append(modified_since)
         return _page(self.pages, page)
+
+    def subscribed_pulse_ids(self, page: int = 1, limit: int | None = None) -> Page[str]:
+        """Not there unless a test says what it answers."""
+        if self.ids is None:
+            raise OTXMissingError("OTX doesn't know it (404)")
+        self.asked.append(("ids", page, limit))
+        return _page(self.ids, page)
+
+    def events(self, since: datetime | None = None, page: int = 1, limit: int | None = None) -> Page[Any]:
+        if self.happened is None:
+            raise OTXMissingError("OTX doesn't know it (404)")
+        self.asked.append(("events", since, page))
+        return _page(self.happened, page)
+
+    def pulse(self, identity: str) -> Any:
+        self.asked.append(("pulse", identity))
+        if identity not in self.single:
+            raise OTXMissingError("OTX doesn't know it (404)")
+        found = self.single[identity]
+        return _next(found, 0) if isinstance(found, list) else found
+
+    def search(self, words: str, page: int = 1, limit: int | None = None) -> Page[Any]:
+        self.asked.append(("search", words, page))
+        return _page(self.found[words], page)
 
     def pulse_indicators(
         self, identity: str, page: int = 1, limit: int | None = None, *, include_inactive: bool = True

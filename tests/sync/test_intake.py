@@ -9,15 +9,16 @@ import pytest
 
 from pulsegate.model.indicator import RawIndicator, Rejection
 from pulsegate.store import pulses, quarantine
-from pulsegate.sync.intake import Intake, clean, take
+from pulsegate.sync.intake import Claim, Intake, clean, take
 from sync.fakes import pulse_id, raw, row
 
+CLAIM = Claim("otx", "subscription")
 EARLY, LATE = datetime(2024, 7, 1, tzinfo=UTC), datetime(2024, 8, 1, tzinfo=UTC)
 
 
 def take_all(database, *raw_pulses):
     intake = Intake()
-    take(database, raw_pulses, intake)
+    take(database, raw_pulses, intake, CLAIM)
     return intake
 
 
@@ -42,8 +43,8 @@ def test_pulses_are_stored_and_counted(database):
 
 def test_counts_go_on_from_page_to_page(database):
     intake = Intake()
-    take(database, [raw(1, "a.example")], intake)
-    take(database, [raw(2, "a.example")], intake)
+    take(database, [raw(1, "a.example")], intake, CLAIM)
+    take(database, [raw(2, "a.example")], intake, CLAIM)
     assert intake == Intake(pulses=2, indicators=2, new=2)
 
 

@@ -7,7 +7,6 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import sqlalchemy as sa
 
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import (
@@ -20,72 +19,15 @@ from pulsegate.errors import (
 )
 from pulsegate.otx.failures import OTXMissingError
 from pulsegate.otx.parse import Page
-from pulsegate.publication.built_in import SUBSCRIBED
-from pulsegate.store import collections, locks, pulses, runs, state
-from pulsegate.store.tables import collection_to_content_block, content_blocks, data_collections
+from pulsegate.store import collections, locks, runs
 from pulsegate.sync import pull as pulling
 from pulsegate.sync.intake import Intake
-from pulsegate.sync.pull import Pace, pull, pull_files
-from support import read_values
+from pulsegate.sync.pull import pull_files
 from sync.fakes import FakeOTX, Naps, pulse_id, raw, row
+from sync.pulls import DAY, HOUR, NOW, last, run, served, source, values, watermark
 
-NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
+MODIFIED = datetime(2024, 5, 1, 10, tzinfo=UTC)  # of the pulses of fakes
 DOWN = OTXUnavailableError("OTX answered 504")
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch):
-    """The clock of the walk, standing still; put it elsewhere by calling it."""
-
-    def put(moment):
-        monkeypatch.setattr(pulling, "now", lambda _: moment)
-
-    put(NOW)
-    return put
-
-
-@pytest.fixture
-def store(database):
-    """A database with the collection of all pulses."""
-    with database.write() as connection:
-        collections.ensure_services(connection)
-        collections.put(connection, SUBSCRIBED)
-    return database
-
-
-def run(store, otx, naps=None, *, progress=None, full=False, **pace):
-    return pull(store, otx, Policy(), Pace(sleep=naps or Naps(), **pace), full=full, progress=progress)
-
-
-def served(store, name="subscribed"):
-    query = (
-        sa.select(content_blocks.c.content)
-        .join(collection_to_content_block, collection_to_content_block.c.content_block_id == content_blocks.c.id)
-        .join(data_collections, data_collections.c.id == collection_to_content_block.c.collection_id)
-        .where(data_collections.c.name == name)
-        .order_by(content_blocks.c.timestamp_label)
-    )
-    with store.read() as connection:
-        return [value for content in connection.scalars(query) for _, value in read_values(content)]
-
-
-def watermark(store):
-    with store.read() as connection:
-        return state.get(connection, "otx.watermark")
-
-
-def last(store):
-    found = runs.last(store)
-    assert found is not None
-    return found.outcome, found.pulses, found.indicators, found.error
-
-
-def values(store, number):
-    with store.read() as connection:
-        stored = pulses.get(connection, pulse_id(number))
-        return None if stored is None else [one.indicator.value for one in pulses.indicators_of(connection, stored.pk)]
 
 
 # --- The walk ------------------------------------------------------------------------------------------------------
@@ -104,7 +46,7 @@ def test_pull_walks_every_page_and_publishes(store):
 def test_pull_of_nothing(store):
     outcome = run(store, FakeOTX([[]]))
     assert outcome.intake == Intake()
-    assert (last(store), watermark(store)) == (("ok", 0, 0, None), NOW.isoformat())
+    assert (last(store), watermark(store)) == (("ok", 0, 0, None), None)
 
 
 def test_pull_tells_how_it_goes_on(store):
@@ -123,14 +65,31 @@ def test_pull_tells_how_it_goes_on(store):
 
 
 def test_first_pull_reaches_back_by_the_backfill_and_later_ones_by_an_hour(store, clock):
-    otx = FakeOTX([[]])
+    otx = FakeOTX([[raw(1, "a.example", modified="2024-05-31T08:00:00")]])
     run(store, otx, backfill=30 * DAY)
     clock(NOW + DAY)
+    otx.pages = [[raw(1, "a.example", modified="2024-06-02T08:00:00")]]
     run(store, otx, backfill=30 * DAY)
     clock(NOW + 2 * DAY)
     run(store, otx, backfill=30 * DAY)
     run(store, otx, backfill=30 * DAY, full=True)
-    assert otx.sinces == [NOW - 30 * DAY, NOW - HOUR, NOW + DAY - HOUR, NOW + 2 * DAY - 30 * DAY]
+    eight = NOW - 4 * HOUR
+    assert otx.sinces == [NOW - 30 * DAY, eight - DAY - HOUR, eight + DAY - HOUR, NOW + 2 * DAY - 30 * DAY]
+
+
+@pytest.mark.parametrize(("modified", "mark"), [
+    ("2024-06-01T12:30:00", NOW), ("2024-06-05T12:00:00", None), ("no date", None),
+])  # fmt: skip
+def test_watermark_is_never_later_than_this_hosts_clock_or_moved_by_a_date_that_can_not_be(store, modified, mark):
+    run(store, FakeOTX([[raw(1, "a.example", modified=modified)]]))
+    assert watermark(store) == mark
+
+
+def test_watermark_does_not_go_back(store):
+    run(store, FakeOTX([[raw(1, "a.example", modified="2024-05-31T08:00:00")]]))
+    run(store, FakeOTX([[raw(2, "b.example", modified="2024-05-30T08:00:00")]]))
+    run(store, FakeOTX([[]]))
+    assert watermark(store) == NOW - DAY - 4 * HOUR
 
 
 def test_pull_after_a_long_pause_reaches_back_no_further_than_the_backfill(store, clock):
@@ -154,7 +113,10 @@ def test_pulse_with_more_indicators_is_asked_for_all_of_them(store):
         {first: [[row("a.example"), row("c.example")], [row("d.example", is_active=0), "text"]]},
     )
     outcome = run(store, otx)
-    assert otx.asked[2:] == [("indicators", first, 1, 1000, True), ("indicators", first, 2, 1000, True)]
+    assert otx.asked[2:] == [
+        ("indicators", first, 1, 1000, True),
+        ("indicators", first, 2, 2, True),
+    ]  # that many it gives
     assert outcome.intake == Intake(pulses=2, indicators=4, new=2, rejected=1)
     assert values(store, 1) == ["a.example", "c.example", "d.example"]
     assert sorted(served(store)) == ["a.example", "b.example", "c.example"]
@@ -182,7 +144,6 @@ def test_owner_of_the_key_has_a_collection_even_when_it_is_empty(store):
     run(store, FakeOTX([[raw(1, "a.example")]], name="my self"))
     with store.read() as connection:
         names = [one.collection.name for one in collections.every(connection)]
-        assert state.get(connection, "otx.owner") == "my self"
     assert names == ["subscribed", "user_my+self", "user_someone"]
     assert served(store, "user_my+self") == []
 
@@ -232,9 +193,11 @@ def test_wait_that_otx_asks_for_is_kept(store, told, wait):
 def test_otx_that_stays_away_fails_the_run(store):
     naps = Naps()
     with pytest.raises(OTXUnavailableError, match="504"):
-        run(store, FakeOTX([DOWN] * 4), naps)
-    assert naps.taken == [1.0, 2.0, 4.0]
+        run(store, FakeOTX([DOWN] * 5), naps)
+    assert naps.taken == [1.0, 2.0, 4.0, 8.0]
     assert (last(store), watermark(store)) == (("failed", 0, 0, "OTX answered 504"), None)
+    found = source(store)
+    assert (found.failing, found.error, found.completed) == (NOW, "OTX answered 504", None)
 
 
 @pytest.mark.parametrize("error", [OTXKeyError("refused"), OTXAnswerError("no JSON")])
@@ -246,17 +209,19 @@ def test_failure_that_waiting_does_not_mend_is_not_waited_for(store, error):
     assert last(store) == ("failed", 0, 0, str(error))
 
 
-def test_failure_half_way_publishes_what_came_and_asks_for_all_again(store, clock):
-    otx = FakeOTX([[raw(1, "a.example")], *[DOWN] * 4, [raw(2, "b.example")]])
+def test_failure_half_way_publishes_what_came_and_goes_on_there(store, clock):
+    otx = FakeOTX([[raw(1, "a.example")], *[DOWN] * 5, [raw(2, "b.example")]])
     with pytest.raises(OTXUnavailableError):
         run(store, otx)
     assert (served(store), watermark(store)) == (["a.example"], None)
     assert last(store) == ("failed", 1, 1, "OTX answered 504")
     clock(NOW + HOUR)
     outcome = run(store, otx)
-    assert outcome.intake == Intake(pulses=2, indicators=2, new=1)
-    assert (served(store), watermark(store)) == (["a.example", "b.example"], (NOW + HOUR).isoformat())
-    assert otx.sinces[-1] == NOW + HOUR - 365 * DAY
+    assert outcome.intake == Intake(pulses=1, indicators=1, new=1)
+    assert (served(store), watermark(store)) == (["a.example", "b.example"], MODIFIED)
+    assert set(otx.sinces) == {NOW - 365 * DAY}
+    found = source(store)
+    assert (found.failing, found.error, found.completed, found.walk) == (None, None, NOW + HOUR, None)
 
 
 def test_failure_takes_nothing_away(store):
@@ -266,7 +231,7 @@ def test_failure_takes_nothing_away(store):
             run(store, FakeOTX([error]))
     run(store, FakeOTX([[]]))
     assert served(store) == ["a.example"]
-    assert watermark(store) == NOW.isoformat()
+    assert watermark(store) == MODIFIED
 
 
 def test_failure_that_nobody_foresaw_is_recorded(store):
@@ -288,11 +253,13 @@ def test_publication_that_fails_fails_the_run(store, monkeypatch):
     assert (served(store), last(store)) == (["a.example"], ("ok", 0, 0, None))
 
 
-def test_pull_while_another_one_is_at_work(store, monkeypatch):
-    monkeypatch.setattr(pulling, "LOCK_WAIT", 0.0)
+def test_pull_while_another_one_is_at_work(store):
     otx = FakeOTX([[]])
-    with locks.hold(store, locks.PULL), pytest.raises(StoreError, match=r"another process is at work on it \(pull\)"):
-        run(store, otx)
+    with (
+        locks.hold(store, locks.pull("otx")),
+        pytest.raises(StoreError, match=r"another process is at work on it \(pull\.otx\)"),
+    ):
+        run(store, otx, wait=0.0)
     assert (otx.asked, runs.last(store)) == ([], None)
 
 
@@ -323,7 +290,7 @@ def test_pulse_whose_indicators_can_not_be_had_stops_nothing_else(store, error):
 
 def test_run_of_a_process_that_died_is_closed(store):
     with store.write() as connection:
-        runs.begin(connection)
+        runs.begin(connection, "otx")
     assert last(store) == ("failed", 0, 0, runs.DIED)
     run(store, FakeOTX([[]]))
     assert last(store) == ("ok", 0, 0, None)

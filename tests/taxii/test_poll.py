@@ -36,7 +36,7 @@ from pulsegate.model.collection import Collection
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.publication.publish import publish_all
-from pulsegate.store import accounts, collections, polls, pulses, versions
+from pulsegate.store import accounts, collections, polls, taken, versions
 from pulsegate.store.database import Database
 from pulsegate.store.tables import content_blocks, result_sets
 
@@ -82,7 +82,7 @@ class Served:
             for name in (names if names is not None else (f"bad{number}.example.org",))
         ]
         with self.database.write() as connection:
-            pulses.put(connection, pulse, found, lambda _: None)
+            taken.put(connection, pulse, found, lambda _: None)
 
     def publish(self) -> None:
         publish_all(self.database, Policy())

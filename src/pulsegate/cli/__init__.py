@@ -25,6 +25,7 @@ from pulsegate.cli import (
     pulse,
     quarantine,
     serve,
+    source,
     status,
     worker,
 )
@@ -76,6 +77,7 @@ app.command()(explain.explain)
 app.command()(preview.preview)
 app.command()(esa.esa)
 app.add_typer(collection.app, name="collection")
+app.add_typer(source.app, name="source")
 app.add_typer(pulse.app, name="pulse")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(account.app, name="account")

@@ -11,9 +11,10 @@ import structlog
 
 from pulsegate.cli import tls
 from pulsegate.cli.esa import PREFERRED, print_form, source_form
+from pulsegate.cli.feeding import pulls
 from pulsegate.cli.output import people
 from pulsegate.cli.programs import command, program
-from pulsegate.cli.setup import ADMIN, GATEWAY, Installation, pulls
+from pulsegate.cli.setup import ADMIN, GATEWAY, Installation
 from pulsegate.settings import Settings
 from pulsegate.store import collections
 from pulsegate.store.collections import Size

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from pulsegate.cli import tls
+from pulsegate.cli import alarms, tls
+from pulsegate.cli.feeding import api_key
 from pulsegate.cli.options import Options
 from pulsegate.cli.output import AsJSON, people, print_json, without_password
-from pulsegate.cli.setup import api_key, load_settings, make_policy
+from pulsegate.cli.setup import load_settings, make_policy
+from pulsegate.errors import SettingsError
 from pulsegate.settings import Settings, find_file
 from pulsegate.store.database import Database
 
@@ -18,14 +20,23 @@ app = typer.Typer(no_args_is_help=True, help="The settings.")
 
 
 @app.command()
-def check(context: typer.Context, as_json: AsJSON = False) -> None:
+def check(
+    context: typer.Context,
+    notify: Annotated[bool, typer.Option("--notify", help="Send a message to everybody in alarms.notify.")] = False,
+    as_json: AsJSON = False,
+) -> None:
     """Read the settings as every command does, and say what is in force; secrets are not shown."""
     options: Options = context.obj
     found = load_settings(demo=options.demo)
     make_policy(found)
     if found.tls.is_on:
         tls.context(found.tls)
-    key = api_key(found)
+    key = api_key(found.otx)
+    for one in found.sources:
+        api_key(one)
+    told = alarms.addresses(found)
+    if notify and not (told and alarms.notify(found, "Pulsegate: a test", "This is a test: alarms come here.")):
+        raise SettingsError("not everybody could be told", resource="alarms.notify", hint="The log says more")
     file = find_file()
     if as_json:
         values = _without_secrets(found)
@@ -38,8 +49,11 @@ def check(context: typer.Context, as_json: AsJSON = False) -> None:
         "pulling is off" if not found.otx.enabled else f"every {_values(found)['otx']['interval']} from {found.otx.url}"
     )
     people.print(f"OTX: {pulling}; API key {'set' if key else 'not set'}", markup=False)
+    more = ", ".join(one.name for one in found.sources)
+    people.print(f"Further sources: {escape(more) or 'none'}")
     names = ", ".join(collection.name for collection in found.collections)
     people.print(f"Own collections: {escape(names) or 'none'}")
+    people.print(f"Alarms are sent to {len(told)} addresses besides the log")
     people.print("The settings are right.")
 
 
@@ -50,6 +64,7 @@ def _values(found: Settings) -> dict[str, Any]:
 def _without_secrets(found: Settings) -> dict[str, Any]:
     values = _values(found)
     values["database"] = Database(found.database_url).name
-    if found.otx.proxy is not None:
-        values["otx"]["proxy"] = without_password(found.otx.proxy)
+    for one in (values["otx"], *values["sources"]):
+        if one["proxy"] is not None:
+            one["proxy"] = without_password(one["proxy"])
     return values

@@ -12,16 +12,17 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from pulsegate.cli import feeding
 from pulsegate.cli.options import installation
 from pulsegate.cli.output import AsJSON, people, print_json
-from pulsegate.cli.setup import otx_client, pace, prepare
-from pulsegate.errors import UsageError
+from pulsegate.cli.setup import Installation, prepare
+from pulsegate.errors import PulsegateError, UsageError
 
 if TYPE_CHECKING:  # imported when a pull begins, so that help and other commands start fast
     from pulsegate.publication.publish import Publication
     from pulsegate.sync.intake import Intake
     from pulsegate.sync.pull import Outcome
-    from pulsegate.sync.pull import Progress as Told
+    from pulsegate.sync.walk import Progress as Told
 
 
 class Bar:
@@ -62,6 +63,12 @@ def pull(
     full: Annotated[
         bool, typer.Option("--full", help="Walk the whole subscription again, as far back as otx.backfill.")
     ] = False,
+    source: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Pull from this source only; default: from all.")
+    ] = None,
+    accept_removals: Annotated[
+        bool, typer.Option("--accept-removals", help="Withdraw what left the subscription, however much it is.")
+    ] = False,
     files: Annotated[
         list[Path] | None,
         typer.Option(
@@ -74,8 +81,8 @@ def pull(
     """Pull what is new on OTX, or take pulses from files, and publish it."""
     if more and not files:
         raise UsageError("pull takes files after --from", hint="Write: pulsegate pull --from FILE …")
-    if files and full:
-        raise UsageError("--full and --from don't go together", hint="Leave one of them out")
+    if files and (full or source or accept_removals):
+        raise UsageError("--full, --source and --accept-removals are about OTX, --from is not", hint="Leave out --from")
     from pulsegate.sync import pull as sync
 
     where = installation(context)
@@ -85,22 +92,43 @@ def pull(
         if paths:
             outcome = sync.pull_files(where.database, paths, where.policy, progress=bar)
         else:
-            with otx_client(where) as client:
-                outcome = sync.pull(where.database, client, where.policy, pace(where.settings), full=full, progress=bar)
+            outcome = _pull_all(where, source, bar, full=full, accept_removals=accept_removals)
     _report(outcome, as_json=as_json, from_otx=not paths)
+
+
+def _pull_all(where: Installation, source: str | None, bar: Told, *, full: bool, accept_removals: bool) -> Outcome:
+    """Pull from each source; the failure of one stops no other, and is raised at the end."""
+    from pulsegate.sync import pull as sync
+
+    outcomes, failures = [], []
+    for one in feeding.named(where, source):
+        try:
+            with feeding.client(where, one) as client:
+                outcomes.append(
+                    sync.pull(
+                        where.database, client, where.policy, feeding.wanted(one), feeding.pace(where, one),
+                        full=full, compare=True, accept_removals=accept_removals, progress=bar,
+                    )
+                )  # fmt: skip
+        except PulsegateError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return sync.together(outcomes)
 
 
 def _report(outcome: Outcome, *, as_json: bool, from_otx: bool) -> None:
     intake = outcome.intake
     if as_json:
         counts = {
-            key: getattr(intake, key) for key in ("pulses", "indicators", "new", "changed", "rejected", "unreadable")
+            key: getattr(intake, key)
+            for key in ("pulses", "indicators", "new", "changed", "removed", "rejected", "unreadable")
         }
         print_json(counts | {"collections": [_publication(one) for one in outcome.publications]})
         return
     people.print(
         f"{intake.pulses:,} pulses with {intake.indicators:,} indicators read; "
-        f"{intake.new:,} pulses are new, {intake.changed:,} changed"
+        f"{intake.new:,} pulses are new, {intake.changed:,} changed, {intake.removed:,} were withdrawn"
     )
     if intake.rejected or intake.unreadable:
         people.print(

@@ -1,74 +1,121 @@
-"""The worker's schedule: APScheduler jobs that pull and publish."""
+"""The worker's schedule: APScheduler jobs that pull, publish, look for alarms and forget."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
+from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
 import pulsegate.sync.pull as sync
-from pulsegate.cli.setup import Installation, otx_client, pace, pulls
-from pulsegate.errors import PulsegateError
+from pulsegate.cli import alarms, feeding
+from pulsegate.cli.feeding import Feeding
+from pulsegate.cli.setup import Installation
+from pulsegate.errors import OTXRateLimitedError, PulsegateError
 from pulsegate.otx.client import OTXClient
 from pulsegate.publication.publish import publish_all
-from pulsegate.store import retention
+from pulsegate.settings import OTXSettings
+from pulsegate.store import retention, sources
+from pulsegate.store.locks import WORKER, hold
 
 log = structlog.get_logger(__name__)
 
 PUBLISH_INTERVAL = timedelta(minutes=15)  # expiry and rules take effect at least so often
+ALARM_INTERVAL = timedelta(minutes=1)
+LONGEST_RETRY = timedelta(hours=1)  # however long OTX asks to wait
+FOREVER = 1e9  # seconds
 
 
 def run(where: Installation, parent: int | None = None) -> None:
-    """Run until told to stop, or until the process ``parent`` is gone."""
+    """Run until told to stop, or until the process ``parent`` is gone. One worker works at a time on a database."""
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), name="parent", daemon=True).start()
+    with hold(where.database, WORKER, wait=FOREVER, on_wait=lambda: log.info("worker.stands_by")):
+        _work(where)
+
+
+def _work(where: Installation) -> None:
     scheduler = BlockingScheduler(timezone=UTC)
     with ExitStack() as stack:
-        if pulls(where):
-            client = stack.enter_context(otx_client(where))
-            interval = where.settings.otx.interval
-            job = _Pull(scheduler, where, client)
-            scheduler.add_job(
-                job, "interval", seconds=interval.total_seconds(), id="pull", max_instances=1, coalesce=True,
-                misfire_grace_time=None, next_run_time=datetime.now(UTC),
-            )  # fmt: skip
-        else:
+        found = feeding.active(where)
+        for source in found:
+            client = stack.enter_context(feeding.client(where, source))
+            job = _Pull(scheduler, where, source, client)
+            _add(scheduler, job, f"pull.{source.name}", _trigger(source.settings), timedelta())
+        if not found:
             log.warning("otx.not_pulled", reason="no API key is set, or otx.enabled is false; serving what is stored")
-        scheduler.add_job(
-            lambda: _publish(where), "interval", seconds=PUBLISH_INTERVAL.total_seconds(), id="publish",
-            max_instances=1, coalesce=True, misfire_grace_time=None,
-            next_run_time=None if pulls(where) else datetime.now(UTC),
-        )  # fmt: skip
-        scheduler.add_job(
-            lambda: _forget(where), "interval", days=1, id="retention", max_instances=1, coalesce=True,
-            misfire_grace_time=None, next_run_time=datetime.now(UTC) + timedelta(minutes=10),
-        )  # fmt: skip
-        if parent is not None:
-            scheduler.add_job(lambda: _end_with(parent), "interval", seconds=1, id="parent", misfire_grace_time=None)
+        soon = PUBLISH_INTERVAL if found else timedelta()
+        _add(scheduler, lambda: _publish(where), "publish", _every(PUBLISH_INTERVAL), soon)
+        _add(scheduler, lambda: _forget(where), "retention", _every(timedelta(days=1)), timedelta(minutes=10))
+        _add(scheduler, lambda: alarms.check(where), "alarms", _every(ALARM_INTERVAL), timedelta())
         with _stopped_by_signals(scheduler):
             scheduler.start()
 
 
-class _Pull:
-    """The pull job; after a failure it comes again soon instead of after the whole interval."""
+def _add(scheduler: BaseScheduler, job: Callable[[], None], name: str, trigger: BaseTrigger, first: timedelta) -> None:
+    """A job that never overlaps itself, runs ``first`` from now on, and makes up for what it missed once."""
+    scheduler.add_job(
+        job, trigger, id=name, max_instances=1, coalesce=True, misfire_grace_time=None,
+        next_run_time=datetime.now(UTC) + first,
+    )  # fmt: skip
 
-    def __init__(self, scheduler: BlockingScheduler, where: Installation, client: OTXClient) -> None:
+
+def _every(interval: timedelta, jitter: timedelta = timedelta()) -> IntervalTrigger:
+    return IntervalTrigger(seconds=interval.total_seconds(), timezone=UTC, jitter=jitter.total_seconds() or None)
+
+
+def _trigger(source: OTXSettings) -> BaseTrigger:
+    """By cron or by interval, in either case a little off, so that a fleet of these does not ask at once."""
+    if source.cron is not None:
+        trigger = CronTrigger.from_crontab(source.cron, timezone=UTC)
+        trigger.jitter = source.jitter.total_seconds() if source.jitter is not None else None
+        return trigger
+    return _every(source.interval, source.interval / 10 if source.jitter is None else source.jitter)
+
+
+class _Pull:
+    """The pull of one source; after a failure it comes again soon instead of at its next time, then less and less."""
+
+    def __init__(self, scheduler: BaseScheduler, where: Installation, source: Feeding, client: OTXClient) -> None:
         self._scheduler = scheduler
         self._where = where
+        self._source = source
         self._client = client
+        self._failures = 0
 
     def __call__(self) -> None:
-        where = self._where
+        where, source = self._where, self._source
         try:
-            sync.pull(where.database, self._client, where.policy, pace(where.settings))
+            sync.pull(
+                where.database, self._client, where.policy, feeding.wanted(source), feeding.pace(where, source), wait=0
+            )
         except PulsegateError as error:
-            again = where.settings.otx.retry
-            log.error("pull.failed", reason=str(error), next_try_in=f"{again.total_seconds():g}s")  # noqa: TRY400
-            self._scheduler.modify_job("pull", next_run_time=datetime.now(UTC) + again)
+            self._again(error)
+        else:
+            self._failures = 0
+
+    def _again(self, error: PulsegateError) -> None:
+        settings = self._source.settings
+        wait = min(settings.retry * 2**self._failures, max(settings.retry, settings.interval))
+        if isinstance(error, OTXRateLimitedError) and error.retry_after is not None:
+            wait = max(wait, min(timedelta(seconds=error.retry_after), LONGEST_RETRY))
+        self._failures = min(self._failures + 1, 10)
+        again = datetime.now(UTC) + wait
+        log.error("pull.failed", source=self._source.name, reason=str(error), next_try_in=f"{wait.total_seconds():g}s")
+        self._scheduler.modify_job(f"pull.{self._source.name}", next_run_time=again)
+        with self._where.database.write() as connection:
+            sources.update(connection, self._source.name, next_try=again)
 
 
 def _publish(where: Installation) -> None:
@@ -90,8 +137,9 @@ def _forget(where: Installation) -> None:
 
 def _end_with(parent: int) -> None:
     """A worker must not outlive the server that started it, however that one ended; a pull resumes where it stopped."""
-    if os.getppid() != parent:
-        os._exit(0)
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(0)
 
 
 @contextmanager

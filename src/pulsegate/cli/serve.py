@@ -10,15 +10,14 @@ from typing import Annotated
 import typer
 
 from pulsegate.cli import banner
+from pulsegate.cli.feeding import api_key, pulls
 from pulsegate.cli.options import Options
 from pulsegate.cli.setup import (
-    api_key,
     load_settings,
     make_first_accounts,
     open_collections,
     open_installation,
     prepare,
-    pulls,
 )
 from pulsegate.errors import PulsegateError, UsageError
 
@@ -63,7 +62,7 @@ def serve(
 
 def _has_no_key() -> bool:
     found = load_settings()
-    return found.otx.enabled and api_key(found) is None
+    return found.otx.enabled and not any(api_key(one) for one in (found.otx, *found.sources) if one.enabled)
 
 
 def _bind(listener: socket.socket, host: str, port: int) -> None:

@@ -1,35 +1,26 @@
-"""The composition root: settings, database, policy, first accounts and collections, and the client for OTX."""
+"""The composition root: settings, database, policy, first accounts and collections."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import structlog
 
 from pulsegate import settings as settings_module
 from pulsegate.curation.own import Own
 from pulsegate.curation.policy import Policy
-from pulsegate.errors import OTXKeyError, SettingsError, UsageError
+from pulsegate.errors import SettingsError, UsageError
 from pulsegate.model.collection import CollectionKind
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.settings import Settings
 from pulsegate.store import accounts, collections, ledger, migrate, state
 from pulsegate.store.database import Database
 
-if TYPE_CHECKING:  # these make every command slow to start, and few need them
-    from pulsegate.otx.client import OTXClient
-    from pulsegate.sync.pull import Pace
-
 log = structlog.get_logger(__name__)
 
 ADMIN, GATEWAY = "admin", "gateway"
 DEMO = "demo"  # state key: this database holds the demo's pulses
-DEMO_KEY = "demo-key-of-the-built-in-simulator"
 ACCOUNTS_MADE = "accounts.made"
 
 
@@ -50,23 +41,6 @@ def load_settings(*, demo: bool = False) -> Settings:
         apart = {"data_dir": found.data_dir / "demo", "database": None}
         found = found.model_copy(update=apart)
     return found
-
-
-def api_key(found: Settings) -> str | None:
-    """The key for OTX, from the settings or the file that they name."""
-    otx = found.otx
-    if otx.api_key is not None:
-        return otx.api_key.get_secret_value().strip() or None
-    if otx.api_key_file is None:
-        return None
-    try:
-        text = otx.api_key_file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise SettingsError(f"otx.api_key_file can't be read: {reason}", resource=str(otx.api_key_file)) from error
-    if not text or len(text.split()) != 1:
-        raise SettingsError("otx.api_key_file must hold the key and nothing else", resource=str(otx.api_key_file))
-    return text
 
 
 def open_installation(found: Settings, *, demo: bool = False, upgrade: bool = False) -> Installation:
@@ -151,41 +125,3 @@ def make_first_accounts(installation: Installation) -> dict[str, str | None]:
 def new_password() -> str:
     """20 letters and digits without look-alikes: about 115 bits, and nothing that a form or a shell would mind."""
     return "".join(secrets.choice("abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(20))
-
-
-def pace(found: Settings) -> Pace:
-    from pulsegate.sync.pull import Pace
-
-    return Pace(page_size=found.otx.page_size, backoff=found.otx.backoff, backfill=found.otx.backfill)
-
-
-def pulls(installation: Installation) -> bool:
-    """Whether there is anything to pull from."""
-    return installation.demo or (installation.settings.otx.enabled and api_key(installation.settings) is not None)
-
-
-@contextmanager
-def otx_client(installation: Installation) -> Iterator[OTXClient]:
-    """The client for OTX; in demo mode for the built-in simulator, which runs as long as the client is used."""
-    from pulsegate.otx.client import OTXClient
-
-    if installation.demo:
-        from pulsegate.otx.demo import demo_pulses
-        from pulsegate.otx.simulator import Simulator
-
-        simulator = Simulator(demo_pulses(datetime.now(UTC)), api_key=DEMO_KEY, owner="demo")
-        with simulator, OTXClient(simulator.url, DEMO_KEY) as client:
-            yield client
-        return
-    otx = installation.settings.otx
-    if not otx.enabled:
-        raise UsageError("pulling from OTX is off", hint="Set otx.enabled: true")
-    key = api_key(installation.settings)
-    if key is None:
-        raise OTXKeyError(
-            "no OTX API key is set",
-            hint="Set OTX_API_KEY (you find the key on OTX's settings page), or otx.api_key_file",
-        )
-    silence = otx.timeout.total_seconds()
-    with OTXClient(otx.url, key, timeout=(min(10.0, silence), silence), proxy=otx.proxy, ca_file=otx.ca_file) as client:
-        yield client

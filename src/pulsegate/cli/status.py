@@ -1,4 +1,4 @@
-"""``pulsegate status``: what is stored, when it was pulled, what each collection holds, who polls."""
+"""``pulsegate status``: what is stored, how each source fares, what each collection holds, who polls."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Any
 
 import typer
 
+from pulsegate.cli import source
+from pulsegate.cli.feeding import pulls
 from pulsegate.cli.options import installation
 from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
 from pulsegate.cli.polls import outcome_text, shown
-from pulsegate.cli.setup import Installation, pulls
+from pulsegate.cli.setup import Installation
 from pulsegate.store import collections, polls, pulses, quarantine, runs
 from pulsegate.store.polls import PollRecord
 from pulsegate.store.runs import Run
@@ -27,8 +29,14 @@ def status(context: typer.Context, as_json: AsJSON = False) -> None:
         sizes = collections.sizes(connection)
         last_polls = polls.last_of_each_account(connection)
     last = runs.last(where.database)
+    fed = source.states(where)
     if as_json:
-        told = {"last_pull": _run(last), "collections": _sizes(sizes), "polls": [shown(one) for one in last_polls]}
+        told = {
+            "last_pull": _run(last),
+            "sources": [source.shown(one) for one in fed],
+            "collections": _sizes(sizes),
+            "polls": [shown(one) for one in last_polls],
+        }
         print_json(numbers | told)
         return
     _print(where, numbers, last)
@@ -36,6 +44,8 @@ def status(context: typer.Context, as_json: AsJSON = False) -> None:
         (name, size.indicators, size.blocks, when(size.last_label), "" if size.opened else "being filled")
         for name, size in sizes.items()
     ]
+    people.print()
+    source.print_states(fed)
     people.print()
     print_table(("collection", "indicators", "blocks", "last label", ""), rows, empty="No collection yet.")
     people.print()

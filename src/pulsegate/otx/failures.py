@@ -27,6 +27,10 @@ class OTXMissingError(OTXAnswerError):
     """OTX answered 404: what was asked for isn't there."""
 
 
+class OTXTooLargeError(OTXAnswerError):
+    """OTX's answer is larger than ``max_body``: ask for less, or read it as a stream."""
+
+
 def from_answer(asked: str, status: int, headers: Mapping[str, str], body: bytes, *, seconds: float) -> OTXError:
     """The error behind an answer that is no success. ``asked`` is path and query, ``seconds`` how long it took."""
     detail = detail_of(body)

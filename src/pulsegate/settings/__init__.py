@@ -3,18 +3,20 @@
 from pulsegate.settings.load import find_file, load
 from pulsegate.settings.schema import (
     CollectionSettings,
-    OTXSettings,
     RuleSettings,
     Settings,
     TAXIISettings,
     TLSSettings,
 )
+from pulsegate.settings.sources import AlarmSettings, OTXSettings, SourceSettings
 
 __all__ = [
+    "AlarmSettings",
     "CollectionSettings",
     "OTXSettings",
     "RuleSettings",
     "Settings",
+    "SourceSettings",
     "TAXIISettings",
     "TLSSettings",
     "find_file",

@@ -31,7 +31,8 @@ OPENTAXII_KEYS = frozenset({
 # Kubernetes sets these in every container beside a service whose name begins with "pulsegate".
 _NOT_OURS = re.compile(r"PULSEGATE_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)|PULSEGATE_CONFIG")
 _ADDRESS_OF_A_SERVICE = re.compile(r"(tcp|udp)://")  # in a variable that ends in _PORT
-_LISTS = ("own", "proxies", "collections")  # written as in YAML; any other variable is taken to the letter
+_NAMED = {"collections": "collection", "sources": "source"}
+_LISTS = ("own", "proxies", "collections", "sources")  # written as in YAML; any other variable is taken to the letter
 
 
 def find_file(environment: Mapping[str, str] | None = None) -> Path | None:
@@ -173,15 +174,16 @@ _PLAIN = {
 
 
 def _spell(path: list[Any], section: Mapping[str, Any]) -> str:
-    """The path of a key; a collection is named by its name, not by its place in the list."""
+    """The path of a key; a collection and a source are named by their names, not by their places in the list."""
     words = [str(part) for part in path]
-    listed = section.get("collections")
-    if path[:1] == ["collections"] and len(path) > 1 and isinstance(path[1], int) and isinstance(listed, list):
-        one = listed[path[1]]
-        name = one.get("name") if isinstance(one, dict) else None
-        words[:2] = [f"collection {name or path[1] + 1}"]
-        return ": ".join([words[0], ".".join(words[1:])]) if len(words) > 1 else words[0]
-    return ".".join(words)
+    kind = _NAMED.get(words[0]) if words else None
+    if kind is None or len(path) < 2 or not isinstance(path[1], int):  # noqa: PLR2004 - list and place
+        return ".".join(words)
+    listed = section.get(words[0])
+    one = listed[path[1]] if isinstance(listed, list) else None
+    name = one.get("name") if isinstance(one, dict) else None
+    rest = ".".join(words[2:])
+    return f"{kind} {name or path[1] + 1}" + (f": {rest}" if rest else "")
 
 
 def _unknown(key: str, known: list[str], word: str | None = None) -> str:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     field_validator,
@@ -25,7 +21,9 @@ from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.network import Networks
 from pulsegate.model.tlp import TLP
 from pulsegate.settings.duration import Duration, format_duration
+from pulsegate.settings.section import Section, is_loopback, split
 from pulsegate.settings.size import Size
+from pulsegate.settings.sources import AlarmSettings, OTXSettings, SourceSettings
 
 RESERVED_NAMES = ("subscribed", "user_")
 MIN_REFRESH = timedelta(days=3)
@@ -33,31 +31,17 @@ MAX_NAME = 300  # OpenTAXII's data_collections.name
 _OF_AN_INBOX = frozenset({"name", "description", "kind", "max_age", "blocks_per_part"})
 
 
-class Section(BaseModel):
-    """A section: unknown keys are errors, values don't change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_default(cls, given: object) -> object:
-        """``own:`` with every line below it commented out is the same as no ``own`` at all."""
-        if not isinstance(given, dict):
-            return given
-        return {key: value for key, value in given.items() if value is not None or key not in cls.model_fields}
-
-
 class RuleSettings(Section):
     """``include`` and ``exclude`` of a collection. An empty key filters nothing."""
 
     authors: list[str] = Field([], description="pulse authors, as OTX names them")
     tags: list[str] = Field([], description="pulse tags, in any case")
-    adversaries: list[str] = []
-    malware_families: list[str] = []
-    countries: list[str] = []
-    industries: list[str] = []
+    adversaries: list[str] = Field([])
+    malware_families: list[str] = Field([])
+    countries: list[str] = Field([])
+    industries: list[str] = Field([])
     types: list[IndicatorType] = Field([], description="indicator types, as OTX spells them")
-    tlp: list[TLP] = []
+    tlp: list[TLP] = Field([])
     max_age: Duration | None = Field(None, description="counted from the pulse's `modified`")
 
     def to_model(self) -> Rule:
@@ -90,7 +74,7 @@ class CollectionSettings(Section):
     exclude: RuleSettings = RuleSettings()
     protections: Annotated[bool | list[str], AfterValidator(_known_protections)] = True
     warning_lists: Literal["default", "none"] | list[str] = "default"
-    ttl: dict[IndicatorType, Duration] = {}
+    ttl: dict[IndicatorType, Duration] = Field({})
     refresh: Duration | None = None
     blocks_per_part: Annotated[int, Field(ge=0)] = 0
     max_age: Duration | None = Field(None, description="of an inbox: what was pushed longer ago is withdrawn")
@@ -158,49 +142,6 @@ def _protections(value: bool | list[str]) -> frozenset[str] | None:
     return frozenset(value)
 
 
-class OTXSettings(Section):
-    """Where pulses come from."""
-
-    url: str = Field("https://otx.alienvault.com", description="https, except on loopback")
-    api_key: SecretStr | None = Field(None, description="the key from OTX's settings page; also as `OTX_API_KEY`")
-    api_key_file: Path | None = Field(None, description="a file that holds the key, and nothing else")
-    enabled: bool = Field(True, description="false: never pull (a gate that only relays)")
-    interval: Duration = Field(timedelta(minutes=15), description="the time between two pulls")
-    backfill: Duration = Field(timedelta(days=365), description="how far back the first pull reaches")
-    backoff: Duration = Field(timedelta(seconds=1), description="the first wait after an error, doubling up to 5m")
-    retry: Duration = Field(timedelta(minutes=1), description="the next try after a failed run")
-    page_size: Annotated[int, Field(ge=1, le=1000)] = Field(20, description="pulses in one request")
-    timeout: Duration = Field(timedelta(seconds=60), description="the longest silence within one request")
-    proxy: str | None = Field(None, repr=False, description="an HTTP proxy: `http://host:port`")
-    ca_file: Path | None = Field(None, description="certificates (PEM) to trust instead of the built-in ones")
-
-    @field_validator("url")
-    @classmethod
-    def _url_is_safe(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("write an address such as https://otx.alienvault.com")
-        if parts.scheme == "http" and not _is_loopback(parts.hostname):
-            raise ValueError("the API key would travel in the clear; write https://")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("write scheme, host and port only")
-        _ = parts.port  # ValueError: out of range, or no number
-        return url.rstrip("/")
-
-    @model_validator(mode="after")
-    def _one_key(self) -> Self:
-        if self.api_key and self.api_key_file:
-            raise ValueError("api_key and api_key_file are both set; keep one of them")
-        return self
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _positive(value: timedelta) -> timedelta:
     if value < timedelta(seconds=1):
         raise ValueError("write at least 1s")
@@ -218,11 +159,6 @@ class TAXIISettings(Section):
     max_body: Annotated[Size, Field(ge=1024)] = Field(
         10_000_000, description="the longest message that a client may send, such as `500kB`"
     )
-
-
-def _split(value: object) -> object:
-    """A list may be written as words with commas, as in an environment variable."""
-    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
 
 class TLSSettings(Section):
@@ -292,7 +228,7 @@ class Settings(Section):
     domain: str | None = Field(
         None, description="`[https://]host[:port]` that clients see, where it is not what they ask for"
     )
-    proxies: Annotated[list[str], BeforeValidator(_split), AfterValidator(_are_networks)] = Field(
+    proxies: Annotated[list[str], BeforeValidator(split), AfterValidator(_are_networks)] = Field(
         [], description="addresses and networks of reverse proxies; what they say of their clients is believed"
     )
     tls: TLSSettings = TLSSettings()
@@ -311,19 +247,22 @@ class Settings(Section):
         timedelta(days=90), description="withdrawn pulses and the records of pulls are kept so long"
     )
     polls_kept: Duration = Field(timedelta(days=30), description="the records of polls are kept so long")
-    own: Annotated[list[str], BeforeValidator(_split)] = Field(
+    own: Annotated[list[str], BeforeValidator(split)] = Field(
         [], description="your own domains and networks; they are never served"
     )
     otx: OTXSettings = OTXSettings()
+    sources: list[SourceSettings] = Field([])
+    alarms: AlarmSettings = AlarmSettings()
     taxii: TAXIISettings = TAXIISettings()
-    collections: list[CollectionSettings] = []
+    collections: list[CollectionSettings] = Field([])
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        names = [collection.name for collection in self.collections]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two collections are named {name!r}; rename one")
+        for what, named in (("collections", self.collections), ("sources", self.sources)):
+            names = [one.name for one in named]
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"two {what} are named {name!r}; rename one")
         return self
 
     @field_validator("domain")
@@ -342,7 +281,7 @@ class Settings(Section):
     @property
     def is_public(self) -> bool:
         """Whether others than this machine reach the port."""
-        return not _is_loopback(self.host)
+        return not is_loopback(self.host)
 
     @property
     def public_address(self) -> str:

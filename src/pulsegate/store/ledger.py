@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from pulsegate.store.columns import UTCDateTime
 from pulsegate.store.database import Database, now
-from pulsegate.store.tables import ledgers
+from pulsegate.store.tables import data_collections, ledgers
 
 TICK = timedelta(seconds=60)
 _BY_NAME = sa.select(ledgers).where(ledgers.c.name == sa.bindparam("wanted"))
@@ -64,6 +64,14 @@ def open_(connection: sa.Connection, name: str) -> bool:
     """Let the collection be polled; true when it was closed before."""
     closed = sa.and_(ledgers.c.name == name, ledgers.c.opened.is_(None))
     return connection.execute(sa.update(ledgers).where(closed).values(opened=now(connection))).rowcount > 0
+
+
+def closed_since(connection: sa.Connection) -> datetime | None:
+    """When the first of the collections that can't be polled yet was made; None: all of them can be."""
+    there = ledgers.join(data_collections, data_collections.c.name == ledgers.c.name)
+    query = sa.select(sa.func.min(ledgers.c.since)).select_from(there).where(ledgers.c.opened.is_(None))
+    found: datetime | None = connection.scalar(query)
+    return found
 
 
 def purge_to(connection: sa.Connection, name: str, revision: int) -> None:

@@ -15,8 +15,20 @@ from sqlalchemy.engine import make_url
 from pulsegate.errors import StoreError
 from pulsegate.store.database import Database
 
-PULL = "pull"
 PUBLISH = "publish"
+INTAKE = "intake"
+WORKER = "worker"
+
+
+def pull(source: str) -> str:
+    """The lock of a pull from a source."""
+    return f"pull.{source}"
+
+
+def within(connection: sa.Connection, name: str) -> None:
+    """Hold the lock ``name`` until the transaction ends; on SQLite a transaction that writes is one by itself."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _key(name)})
 
 
 @contextmanager
@@ -82,7 +94,7 @@ def _file_lock(database: Database, name: str) -> Iterator[Callable[[], bool]]:
 @contextmanager
 def _advisory_lock(database: Database, name: str) -> Iterator[Callable[[], bool]]:
     """PostgreSQL, sections 13.3.5 and 9.28.10: held by a session of its own until that ends."""
-    key = int.from_bytes(hashlib.sha256(f"pulsegate:{name}".encode()).digest()[:8], "big", signed=True)
+    key = _key(name)
     connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
         yield lambda: bool(connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key}))
@@ -90,3 +102,7 @@ def _advisory_lock(database: Database, name: str) -> Iterator[Callable[[], bool]
     finally:
         connection.invalidate()  # ends the session, and with it the lock
         connection.close()
+
+
+def _key(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"pulsegate:{name}".encode()).digest()[:8], "big", signed=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,21 +13,9 @@ import sqlalchemy as sa
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.model.tlp import TLP
-from pulsegate.store.database import inserted_key, now
-from pulsegate.store.digests import digest, storable
+from pulsegate.store.chunks import chunks
+from pulsegate.store.digests import digest
 from pulsegate.store.tables import indicators, pulses
-
-_COLUMNS = ("id", "name", "author", "created", "modified", "tlp")
-_DETAILS = tuple(field.name for field in fields(Pulse) if field.name not in _COLUMNS)
-_CHUNK = 500  # bound variables in one statement: SQLite's old limit is 999
-
-
-class Change(StrEnum):
-    """What storing a pulse did."""
-
-    NEW = "new"
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,91 +36,6 @@ class StoredIndicator:
     indicator: Indicator
     protection: str | None
     failure: str | None
-
-
-def put(
-    connection: sa.Connection,
-    pulse: Pulse,
-    found: Sequence[Indicator],
-    protect: Callable[[Indicator], str | None],
-    *,
-    whole: bool = True,
-) -> Change:
-    """Store ``pulse`` with ``found``, by default its whole set of indicators; ``protect`` names a value's protection.
-
-    What is the same as before is not written again, so that it keeps its row, and its place in the feed. A set that is
-    not whole withdraws nothing.
-    """
-    mark = _fingerprint(pulse, found, whole=whole)
-    known = connection.execute(sa.select(pulses.c.pk, pulses.c.fingerprint).where(pulses.c.id == pulse.id)).first()
-    if known is not None and known.fingerprint == mark:
-        connection.execute(sa.update(pulses).where(pulses.c.pk == known.pk).values(active=True, withdrawn=None))
-        return Change.UNCHANGED
-    values = _pulse_row(pulse) | {"fingerprint": mark, "active": True, "withdrawn": None, "stored": now(connection)}
-    if known is None:
-        pk = inserted_key(connection.execute(sa.insert(pulses).values(values)))
-    else:
-        pk = int(known.pk)
-        connection.execute(sa.update(pulses).where(pulses.c.pk == pk).values(values))
-    # What could not be written may have been the fault of the pulse's own texts.
-    connection.execute(sa.update(indicators).where(indicators.c.pulse_pk == pk).values(failure=None))
-    gone = _put_indicators(connection, pk, found, protect)
-    if whole:
-        _delete_indicators(connection, gone)
-    return Change.NEW if known is None else Change.CHANGED
-
-
-def withdraw(connection: sa.Connection, pulse_id: str) -> None:
-    """Note that OTX no longer has the pulse in the subscription; what it brought leaves with the next publication."""
-    there = sa.and_(pulses.c.id == pulse_id, pulses.c.active)
-    connection.execute(sa.update(pulses).where(there).values(active=False, withdrawn=now(connection)))
-
-
-def _put_indicators(
-    connection: sa.Connection, pulse_pk: int, found: Sequence[Indicator], protect: Callable[[Indicator], str | None]
-) -> list[int]:
-    """Insert and update; gives the keys of the stored ones that ``found`` lacks."""
-    query = sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk)
-    before = {row.identity: row for row in connection.execute(query)}
-    new: list[dict[str, Any]] = []
-    for indicator in found:
-        row = _indicator_row(pulse_pk, indicator, protect)
-        old = before.pop(row["identity"], None)
-        if old is None:
-            new.append(row)
-        elif any(getattr(old, key) != value for key, value in row.items()):
-            connection.execute(sa.update(indicators).where(indicators.c.pk == old.pk).values(row))
-    if new:
-        connection.execute(sa.insert(indicators), new)
-    return [row.pk for row in before.values()]
-
-
-def _delete_indicators(connection: sa.Connection, keys: Sequence[int]) -> None:
-    for chunk in _chunks(keys):
-        connection.execute(sa.delete(indicators).where(indicators.c.pk.in_(chunk)))
-
-
-def _pulse_row(pulse: Pulse) -> dict[str, Any]:
-    details = {key: getattr(pulse, key) for key in _DETAILS}
-    row = {key: getattr(pulse, key) for key in _COLUMNS}
-    return row | {"tlp": pulse.tlp.value, "details": json.dumps(details, ensure_ascii=False)}
-
-
-def _indicator_row(pulse_pk: int, indicator: Indicator, protect: Callable[[Indicator], str | None]) -> dict[str, Any]:
-    row = asdict(indicator.raw)
-    row["otx_id"] = None if row["otx_id"] is None else storable(row["otx_id"])
-    row["raw_type"], row["raw_value"] = storable(row.pop("type")), storable(row.pop("value"))
-    return row | {
-        "pulse_pk": pulse_pk,
-        "identity": digest(indicator.identity),
-        "type": indicator.type.value,
-        "value": indicator.value,
-        "protection": protect(indicator),
-    }
-
-
-def _fingerprint(pulse: Pulse, found: Iterable[Indicator], *, whole: bool) -> bytes:
-    return digest(repr(whole), repr(pulse), *(repr(indicator) for indicator in found))
 
 
 def _to_pulse(row: Any) -> Pulse:
@@ -215,7 +117,7 @@ def indicators_of(connection: sa.Connection, pulse_pk: int) -> list[StoredIndica
 def indicators_by_pk(connection: sa.Connection, pks: Iterable[int]) -> list[StoredIndicator]:
     """The indicators with these keys that are still there, in the order of their keys."""
     found = []
-    for chunk in _chunks(sorted(pks)):
+    for chunk in chunks(sorted(pks)):
         query = sa.select(indicators).where(indicators.c.pk.in_(chunk)).order_by(indicators.c.pk)
         found += [_to_indicator(row) for row in connection.execute(query)]
     return found
@@ -262,8 +164,3 @@ def candidates(connection: sa.Connection, *, author: str | None, by_identity: bo
 
 def mark_failure(connection: sa.Connection, pk: int, reason: str) -> None:
     connection.execute(sa.update(indicators).where(indicators.c.pk == pk).values(failure=reason))
-
-
-def _chunks(values: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]

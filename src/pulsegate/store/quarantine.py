@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
+from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
 from pulsegate.store.digests import digest, storable
 from pulsegate.store.tables import quarantine
@@ -17,7 +19,10 @@ PULSE, INDICATOR = "pulse", "indicator"
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """One entry: a pulse that can't be read (``raw`` is its JSON), or an indicator that is no value."""
+    """One entry: a pulse that can't be read, or an indicator that is no value.
+
+    ``raw``: what OTX sent, as JSON; None where that was too long. ``version``: of the Pulsegate that refused it.
+    """
 
     kind: str
     pulse_id: str | None
@@ -26,17 +31,28 @@ class Quarantined:
     reason: str
     raw: str | None = None
     since: datetime | None = None
+    version: str | None = None
+    pk: int | None = None
 
 
 def replace(connection: sa.Connection, pulse_id: str, entries: Iterable[Quarantined]) -> None:
-    """Put ``entries`` in the place of what was known of the pulse; an entry that stays keeps its first time."""
-    rows = connection.execute(sa.select(quarantine).where(quarantine.c.pulse_id == pulse_id)).all()
-    known = {(row.kind, row.value_digest, row.type): row.since for row in rows}
-    connection.execute(sa.delete(quarantine).where(quarantine.c.pulse_id == pulse_id))
+    """``replace_many`` for one pulse."""
+    replace_many(connection, {pulse_id: list(entries)})
+
+
+def replace_many(connection: sa.Connection, entries: Mapping[str, Sequence[Quarantined]]) -> None:
+    """Put entries in the place of what was known of these pulses; an entry that stays keeps its first time."""
+    known: dict[tuple[str, str, bytes, str], datetime] = {}
+    for chunk in chunks(list(entries)):
+        mine = quarantine.c.pulse_id.in_(chunk)
+        rows = connection.execute(sa.select(quarantine).where(mine)).all()
+        known |= {(row.pulse_id, row.kind, row.value_digest, row.type): row.since for row in rows}
+        if rows:
+            connection.execute(sa.delete(quarantine).where(mine))
     moment = now(connection)
-    new = [
-        _row(entry) | {"since": known.get((entry.kind, digest(entry.value), entry.type), moment)} for entry in entries
-    ]
+    new = [_row(one) for each in entries.values() for one in each]
+    for row in new:
+        row["since"] = known.get((row["pulse_id"], row["kind"], row["value_digest"], row["type"]), moment)
     if new:
         connection.execute(sa.insert(quarantine), new)
 
@@ -64,16 +80,24 @@ def every(connection: sa.Connection) -> list[Quarantined]:
     return list(_entries(connection, sa.select(quarantine).order_by(quarantine.c.pk)))
 
 
+def unreadable_ids(connection: sa.Connection) -> set[str]:
+    """The ids of the pulses that can't be read."""
+    query = sa.select(quarantine.c.pulse_id).where(quarantine.c.kind == PULSE, quarantine.c.pulse_id.is_not(None))
+    return set(connection.scalars(query))
+
+
 def count(connection: sa.Connection) -> int:
     return int(connection.scalar(sa.select(sa.func.count()).select_from(quarantine)) or 0)
 
 
 def _entries(connection: sa.Connection, query: sa.Select[tuple[object, ...]]) -> Iterator[Quarantined]:
     for row in connection.execute(query):
-        yield Quarantined(row.kind, row.pulse_id, row.type, row.value, row.reason, row.raw, row.since)
+        yield Quarantined(
+            row.kind, row.pulse_id, row.type, row.value, row.reason, row.raw, row.since, row.version, row.pk
+        )
 
 
-def _row(entry: Quarantined) -> dict[str, object]:
+def _row(entry: Quarantined) -> dict[str, Any]:
     return {
         "kind": entry.kind,
         "pulse_id": None if entry.pulse_id is None else storable(entry.pulse_id),
@@ -82,4 +106,5 @@ def _row(entry: Quarantined) -> dict[str, object]:
         "value_digest": digest(entry.value),
         "reason": entry.reason,
         "raw": storable(entry.raw) if entry.raw is not None else None,
+        "version": entry.version,
     }

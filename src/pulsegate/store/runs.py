@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from pulsegate.store.database import Database, inserted_key, now
-from pulsegate.store.locks import PULL, is_held
+from pulsegate.store.locks import is_held, pull
 from pulsegate.store.tables import runs
 
 RUNNING, OK, FAILED = "running", "ok", "failed"
@@ -26,13 +26,16 @@ class Run:
     pulses: int
     indicators: int
     error: str | None
+    source: str | None
 
 
-def begin(connection: sa.Connection) -> int:
-    """Record the start of a pull; a run that is still open can only be one whose process died."""
+def begin(connection: sa.Connection, source: str) -> int:
+    """Record the start of a pull; a run of its source that is still open can only be one whose process died."""
     died = {"outcome": FAILED, "error": DIED, "finished": now(connection)}
-    connection.execute(sa.update(runs).where(runs.c.outcome == RUNNING).values(died))
-    values = {"kind": PULL, "started": now(connection), "outcome": RUNNING, "pulses": 0, "indicators": 0}
+    same = sa.or_(runs.c.source == source, runs.c.source.is_(None))
+    connection.execute(sa.update(runs).where(runs.c.outcome == RUNNING, same).values(died))
+    values = {"kind": "pull", "started": now(connection), "outcome": RUNNING, "pulses": 0, "indicators": 0}
+    values["source"] = source
     return inserted_key(connection.execute(sa.insert(runs).values(values)))
 
 
@@ -45,27 +48,22 @@ def finish(connection: sa.Connection, pk: int, outcome: str, error: str | None =
     connection.execute(sa.update(runs).where(runs.c.pk == pk).values(values))
 
 
-def last(database: Database) -> Run | None:
-    """The newest run; one whose process died reads as failed though nobody could record it."""
-    found = _newest(database)
-    if found is None or found.outcome != RUNNING or is_held(database, PULL):
+def last(database: Database, source: str | None = None) -> Run | None:
+    """The newest run (of the source); one whose process died reads as failed though nobody could record it."""
+    found = _newest(database, source)
+    if found is None or found.outcome != RUNNING or (found.source and is_held(database, pull(found.source))):
         return found
-    again = _newest(database)  # it may have ended while the lock was looked at
+    again = _newest(database, source)  # it may have ended while the lock was looked at
     if again is None or again.outcome != RUNNING:
         return again
     return replace(again, outcome=FAILED, error=DIED)
 
 
-def _newest(database: Database) -> Run | None:
-    columns = (
-        runs.c.pk,
-        runs.c.started,
-        runs.c.finished,
-        runs.c.outcome,
-        runs.c.pulses,
-        runs.c.indicators,
-        runs.c.error,
-    )
+def _newest(database: Database, source: str | None) -> Run | None:
+    columns = [getattr(runs.c, field.name) for field in fields(Run)]
+    query = sa.select(*columns).order_by(runs.c.pk.desc()).limit(1)
+    if source is not None:
+        query = query.where(runs.c.source == source)
     with database.read() as connection:
-        row = connection.execute(sa.select(*columns).order_by(runs.c.pk.desc()).limit(1)).first()
+        row = connection.execute(query).first()
     return Run(*row) if row else None

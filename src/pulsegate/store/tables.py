@@ -6,6 +6,7 @@ stock OpenTAXII must be able to serve this database.
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -154,10 +155,11 @@ pulses = Table(
     Column("modified", UTCDateTime, nullable=False, index=True),
     Column("tlp", String(16), nullable=False),
     Column("details", Text, nullable=False),  # the other fields of model.Pulse, as JSON
-    Column("active", Boolean, nullable=False),  # false: deleted or unsubscribed on OTX
+    Column("active", Boolean, nullable=False),  # false: no source has it any more
     Column("fingerprint", LargeBinary, nullable=False),  # of everything that was read: equal means nothing changed
     Column("stored", UTCDateTime, nullable=False),
     Column("withdrawn", UTCDateTime),  # since when it is not active
+    Column("complete", Boolean, nullable=False, server_default=sa.true()),  # false: there are more indicators on OTX
     sqlite_autoincrement=True,  # blocks name their pulse by its key
 )
 
@@ -170,7 +172,7 @@ indicators = Table(
     Column("type", String(32), nullable=False),
     Column("value", Text, nullable=False),
     Column("protection", String(32)),  # the built-in protection that concerns the value, used by a collection or not
-    Column("failure", Text),  # why it could not be written as STIX, where that was tried in vain
+    Column("failure", Text),  # why it can't be written as STIX, where that was tried in vain: JSON, by profile
     Column("raw_type", Text, nullable=False),
     Column("raw_value", Text, nullable=False),
     Column("otx_id", Text),
@@ -185,6 +187,42 @@ indicators = Table(
     sqlite_autoincrement=True,  # placements name an indicator by its key: a key must never be given again
 )
 
+sources = Table(
+    "sources",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("since", UTCDateTime, nullable=False),  # when it was first seen in the settings
+    Column("shape", Text, nullable=False),  # what its settings ask for: another shape is walked as a whole
+    Column("watermark", UTCDateTime),  # everything modified until then was seen by a whole walk
+    Column("walk", Text),  # the walk under way, as JSON
+    Column("page_size", Integer),  # what OTX has answered to lately; null: the configured one
+    Column("completed", UTCDateTime),  # when the last whole walk ended
+    Column("compared", UTCDateTime),  # when the last comparison of ids ended
+    Column("events", UTCDateTime),  # the latest event that was looked at, by OTX's clock
+    Column("failing", UTCDateTime),  # since when it fails; null: it doesn't
+    Column("error", Text),
+    Column("next_try", UTCDateTime),
+    Column("held", Integer, nullable=False, server_default="0"),  # pulses whose removal waits for a confirmation
+    Column("alarms", String(100), nullable=False, server_default=""),  # what was raised, and not yet cleared
+)
+
+source_pulses = Table(
+    "source_pulses",
+    metadata,
+    Column("source", String(100), nullable=False),
+    Column("pulse_pk", Integer, ForeignKey("pulses.pk", ondelete="CASCADE"), nullable=False, index=True),
+    Column("via", String(200), nullable=False),  # subscription, pulse, search:WORDS, file
+    PrimaryKeyConstraint("source", "via", "pulse_pk"),
+)
+
+passed_over = Table(
+    "passed_over",
+    metadata,
+    Column("source", String(100), nullable=False),
+    Column("pulse_id", String(64), nullable=False),  # subscribed to, but older than the backfill
+    PrimaryKeyConstraint("source", "pulse_id"),
+)
+
 quarantine = Table(
     "quarantine",
     metadata,
@@ -197,6 +235,7 @@ quarantine = Table(
     Column("reason", Text, nullable=False),
     Column("raw", Text),
     Column("since", UTCDateTime, nullable=False),
+    Column("version", String(32)),  # the Pulsegate that could not take it
 )
 
 collection_rules = Table(
@@ -246,6 +285,7 @@ superseded = Table(
     Column("indicators", Integer, nullable=False, server_default="0"),
     Column("size", Integer, nullable=False, server_default="0"),
     Column("binding", String(300)),  # content_blocks.binding_id
+    Column("message", Text),  # content_blocks.message
     Column("content", LargeBinary, nullable=False),
     Index("ix_superseded_collection_id_label", "collection_id", "label"),
 )
@@ -274,6 +314,7 @@ runs = Table(
     Column("pulses", Integer, nullable=False),
     Column("indicators", Integer, nullable=False),
     Column("error", Text),
+    Column("source", String(100)),
 )
 
 account_rights = Table(

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
 
+from pulsegate import __version__
 from pulsegate.curation.protections import protection
 from pulsegate.errors import PulseFormatError
 from pulsegate.model.indicator import Indicator, RawIndicator, Rejection
+from pulsegate.model.pulse import Pulse
 from pulsegate.otx.parse import ReadPulse, read_pulse
-from pulsegate.store import pulses, quarantine
-from pulsegate.store.database import Database
-from pulsegate.store.pulses import Change
+from pulsegate.store import quarantine, sources, taken
+from pulsegate.store.database import Connection, Database
+from pulsegate.store.locks import INTAKE, within
 from pulsegate.store.quarantine import INDICATOR, PULSE, Quarantined
+from pulsegate.store.taken import Change, Put, Taken
 from pulsegate.values.normalise import normalise
 
-MAX_RAW = 200_000  # characters of an unreadable pulse that are kept
+MAX_RAW = 4_000_000  # characters of an unreadable pulse that are kept
 
 
 @dataclass(slots=True)
@@ -29,39 +32,91 @@ class Intake:
     changed: int = 0
     rejected: int = 0  # indicators that are no value of any type
     unreadable: int = 0  # pulses that can't be read
+    removed: int = 0  # pulses that no source has any more
+
+    def __add__(self, other: Intake) -> Intake:
+        return Intake(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(Intake)))
+
+    @property
+    def is_something(self) -> bool:
+        """Whether there is anything to publish."""
+        return bool(self.new or self.changed or self.removed)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Whose pulses they are: the source, and how it has come by them."""
+
+    source: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A stored pulse with more indicators on OTX than the ``taken`` ones that came with it."""
+
+    pulse_id: str
+    pk: int
+    taken: int = 0
+
+
+def _nothing(_connection: Connection, _unfinished: Sequence[Unfinished]) -> None:
+    """What else is committed with the pulses."""
 
 
 def take(
     database: Database,
     raw_pulses: Iterable[object],
     intake: Intake,
-    complete: Callable[[ReadPulse], ReadPulse] = lambda read: read,
-) -> None:
-    """Store these pulses in one transaction; ``complete`` fetches the indicators that a page left out."""
-    read, entries = _read_all(raw_pulses, complete)
+    claim: Claim,
+    *,
+    wanted: Callable[[Pulse], bool] = lambda _: True,
+    then: Callable[[Connection, Sequence[Unfinished]], None] = _nothing,
+) -> list[Unfinished]:
+    """Store these pulses in one transaction, with what ``then`` does; gives those that lack indicators."""
+    read, entries = _read_all(raw_pulses, wanted)
+    cleaned = [clean((*one.indicators, *one.unreadable)) for one in read]
+    whole = [not one.more_indicators for one in read]
+    arrived = [
+        Taken(one.pulse, found, is_whole) for one, (found, _), is_whole in zip(read, cleaned, whole, strict=True)
+    ]
     with database.write() as connection:
-        for one in read:
-            found, rejections = clean((*one.indicators, *one.unreadable))
-            change = pulses.put(connection, one.pulse, found, _protect, whole=not one.more_indicators)
-            quarantine.replace(connection, one.pulse.id, [_rejected(one.pulse.id, each) for each in rejections])
-            _count(intake, change, len(found), len(rejections))
+        within(connection, INTAKE)
+        put = taken.put_many(connection, arrived, protect)
+        sources.claim(connection, claim.source, claim.via, [one.pk for one in put])
+        rejected = {one.pulse.id: rejections for one, (_, rejections) in zip(read, cleaned, strict=True)}
+        quarantine.replace_many(connection, {key: _entries(key, found) for key, found in rejected.items()})
         for entry in entries:
             quarantine.add(connection, entry)
-            intake.unreadable += 1
+        unfinished = _unfinished(arrived, put)
+        then(connection, unfinished)
+    intake.unreadable += len(entries)
+    for one, (found, rejections) in zip(put, cleaned, strict=True):
+        _count(intake, one.change, len(found), len(rejections))
+    return unfinished
+
+
+def _unfinished(arrived: Sequence[Taken], put: Sequence[Put]) -> list[Unfinished]:
+    pairs = zip(arrived, put, strict=True)
+    return [Unfinished(one.pulse.id, there.pk, len(one.found)) for one, there in pairs if not there.complete]
 
 
 def _read_all(
-    raw_pulses: Iterable[object], complete: Callable[[ReadPulse], ReadPulse]
+    raw_pulses: Iterable[object], wanted: Callable[[Pulse], bool]
 ) -> tuple[list[ReadPulse], list[Quarantined]]:
-    read, entries = [], []
+    """Those that are wanted, each id once: of two, the one that was modified later."""
+    read: dict[str, ReadPulse] = {}
+    entries = []
     for raw in raw_pulses:
         try:
             one = read_pulse(raw)
         except PulseFormatError as error:
             entries.append(_unreadable(raw, error))
-        else:
-            read.append(complete(one) if one.more_indicators else one)
-    return read, entries
+            continue
+        other = read.get(one.pulse.id)
+        if wanted(one.pulse) and (other is None or other.pulse.modified <= one.pulse.modified):
+            read[one.pulse.id] = one
+    return list(read.values()), entries
 
 
 def clean(found: Iterable[RawIndicator | Rejection]) -> tuple[list[Indicator], list[Rejection]]:
@@ -85,24 +140,33 @@ def _rank(indicator: Indicator) -> tuple[bool, bool, float]:
     return indicator.raw.active, end is None, end.timestamp() if end else 0.0
 
 
-def _protect(indicator: Indicator) -> str | None:
+def protect(indicator: Indicator) -> str | None:
+    """The name of the built-in protection that concerns the value."""
     hit = protection(indicator.type, indicator.value)
     return hit.name if hit else None
 
 
-def _rejected(pulse_id: str, rejection: Rejection) -> Quarantined:
+def _entries(pulse_id: str, rejections: Iterable[Rejection]) -> list[Quarantined]:
+    return [rejected(pulse_id, one) for one in rejections]
+
+
+def rejected(pulse_id: str, rejection: Rejection) -> Quarantined:
+    """The entry of an indicator that is no value, with all that OTX sent of it."""
     raw = rejection.raw
-    return Quarantined(INDICATOR, pulse_id, raw.type, raw.value, rejection.reason)
+    text = json.dumps(asdict(raw), ensure_ascii=False, default=str)
+    return Quarantined(INDICATOR, pulse_id, raw.type, raw.value, rejection.reason, text, version=__version__)
 
 
 def _unreadable(raw: object, error: PulseFormatError) -> Quarantined:
-    text = json.dumps(raw, ensure_ascii=False, default=str)[:MAX_RAW]
-    return Quarantined(PULSE, error.resource, "pulse", error.resource or text[:200], error.message, text)
+    text = json.dumps(raw, ensure_ascii=False, default=str)
+    kept = text if len(text) <= MAX_RAW else None
+    value = error.resource or text[:200]
+    return Quarantined(PULSE, error.resource, "pulse", value, error.message, kept, version=__version__)
 
 
-def _count(intake: Intake, change: Change, found: int, rejected: int) -> None:
+def _count(intake: Intake, change: Change, found: int, rejections: int) -> None:
     intake.pulses += 1
     intake.indicators += found
-    intake.rejected += rejected
+    intake.rejected += rejections
     intake.new += change is Change.NEW
     intake.changed += change is Change.CHANGED

@@ -1,49 +1,39 @@
-"""A pull: walk the subscription page by page, store each page, then publish; and its record, the run."""
+"""A pull: what a source has now is stored page by page, then published; and its record, the run."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
 
 import structlog
 
 from pulsegate.curation.policy import Policy
-from pulsegate.errors import OTXAnswerError, OTXError, OTXRateLimitedError, OTXUnavailableError, PulsegateError
-from pulsegate.model.indicator import RawIndicator, Rejection
+from pulsegate.errors import OTXError, PulsegateError
 from pulsegate.otx.client import OTXClient
 from pulsegate.otx.documents import documents
-from pulsegate.otx.parse import ReadPulse, read_indicators
 from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.publish import Publication, publish_all
-from pulsegate.store import collections, runs, state
+from pulsegate.store import collections, ledger, locks, runs, sources
 from pulsegate.store.database import Database, now
-from pulsegate.store.locks import PULL, hold
-from pulsegate.sync.intake import Intake, take
+from pulsegate.store.locks import hold
+from pulsegate.store.sources import FILE, FILES, SUBSCRIPTION
+from pulsegate.sync.asking import Asking
+from pulsegate.sync.comparison import Compared, Comparison
+from pulsegate.sync.following import Following
+from pulsegate.sync.intake import Claim, Intake, take
+from pulsegate.sync.walk import Progress, SubscriptionWalk, back
+from pulsegate.sync.wanted import Pace, Wanted
 
 log = structlog.get_logger(__name__)
 
-WATERMARK = "otx.watermark"  # the start of the last whole walk: everything modified before it was seen
-OWNER = "otx.owner"
-OVERLAP = timedelta(hours=1)  # pages shift while they are walked, and OTX's clock is not ours
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-MAX_BACKOFF = timedelta(minutes=5)
-TRIES = 4  # of one request within a run; a failed run is tried again as a whole
-INDICATORS_PAGE = 1000
-LOCK_WAIT = 600.0  # seconds that a pull waits for another one to end
+LOCK_WAIT = 600.0  # seconds that a pull waits for another one of its source to end
 FILE_BATCH = 20  # pulses stored in one transaction
-
-
-class Progress(Protocol):
-    """Who is told how a pull goes on. ``total`` is the number of pulses to come in all, where OTX tells."""
-
-    def fetched(self, intake: Intake, total: int | None) -> None: ...
-    def publishing(self, collection: str) -> None: ...
+PUBLISH_EVERY = timedelta(minutes=5)  # of a walk that takes longer
+MOST_SINGLE = 50  # new pulses that are fetched one by one; more are found by a whole walk
 
 
 class Silent:
@@ -54,16 +44,6 @@ class Silent:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How a pull asks: pulses in a page, the first wait after an error, how far back the first one reaches."""
-
-    page_size: int = 20
-    backoff: timedelta = timedelta(seconds=1)
-    backfill: timedelta = timedelta(days=365)
-    sleep: Callable[[float], None] = field(default=time.sleep)
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a pull brought, and what its publication changed."""
 
@@ -71,21 +51,53 @@ class Outcome:
     publications: list[Publication]
 
 
+def together(outcomes: Sequence[Outcome]) -> Outcome:
+    """Several pulls as one: what they brought, and what their publications changed in each collection."""
+    intake = Intake()
+    publications: dict[str, Publication] = {}
+    for one in outcomes:
+        intake += one.intake
+        for done in one.publications:
+            before = publications.get(done.collection)
+            publications[done.collection] = done if before is None else _sum(before, done)
+    return Outcome(intake, list(publications.values()))
+
+
+def _sum(one: Publication, other: Publication) -> Publication:
+    counted = [each.name for each in fields(Publication) if each.name != "collection"]
+    return replace(one, **{name: getattr(one, name) + getattr(other, name) for name in counted})
+
+
 def pull(
     database: Database,
     client: OTXClient,
     policy: Policy,
+    wanted: Wanted,
     pace: Pace,
     *,
     full: bool = False,
+    compare: bool = False,
+    accept_removals: bool = False,
     progress: Progress | None = None,
+    wait: float = LOCK_WAIT,
 ) -> Outcome:
-    """Pull what was modified since the last whole walk (``full``: since the backfill's beginning) and publish it.
+    """Pull what the source has new, take back what it has no more, and publish that.
 
-    Raises OTXError when OTX fails for good; what was stored until then stays and is published.
+    ``full``: walk over the whole backfill again. ``compare``: compare the subscription with the store, whenever that
+    was done last. ``accept_removals``: however much of it leaves. Raises OTXError when OTX fails for good; what was
+    stored until then stays and is published, and the next pull goes on there.
     """
-    walk = _Walk(database, client, pace)
-    return _run(database, policy, progress or Silent(), lambda intake, told: walk.run(intake, told, full=full))
+    told = progress or Silent()
+    with database.write() as connection:
+        sources.ensure(connection, wanted.name, wanted.shape)
+
+    def work(intake: Intake, told: Progress) -> None:
+        _Pull(database, client, policy, wanted, pace, intake, told).run(
+            full=full, compare=compare, accept=accept_removals
+        )
+
+    with _state_kept(database, wanted.name):
+        return _run(database, wanted.name, policy, told, work, wait)
 
 
 def pull_files(
@@ -97,21 +109,142 @@ def pull_files(
     def work(intake: Intake, told: Progress) -> None:
         for path in files:
             for batch in _batches(documents(path), FILE_BATCH):
-                take(database, batch, intake)
+                take(database, batch, intake, Claim(FILES, FILE))
                 told.fetched(intake, None)
 
-    return _run(database, policy, progress or Silent(), work)
+    return _run(database, FILES, policy, progress or Silent(), work, LOCK_WAIT)
 
 
-def _run(database: Database, policy: Policy, progress: Progress, work: Callable[[Intake, Progress], None]) -> Outcome:
+class _Pull:
+    """One pull from one source."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: OTXClient,
+        policy: Policy,
+        wanted: Wanted,
+        pace: Pace,
+        intake: Intake,
+        progress: Progress,
+    ) -> None:
+        self._database = database
+        self._client = client
+        self._policy = policy
+        self._wanted = wanted
+        self._pace = pace
+        self._intake = intake
+        self._progress = progress
+        self._ask = Asking(pace)
+        self._following = Following(database, client, wanted, self._ask, intake)
+        self._published = time.monotonic()
+
+    def run(self, *, full: bool, compare: bool, accept: bool) -> None:
+        waiting = self._following.incomplete()
+        self._learn_owner()
+        if self._wanted.subscription:
+            self._subscription(full=full, compare=compare, accept=accept)
+        else:
+            self._nothing_subscribed()
+        self._following.by_id()
+        self._following.by_search()
+        self._following.complete(waiting)
+
+    def _subscription(self, *, full: bool, compare: bool, accept: bool) -> None:
+        comparison = Comparison(self._database, self._client, self._wanted, self._ask)
+        compared, withdrawn = comparison.run(due=compare or full, accept=accept)
+        self._intake.removed += withdrawn + self._leave_other_authors()
+        full = full or len(compared.new) > MOST_SINGLE
+        walk = SubscriptionWalk(
+            self._database, self._client, self._wanted, self._pace, self._ask, self._publish_now_and_then
+        ).run(self._intake, self._progress, full=full)
+        self._settle(compared, is_full=walk.full)
+
+    def _settle(self, compared: Compared, *, is_full: bool) -> None:
+        """What was in the subscription before a whole walk, and not in it, is older than the backfill."""
+        if compared.ids is None:
+            return
+        name = self._wanted.name
+        with self._database.write() as connection:
+            there = {*sources.claimed(connection, name, SUBSCRIPTION)}
+            if is_full:
+                sources.pass_over(connection, name, compared.ids - there)
+                return
+            since = back(now(connection), self._wanted.backfill)
+        self._following.new_in_subscription(compared.new - there, since)
+
+    def _leave_other_authors(self) -> int:
+        """What was taken before the settings named other authors."""
+        if not self._wanted.authors:
+            return 0
+        with self._database.write() as connection:
+            strangers = sources.strangers(connection, self._wanted.name, SUBSCRIPTION, self._wanted.is_by)
+            return sources.release(connection, self._wanted.name, SUBSCRIPTION, strangers)
+
+    def _nothing_subscribed(self) -> None:
+        """The subscription is not wanted, or no longer."""
+        with self._database.write() as connection:
+            self._intake.removed += sources.release(connection, self._wanted.name, SUBSCRIPTION)
+            sources.update(connection, self._wanted.name, completed=now(connection))
+
+    def _learn_owner(self) -> None:
+        """The key's owner has a collection, also when it is empty. Not being told of one stops nothing."""
+        try:
+            owner = self._client.owner()
+        except OTXError as error:
+            log.info("otx.owner_unknown", reason=str(error))
+            return
+        if owner is not None:
+            with self._database.write() as connection:
+                collections.put(connection, author_collection(owner))
+
+    def _publish_now_and_then(self) -> None:
+        """A walk that takes long is served as far as it has come: at first when collections would open without it."""
+        with self._database.read() as connection:
+            closed_since, moment = ledger.closed_since(connection), now(connection)
+        if closed_since is None:
+            is_due = time.monotonic() - self._published >= PUBLISH_EVERY.total_seconds()
+        else:
+            is_due = moment - closed_since >= self._pace.open_after * 0.9
+        if is_due:
+            publish_all(self._database, self._policy, self._progress.publishing)
+            self._published = time.monotonic()
+
+
+@contextmanager
+def _state_kept(database: Database, name: str) -> Iterator[None]:
+    """What fails, and since when, stands in the source's row until it succeeds."""
+    try:
+        yield
+    except Exception as error:
+        with database.write() as connection:
+            source = sources.get(connection, name)
+            since = source.failing if source and source.failing else now(connection)
+            sources.update(connection, name, failing=since, error=_reason(error))
+        raise
+    with database.write() as connection:
+        sources.update(connection, name, failing=None, error=None, next_try=None)
+
+
+def _run(
+    database: Database,
+    source: str,
+    policy: Policy,
+    progress: Progress,
+    work: Callable[[Intake, Progress], None],
+    wait: float,
+) -> Outcome:
     intake = Intake()
-    publications: list[Publication] = []
-    waiting = "pull.waits_for_another_one"
-    with hold(database, PULL, wait=LOCK_WAIT, on_wait=lambda: log.warning(waiting)), _recorded(database, intake) as run:
+
+    def on_wait() -> None:
+        log.warning("pull.waits_for_another_one", source=source)
+
+    held = hold(database, locks.pull(source), wait=wait, on_wait=on_wait)
+    with held, _recorded(database, source, intake) as run, _state_kept(database, source):
         try:
             work(intake, _Recording(database, run, progress))
         except PulsegateError:
-            if intake.new or intake.changed:  # what came before OTX failed is served all the same
+            if intake.is_something:  # what came before OTX failed is served all the same
                 publish_all(database, policy, progress.publishing)
             raise
         publications = publish_all(database, policy, progress.publishing)
@@ -119,16 +252,15 @@ def _run(database: Database, policy: Policy, progress: Progress, work: Callable[
 
 
 @contextmanager
-def _recorded(database: Database, intake: Intake) -> Iterator[int]:
+def _recorded(database: Database, source: str, intake: Intake) -> Iterator[int]:
     with database.write() as connection:
-        run = runs.begin(connection)
+        run = runs.begin(connection, source)
     try:
         yield run
     except BaseException as error:
-        reason = _reason(error)
-        _finish(database, run, intake, runs.FAILED, reason)
+        _finish(database, run, source, intake, runs.FAILED, _reason(error))
         raise
-    _finish(database, run, intake, runs.OK, None)
+    _finish(database, run, source, intake, runs.OK, None)
 
 
 def _reason(error: BaseException) -> str:
@@ -154,107 +286,12 @@ class _Recording:
         self._progress.publishing(collection)
 
 
-def _finish(database: Database, run: int, intake: Intake, outcome: str, error: str | None) -> None:
+def _finish(database: Database, run: int, source: str, intake: Intake, outcome: str, error: str | None) -> None:
     with database.write() as connection:
         runs.advance(connection, run, intake.pulses, intake.indicators)
         runs.finish(connection, run, outcome, error)
-    log.info("pull.finished", outcome=outcome, pulses=intake.pulses, new=intake.new, changed=intake.changed)
-
-
-class _Walk:
-    """One walk over the subscription, newest first."""
-
-    def __init__(self, database: Database, client: OTXClient, pace: Pace) -> None:
-        self._database = database
-        self._client = client
-        self._pace = pace
-
-    def run(self, intake: Intake, progress: Progress, *, full: bool) -> None:
-        with self._database.read() as connection:
-            started = now(connection)
-            watermark = state.get(connection, WATERMARK)
-        since = _back(started, self._pace.backfill)
-        if watermark is not None and not full:
-            since = max(since, datetime.fromisoformat(watermark) - OVERLAP)
-        self._learn_owner()
-        self._pages(since, intake, progress)
-        with self._database.write() as connection:
-            state.put(connection, WATERMARK, started.isoformat())
-
-    def _learn_owner(self) -> None:
-        """The key's owner has a collection, also when it is empty. Not being told of one stops nothing."""
-        try:
-            owner = self._client.owner()
-        except OTXError as error:
-            log.info("otx.owner_unknown", reason=str(error))
-            return
-        if owner is not None:
-            with self._database.write() as connection:
-                state.put(connection, OWNER, owner)
-                collections.put(connection, author_collection(owner))
-
-    def _pages(self, since: datetime, intake: Intake, progress: Progress) -> None:
-        number = 1
-        while True:
-            page = self._ask(partial(self._client.subscribed, number, self._pace.page_size, since))
-            take(self._database, page.results, intake, self._complete)
-            progress.fetched(intake, page.count)
-            if not page.has_next:
-                return
-            if not page.results:
-                raise OTXAnswerError(
-                    "an empty page says that more follow; the pull is not complete",
-                    resource=f"page {number} of the subscription",
-                    hint="It goes on with the next try",
-                )
-            number += 1
-
-    def _complete(self, read: ReadPulse) -> ReadPulse:
-        """The pulse with all its indicators, where the page held only the first ones."""
-        try:
-            return self._with_all_indicators(read)
-        except OTXAnswerError as error:  # one pulse that OTX can't tell must not stop the others
-            log.warning("pulse.incomplete", pulse_id=read.pulse.id, reason=str(error))
-            return read
-
-    def _with_all_indicators(self, read: ReadPulse) -> ReadPulse:
-        found: list[RawIndicator] = []
-        unreadable: list[Rejection] = []
-        number = 1
-        while True:
-            page = self._ask(
-                partial(self._client.pulse_indicators, read.pulse.id, number, INDICATORS_PAGE, include_inactive=True)
-            )
-            rows = read_indicators(page.results)
-            found += rows.indicators
-            unreadable += rows.unreadable
-            if not page.has_next or not page.results:
-                break
-            number += 1
-        return replace(read, indicators=tuple(found), unreadable=tuple(unreadable), more_indicators=False)
-
-    def _ask(self, request: Callable[[], Any]) -> Any:
-        """Ask until OTX answers, with growing waits, at most ``TRIES`` times."""
-        wait = self._pace.backoff
-        for attempt in range(1, TRIES + 1):
-            try:
-                return request()
-            except OTXUnavailableError as error:
-                if attempt == TRIES:
-                    raise
-                log.warning("otx.unavailable", attempt=attempt, reason=error.message, wait=wait.total_seconds())
-                self._pace.sleep(_wait(error, wait))
-                wait = min(wait * 2, MAX_BACKOFF)
-        raise AssertionError("unreachable")
-
-
-def _wait(error: OTXUnavailableError, wait: timedelta) -> float:
-    told = error.retry_after if isinstance(error, OTXRateLimitedError) else None
-    return min(max(told or 0.0, wait.total_seconds()), MAX_BACKOFF.total_seconds())
-
-
-def _back(moment: datetime, by: timedelta) -> datetime:
-    return EARLIEST if by >= moment - EARLIEST else moment - by
+    counts = {"pulses": intake.pulses, "new": intake.new, "changed": intake.changed, "removed": intake.removed}
+    log.info("pull.finished", source=source, outcome=outcome, **counts)
 
 
 def _batches(values: Iterable[object], size: int) -> Iterator[list[object]]:

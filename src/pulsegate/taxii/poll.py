@@ -164,8 +164,10 @@ def _refuse_unopened(service: Any, feed: Feed, request: Any) -> None:
 
 def _instant(label: datetime | None) -> datetime | None:
     """A label of a request in UTC; one that no calendar has there is the first or the last that has a day."""
+    if label is None:
+        return None
     try:
-        return None if label is None else label.astimezone(UTC)
+        return label.astimezone(UTC)
     except OverflowError:
         return FIRST if label.year == 1 else LAST
 

@@ -1,0 +1,135 @@
+"""``pulsegate source``: where pulses come from, and how that goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from pulsegate.cli import feeding
+from pulsegate.cli.options import installation
+from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
+from pulsegate.cli.setup import Installation
+from pulsegate.errors import UsageError
+from pulsegate.store import sources
+from pulsegate.store.database import now
+from pulsegate.store.sources import FILES, Source, Walk
+
+app = typer.Typer(no_args_is_help=True, help="The sources of pulses.")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A source as people want to know it. ``row``: None before its first pull; ``is_known``: it is in the settings."""
+
+    name: str
+    row: Source | None
+    pulses: int
+    is_known: bool
+    is_active: bool
+    moment: datetime
+
+
+def states(where: Installation) -> list[State]:
+    """Every source that is in the settings or in the store, and the files."""
+    configured = [one.name for one in feeding.configured(where)]
+    active = {one.name for one in feeding.active(where)}
+    with where.database.read() as connection:
+        stored = {one.name: one for one in sources.every(connection)}
+        counts = sources.counts(connection)
+        moment = now(connection)
+    names = dict.fromkeys([*configured, *stored, *counts])
+    return [
+        State(name, stored.get(name), counts.get(name, 0), name in (*configured, FILES), name in active, moment)
+        for name in names
+    ]
+
+
+@app.command("list")
+def list_(context: typer.Context, as_json: AsJSON = False) -> None:
+    """List the sources: when each was last complete, how far a walk is, what fails, and when it is tried again."""
+    found = states(installation(context))
+    if as_json:
+        print_json([shown(one) for one in found])
+    else:
+        print_states(found)
+
+
+@app.command()
+def remove(
+    context: typer.Context, name: Annotated[str, typer.Argument(help="A source that the settings no longer name.")]
+) -> None:
+    """Forget a source; pulses that no other source has are withdrawn with the next publication."""
+    where = installation(context)
+    found = {one.name: one for one in states(where)}
+    if name not in found:
+        raise UsageError("there is no such source", resource=name, hint="'pulsegate source list' shows them")
+    if found[name].is_known and name != FILES:
+        raise UsageError("is still in the settings", resource=name, hint="Take it out of there first")
+    with where.database.write() as connection:
+        withdrawn = sources.forget(connection, name)
+    people.print(
+        f"{name} is forgotten; {withdrawn:,} pulses are withdrawn with the next publication ('pulsegate publish')"
+    )
+
+
+def shown(state: State) -> dict[str, Any]:
+    """The state for programs."""
+    row = state.row
+    walk = row.walk if row else None
+    return {
+        "name": state.name,
+        "active": state.is_active,
+        "pulses": state.pulses,
+        "completed": instant(row.completed) if row else None,
+        "walk": None if walk is None else {"taken": walk.offset, "of": walk.count, "seconds_left": _left(walk, state)},
+        "failing_since": instant(row.failing) if row else None,
+        "error": row.error if row else None,
+        "next_try": instant(row.next_try) if row else None,
+        "removals_held": row.held if row else 0,
+        "alarms": row.alarms.split() if row else [],
+    }
+
+
+def print_states(found: Sequence[State]) -> None:
+    """A table, and below it what is wrong."""
+    rows = [(one.name, one.pulses, when(one.row.completed) if one.row else "-", _words(one)) for one in found]
+    print_table(("source", "pulses", "last complete", ""), rows, empty="There is no source.")
+    for one in found:
+        row = one.row
+        if row is not None and row.failing is not None:
+            again = f"; tried again at {when(row.next_try)}" if row.next_try else ""
+            people.print(f"  {one.name} fails since {when(row.failing)}{again}: {row.error}", markup=False, style="red")
+        if row is not None and row.held:
+            people.print(
+                f"  {one.name}: {row.held:,} pulses left the subscription at once and are held; if they may go: "
+                f"pulsegate pull --source {one.name} --accept-removals", markup=False, style="red",
+            )  # fmt: skip
+
+
+def _words(state: State) -> str:
+    row = state.row
+    if not state.is_known:
+        return f"not in the settings: 'pulsegate source remove {state.name}'"
+    if row is None:
+        return "" if state.name == FILES else "not pulled yet" if state.is_active else "off, or without a key"
+    if row.walk is not None:
+        return _progress(row.walk, state)
+    return "" if state.is_active else "off, or without a key"
+
+
+def _progress(walk: Walk, state: State) -> str:
+    text = f"{walk.offset:,} of {walk.count:,} pulses taken" if walk.count else f"{walk.offset:,} pulses taken"
+    left = _left(walk, state)
+    return text if left is None else f"{text}, about {max(1, round(left / 60))} min left"
+
+
+def _left(walk: Walk, state: State) -> float | None:
+    """Seconds, judged by how long it took until now, outages included."""
+    taken = (state.moment - walk.started) / timedelta(seconds=1)
+    if not walk.count or not walk.offset or taken <= 0:
+        return None
+    return round(taken / walk.offset * max(0, walk.count - walk.offset), 1)

@@ -1,0 +1,128 @@
+"""Sources of pulses: OTX accounts, what is asked of each, and when."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
+
+from pulsegate.settings.duration import Duration
+from pulsegate.settings.section import Section, is_loopback, split
+from pulsegate.settings.share import Share
+
+RESERVED_NAMES = ("otx", "files")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,50}")
+_PULSE_ID = re.compile(r"[0-9a-f]{24}")
+
+
+def _are_pulse_ids(entries: list[str]) -> list[str]:
+    found = [entry.strip().rpartition("/")[2].lower() for entry in entries]
+    for entry, identity in zip(entries, found, strict=True):
+        if not _PULSE_ID.fullmatch(identity):
+            raise ValueError(f"{entry!r} is no pulse's id (24 hex digits) or address")
+    return found
+
+
+Words = Annotated[list[str], BeforeValidator(split)]
+
+
+class OTXSettings(Section):
+    """Where pulses come from."""
+
+    url: str = Field("https://otx.alienvault.com", description="https, except on loopback")
+    api_key: SecretStr | None = Field(None, description="the key from OTX's settings page; also as `OTX_API_KEY`")
+    api_key_file: Path | None = Field(None, description="a file that holds the key, and nothing else")
+    enabled: bool = Field(True, description="false: never pull (a gate that only relays)")
+    subscription: bool = Field(True, description="false: only `pulses` and `searches` are pulled")
+    authors: Words = Field([], description="only these authors' pulses, of all that are subscribed to or found")
+    pulses: Annotated[Words, AfterValidator(_are_pulse_ids)] = Field(
+        [], description="ids or addresses of pulses that are followed without a subscription"
+    )
+    searches: list[str] = Field([], description="what these words find on OTX is followed too")
+    interval: Duration = Field(timedelta(minutes=15), description="the time between two pulls")
+    jitter: Duration | None = Field(None, description="shifts each pull by up to so much; a tenth of `interval`")
+    cron: str | None = Field(None, description="when to pull, in place of `interval`: `*/15 6-20 * * mon-fri` (UTC)")
+    backfill: Duration = Field(timedelta(days=365), description="how far back the first pull reaches")
+    backoff: Duration = Field(timedelta(seconds=1), description="the first wait after an error, doubling up to 5m")
+    compare: Duration = Field(
+        timedelta(hours=1), description="how often the whole subscription is compared with what is stored"
+    )
+    max_removal: Share = Field(0.2, description="the share of a subscription that may leave at once unasked")
+    stale_after: Duration = Field(timedelta(hours=6), description="an alarm is raised after so long without a pull")
+    retry: Duration = Field(timedelta(minutes=1), description="the next try after a failed run")
+    page_size: Annotated[int, Field(ge=1, le=1000)] = Field(20, description="pulses in one request")
+    timeout: Duration = Field(timedelta(seconds=60), description="the longest silence within one request")
+    proxy: str | None = Field(None, repr=False, description="an HTTP proxy: `http://host:port`")
+    ca_file: Path | None = Field(None, description="certificates (PEM) to trust instead of the built-in ones")
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_safe(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("write an address such as https://otx.alienvault.com")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError("the API key would travel in the clear; write https://")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("write scheme, host and port only")
+        _ = parts.port  # ValueError: out of range, or no number
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.api_key and self.api_key_file:
+            raise ValueError("api_key and api_key_file are both set; keep one of them")
+        return self
+
+    @field_validator("interval", "compare", "stale_after", "retry", "timeout")
+    @classmethod
+    def _is_some_time(cls, value: timedelta) -> timedelta:
+        if not value:
+            raise ValueError("must be longer than nothing")
+        return value
+
+    @field_validator("cron")
+    @classmethod
+    def _cron_is_one(cls, text: str | None) -> str | None:
+        if text is not None:
+            from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - few settings need it
+
+            try:
+                CronTrigger.from_crontab(text)
+            except ValueError as error:
+                raise ValueError(f"{text!r} is no schedule such as '*/15 6-20 * * mon-fri': {error}") from None
+        return text
+
+    @model_validator(mode="after")
+    def _gives_something(self) -> Self:
+        if not (self.subscription or self.pulses or self.searches):
+            raise ValueError("subscription: false leaves nothing to pull; name pulses or searches")
+        return self
+
+
+class SourceSettings(OTXSettings):
+    """One more source, beside ``otx``."""
+
+    name: str = Field(description="what it is called in commands and in the log")
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_usable(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise ValueError("a source's name is 1 to 50 letters, digits, _ or -")
+        if name in RESERVED_NAMES:
+            raise ValueError(f"{name!r} is a name that Pulsegate gives itself; choose another one")
+        return name
+
+
+class AlarmSettings(Section):
+    """Who is told when a source fails for too long."""
+
+    notify: list[SecretStr] = Field(
+        [], description="Apprise addresses, such as `jsons://host/path` or `mailtos://user:password@example.com?to=you`"
+    )
+    notify_file: Path | None = Field(None, description="a file with such addresses, one a line")

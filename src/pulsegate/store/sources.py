@@ -1,0 +1,201 @@
+"""Sources of pulses: how far each has been walked, how it fares, and which pulses it has.
+
+A pulse is active as long as some source claims it: through the subscription of its key, by its id, by a search, or
+from a file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pulsegate.store.chunks import chunks
+from pulsegate.store.database import now
+from pulsegate.store.tables import passed_over, pulses, source_pulses, sources
+from pulsegate.store.taken import withdraw
+
+SUBSCRIPTION, PULSE, FILE = "subscription", "pulse", "file"
+FILES = "files"  # the source that stands for all files
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A walk over the subscription, newest first, that is under way.
+
+    ``offset``: so many pulses from the newest on were taken; ``count``: how many there were in all when OTX was last
+    asked; ``newest``: when the newest of them was modified, as it began. ``retreats``: how often it went back, because
+    the list had become shorter. ``full``: over the whole backfill; ``again``: for the second time, because the first
+    brought fewer pulses than there are.
+    """
+
+    started: datetime
+    since: datetime
+    full: bool = False
+    again: bool = False
+    offset: int = 0
+    count: int | None = None
+    newest: datetime | None = None
+    retreats: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The row of a source."""
+
+    name: str
+    since: datetime
+    shape: str
+    watermark: datetime | None = None
+    walk: Walk | None = None
+    page_size: int | None = None
+    completed: datetime | None = None
+    compared: datetime | None = None
+    events: datetime | None = None
+    failing: datetime | None = None
+    error: str | None = None
+    next_try: datetime | None = None
+    held: int = 0
+    alarms: str = ""
+
+
+def ensure(connection: sa.Connection, name: str, shape: str) -> Source:
+    """The source, made if need be. Where it asks for something else than before, it has to be walked as a whole."""
+    found = get(connection, name)
+    if found is None:
+        connection.execute(sa.insert(sources).values(name=name, since=now(connection), shape=shape))
+    elif found.shape != shape:
+        update(connection, name, shape=shape, watermark=None, walk=None)
+        connection.execute(sa.delete(passed_over).where(passed_over.c.source == name))
+    else:
+        return found
+    made = get(connection, name)
+    assert made is not None
+    return made
+
+
+def get(connection: sa.Connection, name: str) -> Source | None:
+    row = connection.execute(sa.select(sources).where(sources.c.name == name)).first()
+    return _source(row) if row else None
+
+
+def every(connection: sa.Connection) -> list[Source]:
+    return [_source(row) for row in connection.execute(sa.select(sources).order_by(sources.c.name))]
+
+
+def update(connection: sa.Connection, name: str, **values: Any) -> None:
+    """Set columns of the source; ``walk`` is a Walk or None."""
+    if isinstance(walk := values.get("walk"), Walk):
+        values["walk"] = json.dumps(asdict(walk), default=datetime.isoformat)
+    connection.execute(sa.update(sources).where(sources.c.name == name).values(values))
+
+
+def forget(connection: sa.Connection, name: str) -> int:
+    """Remove the source with all its claims; gives how many pulses nobody claims any more."""
+    withdrawn = release(connection, name, None)
+    connection.execute(sa.delete(passed_over).where(passed_over.c.source == name))
+    connection.execute(sa.delete(sources).where(sources.c.name == name))
+    return withdrawn
+
+
+def _source(row: Any) -> Source:
+    return Source(**{**row._mapping, "walk": _walk(row.walk)})  # noqa: SLF001 - the public name of a row's mapping
+
+
+def _walk(text: str | None) -> Walk | None:
+    if text is None:
+        return None
+    fields: dict[str, Any] = json.loads(text)
+    for key in ("started", "since", "newest"):
+        if fields[key] is not None:
+            fields[key] = datetime.fromisoformat(fields[key])
+    return Walk(**fields)
+
+
+# --- Which pulses it has ---------------------------------------------------------------------------------------------
+
+
+def claim(connection: sa.Connection, name: str, via: str, keys: Iterable[int]) -> None:
+    """Note that the source has these pulses."""
+    for chunk in chunks(sorted(set(keys))):
+        mine = sa.and_(source_pulses.c.source == name, source_pulses.c.via == via, source_pulses.c.pulse_pk.in_(chunk))
+        there = set(connection.scalars(sa.select(source_pulses.c.pulse_pk).where(mine)))
+        new = [{"source": name, "via": via, "pulse_pk": key} for key in chunk if key not in there]
+        if new:
+            connection.execute(sa.insert(source_pulses), new)
+
+
+def claimed(connection: sa.Connection, name: str, via: str) -> dict[str, int]:
+    """The pulses that the source has this way: keys by OTX's ids."""
+    query = (
+        sa.select(pulses.c.id, pulses.c.pk)
+        .join(source_pulses, source_pulses.c.pulse_pk == pulses.c.pk)
+        .where(source_pulses.c.source == name, source_pulses.c.via == via)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def ways(connection: sa.Connection, name: str) -> set[str]:
+    """How the source has come by its pulses."""
+    return set(connection.scalars(sa.select(source_pulses.c.via).where(source_pulses.c.source == name).distinct()))
+
+
+def strangers(connection: sa.Connection, name: str, via: str, belongs: Callable[[str], bool]) -> list[int]:
+    """The keys of pulses that the source has this way and whose author does not belong there."""
+    query = (
+        sa.select(pulses.c.pk, pulses.c.author)
+        .join(source_pulses, source_pulses.c.pulse_pk == pulses.c.pk)
+        .where(source_pulses.c.source == name, source_pulses.c.via == via)
+    )
+    return [row.pk for row in connection.execute(query) if not belongs(row.author)]
+
+
+def incomplete(connection: sa.Connection, name: str) -> dict[str, int]:
+    """The pulses of the source that lack some of their indicators: keys by OTX's ids."""
+    query = (
+        sa.select(pulses.c.id, pulses.c.pk)
+        .join(source_pulses, source_pulses.c.pulse_pk == pulses.c.pk)
+        .where(source_pulses.c.source == name, ~pulses.c.complete)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def counts(connection: sa.Connection) -> dict[str, int]:
+    """How many pulses each source has."""
+    number = sa.func.count(sa.distinct(source_pulses.c.pulse_pk))
+    query = sa.select(source_pulses.c.source, number).group_by(source_pulses.c.source)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def release(connection: sa.Connection, name: str, via: str | None, keys: Sequence[int] | None = None) -> int:
+    """Note that the source no longer has these pulses (None: any) this way (None: in any).
+
+    What nobody claims any more is withdrawn; gives how many that are.
+    """
+    mine = source_pulses.c.source == name
+    if via is not None:
+        mine = sa.and_(mine, source_pulses.c.via == via)
+    if keys is None:
+        keys = list(connection.scalars(sa.select(source_pulses.c.pulse_pk).where(mine).distinct()))
+    for chunk in chunks(keys):
+        connection.execute(sa.delete(source_pulses).where(mine, source_pulses.c.pulse_pk.in_(chunk)))
+    return withdraw(connection, keys)
+
+
+def pass_over(connection: sa.Connection, name: str, ids: Collection[str]) -> None:
+    """Remember which subscribed pulses are older than what is asked for, in place of those known until now."""
+    connection.execute(sa.delete(passed_over).where(passed_over.c.source == name))
+    if ids:
+        connection.execute(sa.insert(passed_over), [{"source": name, "pulse_id": one} for one in sorted(ids)])
+
+
+def add_passed_over(connection: sa.Connection, name: str, pulse_id: str) -> None:
+    connection.execute(sa.insert(passed_over).values(source=name, pulse_id=pulse_id))
+
+
+def known_as_passed_over(connection: sa.Connection, name: str) -> set[str]:
+    return set(connection.scalars(sa.select(passed_over.c.pulse_id).where(passed_over.c.source == name)))

@@ -1,0 +1,259 @@
+"""Writing what was taken from OTX: whole pulses, many at once, and huge ones a piece at a time.
+
+What is the same as before is not written again, so that it keeps its row, and its place in the feed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from pulsegate.model.indicator import Indicator
+from pulsegate.model.pulse import Pulse
+from pulsegate.store.chunks import chunks
+from pulsegate.store.database import now
+from pulsegate.store.digests import digest, storable
+from pulsegate.store.tables import indicators, pulses, source_pulses
+
+Protect = Callable[[Indicator], str | None]
+COLUMNS = ("id", "name", "author", "created", "modified", "tlp")  # of model.Pulse; the others are kept as JSON
+_DETAILS = tuple(one.name for one in fields(Pulse) if one.name not in COLUMNS)
+
+
+class Change(StrEnum):
+    """What storing a pulse did."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A pulse as it was taken, with its indicators: all that it has if ``whole``."""
+
+    pulse: Pulse
+    found: Sequence[Indicator]
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What became of a pulse: its key, what storing it did, and whether all of its indicators are stored now."""
+
+    pk: int
+    change: Change
+    complete: bool
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A pulse on its way into the store; ``known`` is the row that is there."""
+
+    taken: Taken
+    rows: list[dict[str, Any]]
+    mark: bytes
+    known: Any = None
+    pk: int = 0
+
+    @property
+    def change(self) -> Change:
+        if self.known is None:
+            return Change.NEW
+        return Change.UNCHANGED if self.known.fingerprint == self.mark else Change.CHANGED
+
+
+def put(
+    connection: sa.Connection, pulse: Pulse, found: Sequence[Indicator], protect: Protect, *, whole: bool = True
+) -> Change:
+    """``put_many`` for one."""
+    return put_many(connection, [Taken(pulse, found, whole)], protect)[0].change
+
+
+def put_many(connection: sa.Connection, taken: Sequence[Taken], protect: Protect) -> list[Put]:
+    """Store pulses, each of another id; ``protect`` names a value's protection.
+
+    A set of indicators that is not whole withdraws nothing.
+    """
+    entries = [_entry(one, protect) for one in taken]
+    _recognise(connection, entries)
+    changed = [one for one in entries if one.change is Change.CHANGED]
+    _put_pulses(connection, entries, changed)
+    _put_indicators(connection, entries, changed)
+    return [Put(one.pk, one.change, _is_complete(one)) for one in entries]
+
+
+def _entry(taken: Taken, protect: Protect) -> _Entry:
+    rows = [_indicator_row(indicator, protect) for indicator in taken.found]
+    mark = digest(repr(taken.whole), repr(taken.pulse), *(repr(tuple(row.values())) for row in rows))
+    return _Entry(taken, rows, mark)
+
+
+def _is_complete(entry: _Entry) -> bool:
+    return entry.taken.whole or (entry.change is Change.UNCHANGED and bool(entry.known.complete))
+
+
+def _recognise(connection: sa.Connection, entries: Sequence[_Entry]) -> None:
+    """Find the rows that are there."""
+    columns = (pulses.c.id, pulses.c.pk, pulses.c.fingerprint, pulses.c.active, pulses.c.complete)
+    found: dict[str, Any] = {}
+    for chunk in chunks([one.taken.pulse.id for one in entries]):
+        found |= {row.id: row for row in connection.execute(sa.select(*columns).where(pulses.c.id.in_(chunk)))}
+    for one in entries:
+        one.known = found.get(one.taken.pulse.id)
+        one.pk = one.known.pk if one.known else 0
+
+
+def _put_pulses(connection: sa.Connection, entries: Sequence[_Entry], changed: Sequence[_Entry]) -> None:
+    moment = now(connection)
+    back = [one.pk for one in entries if one.change is Change.UNCHANGED and not one.known.active]
+    for chunk in chunks(back):
+        values = {"active": True, "withdrawn": None}
+        connection.execute(sa.update(pulses).where(pulses.c.pk.in_(chunk)).values(values))
+    for one in changed:
+        values = _pulse_row(one) | {"stored": moment}
+        connection.execute(sa.update(pulses).where(pulses.c.pk == one.pk).values(values))
+        # What could not be written may have been the fault of the pulse's own texts.
+        mine = sa.and_(indicators.c.pulse_pk == one.pk, indicators.c.failure.is_not(None))
+        connection.execute(sa.update(indicators).where(mine).values(failure=None))
+    new = [one for one in entries if one.change is Change.NEW]
+    if new:
+        connection.execute(sa.insert(pulses), [_pulse_row(one) | {"stored": moment} for one in new])
+        _learn_keys(connection, new)
+
+
+def _learn_keys(connection: sa.Connection, new: Sequence[_Entry]) -> None:
+    keys: dict[str, int] = {}
+    for chunk in chunks([one.taken.pulse.id for one in new]):
+        query = sa.select(pulses.c.id, pulses.c.pk).where(pulses.c.id.in_(chunk))
+        keys |= {row[0]: row[1] for row in connection.execute(query)}
+    for one in new:
+        one.pk = keys[one.taken.pulse.id]
+
+
+def _put_indicators(connection: sa.Connection, entries: Sequence[_Entry], changed: Sequence[_Entry]) -> None:
+    rows = [row | {"pulse_pk": one.pk} for one in entries if one.change is Change.NEW for row in one.rows]
+    gone: list[int] = []
+    for one in changed:
+        there = {row.identity: row for row in connection.execute(_of_pulse(one.pk))}
+        rows += _merge(connection, one.pk, one.rows, there)
+        if one.taken.whole:
+            gone += [row.pk for row in there.values()]
+    _insert(connection, rows)
+    _delete(connection, gone)
+
+
+def _of_pulse(pulse_pk: int) -> sa.Select[Any]:
+    return sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk)
+
+
+def _merge(
+    connection: sa.Connection, pulse_pk: int, rows: Iterable[dict[str, Any]], there: dict[bytes, Any]
+) -> list[dict[str, Any]]:
+    """Bring stored rows up to date, taking them out of ``there``; gives the rows that are new."""
+    new = []
+    for row in rows:
+        old = there.pop(row["identity"], None)
+        if old is None:
+            new.append(row | {"pulse_pk": pulse_pk})
+        elif any(getattr(old, key) != value for key, value in row.items()):
+            connection.execute(sa.update(indicators).where(indicators.c.pk == old.pk).values(row))
+    return new
+
+
+def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(sa.insert(indicators), rows)
+
+
+def _delete(connection: sa.Connection, keys: Sequence[int]) -> None:
+    for chunk in chunks(keys):
+        connection.execute(sa.delete(indicators).where(indicators.c.pk.in_(chunk)))
+
+
+def _pulse_row(entry: _Entry) -> dict[str, Any]:
+    pulse = entry.taken.pulse
+    row: dict[str, Any] = {key: getattr(pulse, key) for key in COLUMNS}
+    details = {key: getattr(pulse, key) for key in _DETAILS}
+    row |= {"tlp": pulse.tlp.value, "details": json.dumps(details, ensure_ascii=False)}
+    return row | {"fingerprint": entry.mark, "active": True, "withdrawn": None, "complete": entry.taken.whole}
+
+
+def _indicator_row(indicator: Indicator, protect: Protect) -> dict[str, Any]:
+    raw = indicator.raw
+    return {
+        "identity": digest(indicator.identity),
+        "type": indicator.type.value,
+        "value": indicator.value,
+        "protection": protect(indicator),
+        "raw_type": storable(raw.type),
+        "raw_value": storable(raw.value),
+        "otx_id": None if raw.otx_id is None else storable(raw.otx_id),
+        "created": raw.created,
+        "expiration": raw.expiration,
+        "active": raw.active,
+        "role": raw.role,
+        "title": raw.title,
+        "description": raw.description,
+        "content": raw.content,
+    }
+
+
+def withdraw(connection: sa.Connection, keys: Sequence[int]) -> int:
+    """Withdraw those of these pulses that no source claims: what they brought leaves with the next publication."""
+    withdrawn = 0
+    gone = {"active": False, "withdrawn": now(connection)}
+    claims = sa.exists().where(source_pulses.c.pulse_pk == pulses.c.pk)
+    for chunk in chunks(keys):
+        bereft = sa.and_(pulses.c.pk.in_(chunk), pulses.c.active, ~claims)
+        withdrawn += connection.execute(sa.update(pulses).where(bereft).values(gone)).rowcount
+    return withdrawn
+
+
+# --- Huge pulses: their indicators come in batches --------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Growing:
+    """A stored pulse whose indicators are taken a batch at a time. Nothing leaves before all have come.
+
+    ``seen``: the digests of those that came. ``changed``: whether anything is other than it was.
+    """
+
+    pk: int
+    seen: set[bytes] = field(default_factory=set)
+    changed: bool = False
+
+
+def grow(connection: sa.Connection, growing: Growing, found: Iterable[Indicator], protect: Protect) -> None:
+    """Store a batch. Of a value that came before in this pulse the first one stays, as long as it is active."""
+    rows: dict[bytes, dict[str, Any]] = {}
+    for row in (_indicator_row(one, protect) for one in found):
+        if row["identity"] not in growing.seen or row["active"]:
+            rows.setdefault(row["identity"], row)
+    there: dict[bytes, Any] = {}
+    for chunk in chunks(list(rows)):
+        query = _of_pulse(growing.pk).where(indicators.c.identity.in_(chunk))
+        there |= {row.identity: row for row in connection.execute(query)}
+    wanted = [row for key, row in rows.items() if not (key in growing.seen and key in there and there[key].active)]
+    growing.changed |= any(_differs(row, there.get(row["identity"])) for row in wanted)
+    _insert(connection, _merge(connection, growing.pk, wanted, there))
+    growing.seen.update(rows)
+
+
+def _differs(row: dict[str, Any], old: Any) -> bool:
+    return old is None or any(getattr(old, key) != value for key, value in row.items())
+
+
+def finish(connection: sa.Connection, growing: Growing) -> None:
+    """All have come: those that did not, leave, and the pulse is complete."""
+    query = sa.select(indicators.c.pk, indicators.c.identity).where(indicators.c.pulse_pk == growing.pk)
+    gone = [row.pk for row in connection.execute(query) if row.identity not in growing.seen]
+    _delete(connection, gone)
+    growing.changed |= bool(gone)
+    connection.execute(sa.update(pulses).where(pulses.c.pk == growing.pk).values(complete=True))

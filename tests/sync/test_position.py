@@ -1,0 +1,104 @@
+"""Where a walk goes on, whatever happens to the list between its pages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pulsegate.store.sources import Walk
+from pulsegate.sync.position import MOST_RETREATS, Seen, step
+
+START = datetime(2024, 6, 1, tzinfo=UTC)
+WALK = Walk(START, START)
+
+
+def seen(start, received, count=None, *, asked=10, more=False, missing=False):
+    return Seen(start, asked, received, count, more, missing)
+
+
+def after(walk, what):
+    made = step(walk, what)
+    return made.walk.offset, made.done, made.fault is not None
+
+
+@pytest.mark.parametrize(
+    ("walk", "what", "then"),
+    [
+        (WALK, seen(0, 10, 25, more=True), (10, False, False)),
+        (WALK, seen(0, 10, None, more=True), (10, False, False)),
+        (replace(WALK, offset=20, count=25), seen(20, 5, 25), (25, True, False)),
+        (WALK, seen(0, 0, 0), (0, True, False)),
+        (WALK, seen(0, 0, None), (0, True, False)),
+        # The list has lost rows: back by as many.
+        (replace(WALK, offset=20, count=30), seen(20, 7, 27, more=False), (17, False, False)),
+        (replace(WALK, offset=20, count=300), seen(20, 7, 27), (0, False, False)),
+        # It has got more: some come again.
+        (replace(WALK, offset=20, count=30), seen(20, 10, 33, more=True), (30, False, False)),
+        # On the first page nothing can have been missed.
+        (replace(WALK, offset=0, count=30), seen(0, 10, 20, more=True), (10, False, False)),
+        # It ends before it has given all that it says there is: once more from the beginning.
+        (WALK, seen(0, 10, 25), (0, False, False)),
+        (replace(WALK, again=True), seen(0, 10, 25), (10, True, False)),
+        # An empty page at its end, and in its middle.
+        (replace(WALK, offset=20, count=20), seen(20, 0, 20), (20, True, False)),
+        (replace(WALK, offset=20, count=30), seen(20, 0, 20), (10, False, False)),
+        (replace(WALK, offset=20, count=30), seen(20, 0, 30, more=True), (0, False, True)),
+        (replace(WALK, offset=20, count=30), seen(20, 0, 0), (0, False, True)),
+        (WALK, seen(0, 0, 10, more=True), (0, False, True)),
+        # A page that is no more.
+        (replace(WALK, offset=20, count=20), seen(20, 0, missing=True), (20, True, False)),
+        (replace(WALK, offset=20, count=30), seen(20, 0, missing=True), (10, False, False)),
+    ],
+)
+def test_step(walk, what, then):
+    assert after(walk, what) == then
+
+
+def test_count_that_falls_and_rises_for_ever_is_not_followed_for_ever():
+    walk = replace(WALK, offset=20, count=30, retreats=MOST_RETREATS)
+    assert after(walk, seen(20, 9, 29)) == (29, True, False)
+    assert after(walk, seen(20, 0, missing=True)) == (0, False, True)
+
+
+@st.composite
+def histories(draw):
+    """A list, what happens to it before each page, and the sizes of the pages."""
+    number = draw(st.integers(0, 40))
+    change = st.lists(st.tuples(st.sampled_from(["modify", "remove", "add"]), st.integers(0, 60)), max_size=6)
+    return number, draw(st.lists(st.tuples(change, st.integers(1, 9)), min_size=1, max_size=60)), draw(st.booleans())
+
+
+@settings(max_examples=400)
+@given(histories())
+def test_what_stays_in_the_list_is_seen_whatever_moves(history):
+    number, pages, knows_missing = history
+    there = list(range(number))
+    stay = set(there)
+    found: set[int] = set()
+    walk, done, fresh = WALK, False, number
+    for changes, size in [*pages, *[([], 7)] * 200]:
+        for what, place in changes:
+            if what == "add":
+                there.insert(0, fresh)
+                fresh += 1
+            elif there:
+                one = there.pop(place % len(there))
+                stay.discard(one)
+                if what == "modify":
+                    there.insert(0, one)
+        start = walk.offset // size * size
+        rows = there[start : start + size]
+        missing = knows_missing and not rows and start > 0
+        found.update(rows)
+        page = Seen(start, size, len(rows), None if missing else len(there), start + size < len(there), missing)
+        made = step(walk, page)
+        assert made.fault is None or not rows
+        walk, done = made.walk, made.done
+        if done:
+            break
+    assert done
+    assert stay <= found
