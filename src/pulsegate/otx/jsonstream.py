@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 
 CHUNK = 262_144  # characters read at a time
 _SPACE = re.compile(r"[ \t\n\r]*")
-_NO_BRACKET = re.compile(r'[^"\[\]{}]*')
-_NO_QUOTE = re.compile(r'[^"\\]*')
+# The repeats are bounded because each takes memory of the regular expression engine.
+_NO_QUOTE = re.compile(r'[^"\\]*(?:\\.[^"\\]*){0,999}', re.DOTALL)
+_NO_BRACKET = re.compile(rf'[^"\[\]{{}}]*(?:"{_NO_QUOTE.pattern}"[^"\[\]{{}}]*){{0,99}}', re.DOTALL)
 _BARE = re.compile(r"[^ \t\n\r,:\[\]{}]*")
 _CUT_WORD = 16  # characters: what is cut (-Infinity, a pair of \u escapes) is reported where it begins
 _SELF_ENDING = '"]}'
+_IN_NUMBER = ".eE+-"
 
 
 class TooLongError(ValueError):
@@ -110,8 +112,7 @@ class JSONStream:
                 if self._may_be_cut(error) and self._more(longest):
                     continue
                 raise ValueError(f"{error.msg} at character {self._before + error.pos}") from error
-            # A number at the end of what was read may go on.
-            if end < len(self._text) or self._text[end - 1] in _SELF_ENDING or not self._more(longest):
+            if self._text[end - 1] in _SELF_ENDING or not self._may_go_on(end) or not self._more(longest):
                 self._at = end
                 return value
 
@@ -147,6 +148,10 @@ class JSONStream:
             raise ValueError(f"expected one of {wanted} at character {self.position}, found {found or 'the end'}")
         self._at += 1
         return found
+
+    def _may_go_on(self, end: int) -> bool:
+        """Whether what was taken for a number is only its beginning, cut at ``12`` or at ``12.``."""
+        return len(self._text) - end < _CUT_WORD and all(letter in _IN_NUMBER for letter in self._text[end:])
 
     def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
         """Whether reading on may mend it: only an open string is reported far from where the text ends."""
