@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import logging
 import re
-import shutil
 import socket
-import ssl
-import subprocess
-import threading
-import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
+from functional.otx_servers import ADDRESS, KEY, failure, head, kind_and_text, raw_server
 from pulsegate.errors import (
     OTXAnswerError,
     OTXError,
     OTXKeyError,
     OTXRateLimitedError,
     OTXUnavailableError,
-    PulsegateError,
 )
 from pulsegate.otx.client import OTXClient
-from pulsegate.otx.failures import CA_HINT, KEY_HINT, WAIT_HINT, OTXMissingError
-from pulsegate.otx.parse import Page
+from pulsegate.otx.failures import KEY_HINT, WAIT_HINT, OTXMissingError, OTXTooLargeError
+from pulsegate.otx.parse import Page, read_pulse
 from pulsegate.otx.simulator import Misbehaviour, Simulator
 
-KEY = "0123456789abcdef-secret"
 TIME = re.compile(r"after \d+\.\d s")
-ADDRESS = re.compile(r"https?://127\.0\.0\.1:\d+")
 SUBSCRIBED = "/api/v1/pulses/subscribed?limit=2&page=1"
 
 
@@ -61,22 +53,6 @@ def client(simulator):
         simulator.url, KEY, timeout=(1, 0.3), page_size=2, max_body=100_000, user_agent="Pulsegate/test"
     ) as one:
         yield one
-
-
-def failure(ask):
-    """The error that ``ask`` raises; whatever it is, the key isn't in it or in what caused it."""
-    with pytest.raises(PulsegateError) as caught:
-        ask()
-    link = caught.value
-    while link is not None:
-        assert KEY not in str(link)
-        assert KEY not in repr(link)
-        link = link.__cause__ or link.__context__
-    return caught.value
-
-
-def kind_and_text(error):
-    return type(error), ADDRESS.sub("", str(error)).removesuffix(f". {WAIT_HINT}")
 
 
 def test_pages_are_counted_by_the_caller(client):
@@ -119,6 +95,65 @@ def test_pulse_and_its_indicators(client):
     assert client.pulse_indicators(pulse["id"], include_inactive=False) == Page(rows[1:2], 1, has_next=False)
 
 
+def test_ids_in_rows_that_are_objects():
+    body = b'{"count": 3, "results": [{"id": "AA"}, "bb", {"pulse_id": "cc"}], "next": null}'
+    with raw_server(head(len(body)), body) as address, OTXClient(f"http://{address}", KEY) as client:
+        assert client.subscribed_pulse_ids().results == ["aa", "bb", "cc"]
+
+
+@pytest.mark.parametrize("row", ["null", '""', "{}", "[]"])
+def test_ids_in_a_row_without_one(row):
+    body = f'{{"results": ["aa", {row}]}}'.encode()
+    with raw_server(head(len(body)), body) as address, OTXClient(f"http://{address}", KEY) as client:
+        assert kind_and_text(failure(client.subscribed_pulse_ids)) == (
+            OTXAnswerError, "/api/v1/pulses/subscribed_pulse_ids: a row of the page has no pulse id"
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "date"),
+    [
+        ("Date: Fri, 17 May 2024 12:00:01 GMT", datetime(2024, 5, 17, 12, 0, 1, tzinfo=UTC)),
+        ("date: Fri, 17 May 2024 14:00:01 +0200", datetime(2024, 5, 17, 12, 0, 1, tzinfo=UTC)),
+        ("Date: Fri, 17 May 2024 12:00:01 -0000", datetime(2024, 5, 17, 12, 0, 1, tzinfo=UTC)),
+        ("Date: soon", None),
+        ("Date: Fri, 32 May 2024 12:00:01 GMT", None),
+        ("Date: Fri, 17 May 99999999999 12:00:01 GMT", None),
+        ("Date: Fri, 17 May 2024 12:00:01 +9999999999", None),
+        ("X-Date: Fri, 17 May 2024 12:00:01 GMT", None),
+    ],
+)
+def test_time_of_an_answer_is_otx_s_own(line, date):
+    body = b'{"results": ["aa"]}'
+    ask = {"subscribed": OTXClient.subscribed, "ids": OTXClient.subscribed_pulse_ids, "events": OTXClient.events}
+    for name, method in ask.items():
+        with raw_server(head(len(body), line), body) as address, OTXClient(f"http://{address}", KEY) as client:
+            assert (name, method(client).date) == (name, date)
+
+
+def test_search(client, simulator):
+    page = client.search("mika & co {0}", 1, 3)
+    assert page == Page([], 0, has_next=False)
+    assert (simulator.requests[0].path, simulator.requests[0].query) == (
+        "/search/pulses",
+        {"q": "mika & co {0}", "page": "1", "limit": "3"},
+    )
+    rows = client.search("MIKA", 1, 1)
+    pulse = {key: value for key, value in a_pulse(4, "Mika & Co").items() if key != "indicators"}
+    assert rows == Page([{**pulse, "indicator_count": 3}], 2, has_next=True)
+    assert read_pulse(rows.results[0]).more_indicators
+
+
+def test_connection_is_kept():
+    body = b'{"username": "someone"}'
+    answers = [
+        head(len(body)) + body,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n17\r\n" + body + b"\r\n0\r\n\r\n",
+    ]
+    with raw_server(*answers, *answers, on_request=True) as address, OTXClient(f"http://{address}", KEY) as client:
+        assert [client.owner() for _ in range(4)] == ["someone"] * 4
+
+
 def test_owner(client):
     assert client.owner() == "demo user"
 
@@ -158,7 +193,7 @@ def test_pulse_that_is_not_there(client, pulse_id):
         (Misbehaviour.EMPTY_BODY, OTXAnswerError, "OTX's answer is not JSON"),
         (Misbehaviour.NOT_AN_OBJECT, OTXAnswerError, "OTX's answer is not a JSON object"),
         (Misbehaviour.NO_RESULTS, OTXAnswerError, "is not a page: it has no list of results"),
-        (Misbehaviour.HUGE_BODY, OTXAnswerError, "OTX's answer is larger than 100,000 bytes; not read"),
+        (Misbehaviour.HUGE_BODY, OTXTooLargeError, "OTX's answer is larger than 100,000 bytes; not read"),
         (Misbehaviour.REDIRECT, OTXAnswerError, "OTX redirects to another host; not followed"),
     ],
 )
@@ -296,91 +331,6 @@ def test_nothing_listens():
         )  # fmt: skip
 
 
-def test_proxy_that_does_not_listen(simulator):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    with OTXClient(simulator.url, KEY, page_size=2, proxy=f"http://user:{KEY}@127.0.0.1:{port}") as client:
-        assert kind_and_text(failure(client.subscribed)) == (
-            OTXUnavailableError, f"{SUBSCRIBED}: the proxy can't be reached or refuses. Check otx.proxy"
-        )  # fmt: skip
-
-
-def test_ca_file_that_is_not_there(tmp_path):
-    path = tmp_path / "absent.pem"
-    assert kind_and_text(failure(lambda: OTXClient("https://127.0.0.1:9", KEY, ca_file=path))) == (
-        OTXError, f"otx.ca_file: {path} is no file. Name a PEM file of certificates to trust"
-    )  # fmt: skip
-
-
-@pytest.fixture
-def certificate(tmp_path):
-    """A self-signed certificate for 127.0.0.1: the files of certificate and key."""
-    files = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-    ]
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([*command, *names, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
-    return files
-
-
-@contextlib.contextmanager
-def tls_server(certificate, body):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve():
-            connection, _ = server.accept()
-            with connection, contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as wrapped:
-                wrapped.recv(65_536)
-                wrapped.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield f"https://127.0.0.1:{server.getsockname()[1]}"
-        thread.join()
-
-
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
-def test_certificate_is_checked(certificate):
-    body = b'{"username": "someone"}'
-    with tls_server(certificate, body) as url, OTXClient(url, KEY, ca_file=certificate[0]) as client:
-        assert client.owner() == "someone"
-    with tls_server(certificate, body) as url, OTXClient(url, KEY) as client:
-        assert kind_and_text(failure(client.owner)) == (
-            OTXError, f"/api/v1/users/me: OTX's certificate isn't trusted, so nothing was sent. {CA_HINT}"
-        )  # fmt: skip
-
-
-@contextlib.contextmanager
-def raw_server(*pieces, pause=0.0):
-    """A server that takes one connection and sends ``pieces``, ``pause`` seconds apart."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve():
-            connection, _ = server.accept()
-            with connection, contextlib.suppress(OSError):
-                connection.recv(65_536)
-                for piece in pieces:
-                    connection.sendall(piece)
-                    time.sleep(pause)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield f"127.0.0.1:{server.getsockname()[1]}"
-        thread.join()
-
-
 def test_https_where_http_is_spoken():
     with raw_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as address, OTXClient(f"https://{address}", KEY) as client:
         assert failure(client.owner).message == "OTX's address doesn't speak TLS"
@@ -413,13 +363,6 @@ def test_answer_that_drips():
     drops = [b"1\r\n \r\n"] * 20
     with raw_server(head, *drops, pause=0.05) as address, OTXClient(f"http://{address}", KEY, patience=0.2) as client:
         assert failure(client.owner).message == "OTX's answer wasn't complete after 0 s"
-
-
-def test_packed_answer_is_bounded_by_its_size_unpacked():
-    body = gzip.compress(b" " * 5_000_000)
-    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    with raw_server(head, body) as address, OTXClient(f"http://{address}", KEY, max_body=100_000) as client:
-        assert failure(client.owner).message == "OTX's answer is larger than 100,000 bytes; not read"
 
 
 @pytest.mark.parametrize("body", [b"[" * 90_000, b'{"results": [' + b"9" * 5000 + b"]}", b"\xff\xfe\x00", b'{"a": '])

@@ -14,13 +14,14 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from pulsegate.errors import PulseFormatError
 from pulsegate.otx.demo import demo_pulses
-from pulsegate.otx.simulator import Misbehaviour, Simulator, main
+from pulsegate.otx.simulator import Simulator, main
 
 NOW = datetime(2024, 5, 17, 12, 0, tzinfo=UTC)
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -63,8 +64,9 @@ def ask(simulator, path, headers=None, **query):
             return error.code, json.loads(error.read())
 
 
-def page_of(simulator, path, **query):
-    return [row["id"] if isinstance(row, dict) else row for row in ask(simulator, path, **query)[1]["results"]]
+def page_of(simulator, path, headers=None, **query):
+    rows = ask(simulator, path, headers, **query)[1]["results"]
+    return [row["id"] if isinstance(row, dict) else row for row in rows]
 
 
 def test_subscribed_page_as_otx_sends_it(simulator):
@@ -169,6 +171,116 @@ def test_users_and_types(simulator):
     assert ask(simulator, "/something/else") == (404, {"detail": "Not found."})
 
 
+def test_search_matches_name_tags_and_author():
+    pulses = [
+        a_pulse(1, name="Lantern loader", rows=3),
+        a_pulse(2, "lantern.watch", tags=["x"], more_indicators=False),
+        a_pulse(3, tags=["LANTERN", "y"], description="d"),
+        a_pulse(4, description="of a lantern"),
+    ]
+    with Simulator(pulses, max_indicators=2) as simulator:
+        simulator.unsubscribe(ids(3)[0])
+        status, page = ask(simulator, "/search/pulses", q="lantern", limit=2)
+        assert (status, page["count"], page["next"]) == (
+            200, 3, f"{simulator.url}/api/v1/search/pulses?q=lantern&limit=2&page=2"
+        )  # fmt: skip
+        row = {key: value for key, value in pulses[2].items() if key != "indicators"}
+        assert page["results"][0] == {**row, "indicator_count": 1}
+        assert page_of(simulator, "/search/pulses", q=" LANTERN", limit=2, page=2) == ids(1)
+        assert ask(simulator, "/search/pulses", q="loader")[1]["results"][0]["indicator_count"] == 3
+        assert page_of(simulator, "/search/pulses", q="nowhere") == []
+        assert page_of(simulator, "/search/pulses") == ids(4, 3, 2, 1)
+
+
+def test_users_pulses_leave_and_come_back(simulator):
+    simulator.subscribe(ids(2)[0])
+    simulator.unsubscribe(ids(5)[0])
+    simulator.unsubscribe_user("mika")
+    assert page_of(simulator, "/pulses/subscribed") == ids(3, 2, 1)
+    simulator.put(a_pulse(6, "mika"))
+    simulator.put(a_pulse(7))
+    assert page_of(simulator, "/pulses/subscribed_pulse_ids") == ids(7, 3, 2, 1)
+    simulator.unsubscribe(ids(2)[0])
+    simulator.subscribe_user("mika")
+    assert page_of(simulator, "/pulses/subscribed") == ids(7, 6, 4, 3, 2, 1)
+    simulator.subscribe_user("harbor")
+    assert page_of(simulator, "/pulses/subscribed") == ids(7, 6, 5, 4, 3, 2, 1)
+    told = [(e["action"], e["object_type"], e["object_id"]) for e in ask(simulator, "/pulses/events")[1]["results"]]
+    assert told == [
+        ("subscribe", "user", "harbor"),
+        ("subscribe", "user", "mika"),
+        ("unsubscribe", "pulse", ids(2)[0]),
+        ("subscribe", "pulse", ids(7)[0]),
+        ("unsubscribe", "user", "mika"),
+        ("unsubscribe", "pulse", ids(5)[0]),
+        ("subscribe", "pulse", ids(2)[0]),
+    ]
+
+
+def test_keys_have_subscriptions_of_their_own():
+    with Simulator([a_pulse(1), a_pulse(2, "mika")], keys={"key-a": "ann", "key-b": "bob"}, api_key="key-c") as sim:
+
+        def seen(key):
+            return page_of(sim, "/pulses/subscribed", headers={"X-OTX-API-KEY": key})
+
+        sim.unsubscribe(ids(1)[0], key="key-a")
+        sim.unsubscribe_user("mika", key="key-b")
+        assert [seen("key-a"), seen("key-b"), seen("key-c")] == [ids(2), ids(1), ids(2, 1)]
+        sim.subscribe(ids(1)[0], key="key-a")
+        sim.subscribe_user("mika", key="key-b")
+        sim.put(a_pulse(3))
+        sim.delete(ids(2)[0])
+        assert [seen("key-a"), seen("key-b"), seen("key-c")] == [ids(3, 1)] * 3
+        sim.unsubscribe(ids(3)[0])
+        assert [seen("key-a"), seen("key-b"), seen("key-c")] == [ids(1)] * 3
+        with pytest.raises(KeyError):
+            sim.unsubscribe(ids(1)[0], key="key-d")
+        names = [ask(sim, "/users/me", {"X-OTX-API-KEY": f"key-{end}"})[1].get("username") for end in "abcd"]
+        assert names == ["ann", "bob", "demo", None]
+        events = ask(sim, "/pulses/events", {"X-OTX-API-KEY": "key-a"})[1]["results"]
+        assert [(event["id"], event["action"]) for event in events] == [
+            (5, "unsubscribe"), (4, "delete"), (3, "subscribe"), (2, "subscribe"), (1, "unsubscribe"),
+        ]  # fmt: skip
+
+
+def test_answers_are_dated_by_its_clock(simulator):
+    with OPENER.open(f"{simulator.url}/api/v1/users/me", timeout=5) as answer:
+        assert answer.headers["Date"] == "Fri, 17 May 2024 12:00:00 GMT"
+
+
+def test_pulse_that_is_changed_outside_is_not_changed_here():
+    pulse = a_pulse(1)
+    with Simulator([pulse]) as simulator:
+        pulse["name"] = "Other"
+        pulse["indicators"].clear()
+        assert ask(simulator, "/pulses/subscribed")[1]["results"] == [a_pulse(1)]
+
+
+def test_indicators_asked_for_last_are_not_an_older_version():
+    with Simulator([a_pulse(1, rows=4)]) as simulator:
+        path = f"/pulses/{ids(1)[0]}/indicators"
+        assert page_of(simulator, path, include_inactive=1) == [0, 1, 2, 3]
+        simulator.put(a_pulse(1, rows=2))
+        assert page_of(simulator, path, include_inactive=1) == [0, 1]
+
+
+def test_it_is_used_by_many_threads_at_once(simulator):
+    def work(number):
+        for _ in range(20):
+            simulator.put(a_pulse(number, "many"))
+            ask(simulator, "/pulses/subscribed", limit=3)
+            ask(simulator, "/search/pulses", q="many")
+            simulator.unsubscribe_user("many")
+            simulator.subscribe_user("many")
+            simulator.delete(ids(number)[0])
+        return number
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(work, range(10, 16))) == [10, 11, 12, 13, 14, 15]
+    assert (page_of(simulator, "/pulses/subscribed"), len(simulator.requests)) == (ids(5, 4, 3, 2, 1), 241)
+    assert ask(simulator, "/pulses/events", limit=1)[1]["count"] == 6 * 20 * 4
+
+
 def test_key_is_checked_and_not_recorded():
     with Simulator(api_key="right-key") as simulator:
         answers = [
@@ -216,21 +328,6 @@ def test_connection_is_kept_and_answers_are_packed(simulator):
         second = plain.getheader("Content-Encoding"), int(plain.getheader("Content-Length")) == len(body)
     assert (first, second, connection.sock is own_socket) == ((11, "gzip", 5), (None, True), True)
     connection.close()
-
-
-def test_misbehaviour_strikes_its_page_so_often(simulator):
-    simulator.misbehave(Misbehaviour.NOT_AN_OBJECT, path="/pulses/subscribed", page=2, times=1)
-    assert ask(simulator, "/pulses/subscribed", limit=2)[1]["count"] == 5
-    assert ask(simulator, "/pulses/subscribed_pulse_ids", page=2)[1]["count"] == 5
-    assert ask(simulator, "/pulses/subscribed", limit=2, page=2) == (200, [1, 2, 3])
-    assert ask(simulator, "/pulses/subscribed", limit=2, page=2)[1]["count"] == 5
-
-
-def test_misbehaviour_ends_when_told(simulator):
-    simulator.misbehave(Misbehaviour.INTERNAL_ERROR)
-    assert [ask(simulator, "/users/me")[0] for _ in range(2)] == [500, 500]
-    simulator.behave()
-    assert ask(simulator, "/users/me")[0] == 200
 
 
 def test_stop_and_start_keep_address_and_pulses(simulator):
@@ -283,6 +380,31 @@ def test_program_prints_its_address():
         program.send_signal(signal.SIGINT)
         rest, code = program.stdout.read(), program.wait(5)
     assert (bool(re.fullmatch(r"http://127\.0\.0\.1:\d+", url)), name, rest, code) == (True, "me2", "", 0)
+
+
+def test_program_misbehaves_as_told():
+    command = [sys.executable, "-m", "pulsegate.otx.simulator", "--demo", "--trouble", "gateway-timeout:/users/me"]
+    command += ["--trouble", "no-count:/pulses/subscribed:2:1", "--trouble", "html:::1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as program:
+        url = f"{program.stdout.readline().strip()}/api/v1"
+        with pytest.raises(urllib.error.HTTPError, match="504"):
+            OPENER.open(f"{url}/users/me", timeout=5)
+        with OPENER.open(f"{url}/users/demo", timeout=5) as answer:
+            assert answer.headers["Content-Type"] == "text/html"
+        counts = []
+        for page in (1, 2, 2):
+            with OPENER.open(f"{url}/pulses/subscribed?limit=2&page={page}", timeout=5) as answer:
+                counts.append("count" in json.loads(answer.read()))
+        program.send_signal(signal.SIGINT)
+        assert (counts, program.wait(5)) == ([True, False, True], 0)
+
+
+@pytest.mark.parametrize("text", ["", "oops", "html:/a:x", "html:/a:1:2:", "html:/a:1:2:3", "html:/a:1:x"])
+def test_program_with_trouble_it_does_not_know(text, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--trouble", text])
+    assert caught.value.code == 2
+    assert f"{text!r} is no KIND[:PATH[:PAGE[:TIMES]]]; see --help" in capsys.readouterr().err
 
 
 def test_program_with_a_bad_file(tmp_path, capsys):

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import OTXv2
 
-from pulsegate.errors import OTXAnswerError, OTXError, OTXKeyError, OTXUnavailableError
+from pulsegate.errors import OTXAnswerError, OTXError, OTXUnavailableError
+from pulsegate.otx.checks import checked_ca_file, checked_key, checked_proxy, checked_url
 from pulsegate.otx.dates import write_date
-from pulsegate.otx.failures import KEY_HINT, WAIT_HINT, OTXMissingError
+from pulsegate.otx.failures import WAIT_HINT, OTXMissingError
 from pulsegate.otx.fields import first, text_of
+from pulsegate.otx.head import NOT_AN_OBJECT, NOT_JSON, first_head, pulse_head
 from pulsegate.otx.parse import Page, read_page
 from pulsegate.otx.transport import BoundedSession
 
 T = TypeVar("T")
 SUBSCRIBED_PULSE_IDS = f"{OTXv2.API_V1_ROOT}/pulses/subscribed_pulse_ids"
 OWNER = f"{OTXv2.API_V1_ROOT}/users/me"
+MAX_BODY = 16 * 1024 * 1024  # bytes: a page of a few pulses; what is larger is asked for in smaller pages
+STREAMED = 64  # times max_body: what is read of an answer of which only a little is kept
 _SHORTEST_KEY = 8  # a shorter one is no secret, and its letters are in every message
-_KEY = re.compile(r"[!-~]+")
 
 
 class OTXClient:
     """OTX as one API key sees it. For one thread at a time; close it, or use it as a context manager.
 
     ``timeout`` is (seconds to connect, seconds of silence while reading), ``patience`` the seconds that one whole
-    answer may take, ``max_body`` the bytes that one may have. Pages count from 1 and are counted by the caller:
-    OTX's ``next`` is never followed. Every method raises OTXKeyError (no valid key), OTXRateLimitedError (429, with
-    ``retry_after``), OTXUnavailableError (5xx, no connection, time-out, cut answer: try later), OTXAnswerError (an
-    answer that the API doesn't promise; OTXMissingError for 404) or OTXError (proxy, certificate). Nothing is retried.
+    answer may take, ``max_body`` the bytes that one may have (``STREAMED`` times as many where only a head is kept).
+    Pages count from 1 and are counted by the caller: OTX's ``next`` is never followed. Every method raises
+    OTXKeyError (no valid key), OTXRateLimitedError (429, with ``retry_after``), OTXUnavailableError (5xx, no
+    connection, time-out, cut or damaged answer: try later), OTXAnswerError (an answer that the API doesn't promise;
+    OTXMissingError for 404, OTXTooLargeError beyond ``max_body``) or OTXError (proxy, certificate). Nothing is retried.
     """
 
     def __init__(
@@ -46,21 +51,21 @@ class OTXClient:
         page_size: int = 20,
         proxy: str | None = None,
         ca_file: Path | None = None,
-        max_body: int = 256 * 1024 * 1024,
+        max_body: int = MAX_BODY,
         user_agent: str = "Pulsegate",
     ) -> None:
-        self.url = _checked_url(url)
+        self.url = checked_url(url)
         self.page_size = page_size
-        self._key = _checked_key(api_key)
+        self._key = checked_key(api_key)
         self._session = BoundedSession(timeout=timeout, patience=patience, max_body=max_body)
-        proxy = _checked_proxy(proxy)
+        proxy = checked_proxy(proxy)
         self._otx = OTXv2.OTXv2(
             self._key,
             proxy=proxy,
             proxy_https=proxy,
             server=self.url,
             user_agent=user_agent,
-            verify=_checked_ca_file(ca_file),
+            verify=checked_ca_file(ca_file),
         )
         self._otx.request_session = self._session
 
@@ -87,12 +92,16 @@ class OTXClient:
         author: str | None = None,
     ) -> Page[object]:
         """A page of the subscribed pulses, newest ``modified`` first, for ``read_pulse``."""
-        query: dict[str, object] = {"limit": limit or self.page_size, "page": page}
-        if modified_since is not None:
-            query["modified_since"] = write_date(modified_since)
-        if author is not None:
-            query["author_name"] = author
-        return self._page(OTXv2.SUBSCRIBED, query)
+        return self._page(OTXv2.SUBSCRIBED, _subscribed(page, limit or self.page_size, modified_since, author))
+
+    def subscribed_head(
+        self, page: int = 1, *, modified_since: datetime | None = None, author: str | None = None
+    ) -> dict[str, object]:
+        """The pulse on a page of one, without its indicators, for ``read_pulse``: for one that is too large to be read.
+
+        Its ``indicators`` are null, so ``read_pulse`` says that there are more. OTXMissingError: the page is empty.
+        """
+        return self._streamed(OTXv2.SUBSCRIBED, _subscribed(page, 1, modified_since, author), first_head)
 
     def subscribed_pulse_ids(self, page: int = 1, limit: int | None = None) -> Page[str]:
         """A page of the ids of all subscribed pulses: what is missing in it was unsubscribed or deleted."""
@@ -100,7 +109,7 @@ class OTXClient:
         ids = [_id_of(row) for row in read.results]
         if not all(ids):
             raise OTXAnswerError("a row of the page has no pulse id", resource=SUBSCRIBED_PULSE_IDS)
-        return Page(ids, read.count, read.has_next)
+        return Page(ids, read.count, read.has_next, read.date)
 
     def events(self, since: datetime | None = None, page: int = 1, limit: int | None = None) -> Page[object]:
         """A page of what happened to the subscription: (un)subscribed users and pulses, deleted pulses."""
@@ -114,6 +123,10 @@ class OTXClient:
         path = OTXv2.PULSE_DETAILS + quote(pulse_id, safe="")
         return self._ask(path, {}, lambda data: data)
 
+    def pulse_head(self, pulse_id: str) -> dict[str, object]:
+        """One pulse as ``subscribed_head`` gives it. OTXMissingError: there is none with this id."""
+        return self._streamed(OTXv2.PULSE_DETAILS + quote(pulse_id, safe=""), {}, pulse_head)
+
     def pulse_indicators(
         self, pulse_id: str, page: int = 1, limit: int | None = None, *, include_inactive: bool = True
     ) -> Page[object]:
@@ -121,6 +134,10 @@ class OTXClient:
         path = f"{OTXv2.PULSE_DETAILS}{quote(pulse_id, safe='')}/indicators"
         paging = {"limit": limit or self.page_size, "page": page}
         return self._page(path, {**paging, "include_inactive": int(include_inactive)})
+
+    def search(self, query: str, page: int = 1, limit: int | None = None) -> Page[object]:
+        """A page of all pulses that match ``query``, subscribed or not; the rows are pulses without indicators."""
+        return self._page(OTXv2.SEARCH_PULSES, {"q": query, "page": page, "limit": limit or self.page_size})
 
     def owner(self) -> str | None:
         """The user name of the key's owner; None when OTX doesn't tell."""
@@ -131,12 +148,40 @@ class OTXClient:
         return name.strip() or None
 
     def _page(self, path: str, query: dict[str, object]) -> Page[object]:
-        return self._ask(path, query, read_page)
+        return replace(self._ask(path, query, read_page), date=self._session.date)
 
     def _ask(self, path: str, query: dict[str, object], read: Callable[[dict[str, object]], T]) -> T:
         """What ``read`` makes of the JSON object that OTX answers."""
-        try:
+        with self._telling(path):
             return read(self._decoded(path, query))
+
+    def _decoded(self, path: str, query: dict[str, object]) -> dict[str, object]:
+        try:
+            data: Any = self._otx.get(self._otx.create_url(path, **query))
+        except (ValueError, RecursionError) as error:  # requests' JSONDecodeError is a ValueError
+            raise OTXAnswerError(NOT_JSON) from error
+        if not isinstance(data, dict):
+            raise OTXAnswerError(NOT_AN_OBJECT)
+        return data
+
+    def _streamed(
+        self, path: str, query: dict[str, object], read: Callable[[Iterator[bytes], int], dict[str, object]]
+    ) -> dict[str, object]:
+        """What ``read`` makes of the pieces of OTX's answer, which may be larger than ``max_body``."""
+        longest, url, otx = self._session.max_body, self._otx.create_url(path, **query), self._otx
+        with (
+            self._telling(path),
+            self._session.opened(
+                url, STREAMED * longest, headers=otx.headers, proxies=otx.proxies, verify=otx.verify
+            ) as (_, pieces),
+        ):
+            return read(pieces, longest)
+
+    @contextmanager
+    def _telling(self, path: str) -> Iterator[None]:
+        """Errors say what was asked for and what to do, without the key."""
+        try:
+            yield
         except OTXError as error:
             asked = error.resource or path
             error.resource = f"{self.url}{asked}" if asked.startswith("/") else asked
@@ -145,15 +190,6 @@ class OTXClient:
             self._hide_key(error)
             raise
 
-    def _decoded(self, path: str, query: dict[str, object]) -> dict[str, object]:
-        try:
-            data: Any = self._otx.get(self._otx.create_url(path, **query))
-        except (ValueError, RecursionError) as error:  # requests' JSONDecodeError is a ValueError
-            raise OTXAnswerError("OTX's answer is not JSON", resource=path) from error
-        if not isinstance(data, dict):
-            raise OTXAnswerError("OTX's answer is not a JSON object", resource=path)
-        return data
-
     def _hide_key(self, error: OTXError) -> None:
         """OTX's own words may repeat the key; ours and the logs don't."""
         if len(self._key) >= _SHORTEST_KEY:
@@ -161,43 +197,17 @@ class OTXClient:
         error.args = (error.message,)
 
 
+def _subscribed(page: int, limit: int, since: datetime | None, author: str | None) -> dict[str, object]:
+    """The query for a page of the subscription."""
+    query: dict[str, object] = {"limit": limit, "page": page}
+    if since is not None:
+        query["modified_since"] = write_date(since)
+    if author is not None:
+        query["author_name"] = author
+    return query
+
+
 def _id_of(row: object) -> str:
     """The pulse's id in a row of ``subscribed_pulse_ids``, written as ``parse.pulse_id`` writes it."""
     value = first(row, "id", "pulse_id", "_id") if isinstance(row, dict) else row
     return text_of(value).strip().lower()
-
-
-def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise OTXError("is not the address of an OTX", resource="otx.url", hint="Write https://otx.alienvault.com")
-    return url.rstrip("/")
-
-
-def _checked_key(api_key: str) -> str:
-    """The key without surrounding space. A key that no header can carry is refused here: libraries would quote it."""
-    key = api_key.strip()
-    if not key:
-        raise OTXKeyError("there is no API key", resource="otx.api_key", hint=KEY_HINT)
-    if _KEY.fullmatch(key) is None:
-        raise OTXKeyError("the API key has characters that no key has", resource="otx.api_key", hint=KEY_HINT)
-    return key
-
-
-def _checked_proxy(proxy: str | None) -> str | None:
-    try:
-        parts = urlsplit(proxy or "")
-        fits = not proxy or (parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0)
-    except ValueError:
-        fits = False
-    if not fits:
-        raise OTXError("is not the address of an HTTP proxy", resource="otx.proxy", hint="Write http://host:port")
-    return proxy or None
-
-
-def _checked_ca_file(path: Path | None) -> str | bool:
-    if path is None:
-        return True
-    if not path.is_file():
-        raise OTXError(f"{path} is no file", resource="otx.ca_file", hint="Name a PEM file of certificates to trust")
-    return str(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 _EARLIEST_OBJECT_ID = datetime(2010, 1, 1, tzinfo=UTC)  # OTX is younger; an older time is no time but a counter
@@ -24,6 +25,14 @@ def read_date(value: object) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         return None
     return None
+
+
+def read_http_date(header: str) -> datetime | None:
+    """The time, aware and in UTC, in a header such as ``Date`` (RFC 9110, 5.6.7); None when it is no date."""
+    try:
+        return _to_utc(parsedate_to_datetime(header))
+    except (ValueError, OverflowError, TypeError):
+        return None
 
 
 def _to_utc(moment: datetime) -> datetime:

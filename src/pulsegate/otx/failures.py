@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import requests
+import urllib3
 
 from pulsegate.errors import OTXAnswerError, OTXError, OTXKeyError, OTXRateLimitedError, OTXUnavailableError
+from pulsegate.otx.dates import read_http_date
 
 KEY_HINT = "The key stands on otx.alienvault.com under Settings; set it as otx.api_key or OTX_API_KEY"
 CA_HINT = "If a proxy or a private OTX uses a certificate authority of its own, name its PEM file in otx.ca_file"
@@ -24,7 +26,11 @@ _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
 
 class OTXMissingError(OTXAnswerError):
-    """OTX answered 404: what was asked for isn't there."""
+    """What was asked for isn't there: OTX answered 404, or an empty page."""
+
+
+class OTXTooLargeError(OTXAnswerError):
+    """An answer, or a part of it that must be held at once, is larger than the client takes. It wasn't read on."""
 
 
 class OTXTooLargeError(OTXAnswerError):
@@ -65,13 +71,8 @@ def retry_after(header: str, now: datetime) -> float | None:
     text = header.strip()
     if _SECONDS.fullmatch(text):
         return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max((moment - now).total_seconds(), 0.0)
+    moment = read_http_date(text)
+    return None if moment is None else max((moment - now).total_seconds(), 0.0)
 
 
 def detail_of(body: bytes) -> str:
@@ -87,12 +88,12 @@ def detail_of(body: bytes) -> str:
 
 
 def from_exception(asked: str, error: Exception, *, seconds: float) -> OTXError:
-    """The error behind an exception of requests (or of what it calls) before or within an answer."""
+    """The error behind an exception of requests, or of what it calls, before or within an answer."""
     if isinstance(error, requests.exceptions.SSLError):
         return _from_tls(asked, error)
     for cause, kind, words, hint in _CAUSES:
         if isinstance(error, cause):
-            # A silence in mid body is a bare ConnectionError to requests.
+            # A silence in the TLS handshake is a bare ConnectionError to requests.
             told = _SILENCE if "timed out" in str(error) else words
             return kind(told.format(seconds=seconds, reason=_reason(error)), resource=asked, hint=hint)
     return OTXError(f"can't be asked for ({type(error).__name__})", resource=asked)
@@ -105,13 +106,9 @@ _CAUSES: tuple[tuple[type[Exception], type[OTXError], str, str | None], ...] = (
     (requests.exceptions.InvalidProxyURL, OTXError, "the proxy's address is no URL", PROXY_HINT),
     (requests.exceptions.Timeout, OTXUnavailableError, _SILENCE, None),
     (requests.exceptions.ConnectionError, OTXUnavailableError, "OTX can't be reached ({reason})", None),
-    (
-        requests.exceptions.ChunkedEncodingError,
-        OTXUnavailableError,
-        "OTX's answer broke off",
-        None,
-    ),
-    (requests.exceptions.ContentDecodingError, OTXUnavailableError, "OTX's answer came damaged", None),
+    (urllib3.exceptions.ReadTimeoutError, OTXUnavailableError, _SILENCE, None),
+    (urllib3.exceptions.HTTPError, OTXUnavailableError, "OTX's answer broke off", None),
+    (zlib.error, OTXUnavailableError, "OTX's answer came damaged", None),
     (requests.exceptions.RequestException, OTXError, "can't be asked for ({reason})", None),
     # requests raises a bare OSError for a CA file that isn't there.
     (OSError, OTXError, "can't be asked for ({reason})", CA_HINT),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -41,11 +41,15 @@ class ReadIndicators:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of an answer: its rows unread, how many rows all pages have (None: not told), whether one follows."""
+    """One page of an answer: its rows unread, how many rows all pages have (None: not told), whether one follows.
+
+    ``date`` is OTX's own time when it answered (aware, UTC); None when it doesn't tell. It doesn't make another page.
+    """
 
     results: list[T]
     count: int | None
     has_next: bool
+    date: datetime | None = field(default=None, compare=False)
 
 
 def read_page(data: object) -> Page[object]:

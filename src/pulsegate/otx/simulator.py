@@ -14,11 +14,13 @@ from typing import Any, Self
 from pulsegate.errors import PulseFormatError, PulsegateError
 from pulsegate.otx.demo import demo_pulses
 from pulsegate.otx.documents import documents
-from pulsegate.otx.simulation.answer import Answer, Request, refusal
-from pulsegate.otx.simulation.api import API
+from pulsegate.otx.simulation.answer import Answer, Request
+from pulsegate.otx.simulation.api import API, Closed
 from pulsegate.otx.simulation.feed import Feed
-from pulsegate.otx.simulation.misbehaviour import ASKS_FOR_KEY, Misbehaviour, Trouble
+from pulsegate.otx.simulation.misbehaviour import Misbehaviour, Trouble
 from pulsegate.otx.simulation.server import HOST, Server
+from pulsegate.otx.simulation.spoil import spoil
+from pulsegate.otx.simulation.subscription import Subscription
 
 __all__ = ["Misbehaviour", "Request", "Simulator", "main"]
 
@@ -32,12 +34,14 @@ def now() -> datetime:
 
 
 class Simulator:
-    """OTX for one user, on 127.0.0.1, over pulses (decoded JSON objects) or files of them. Thread-safe.
+    """OTX, on 127.0.0.1, over pulses (decoded JSON objects) or files of them. Thread-safe.
 
-    ``api_key`` None takes any key; otherwise a wrong one gets 403 and none gets 429 with the request to authenticate,
-    as OTX does. ``port`` 0 takes a free one, and keeps it over ``stop`` and ``start``. A pulse with more than
-    ``max_indicators`` is cut in pages, with ``more_indicators``. Pulses are taken as they are, dirty ones too;
-    change one by putting it in again.
+    ``keys`` names the owner of each key; ``api_key`` is one more, of ``owner``. A wrong key gets 403 and none gets 429
+    with the request to authenticate, as OTX does; where no key is named at all, any will do. Each key has its own
+    subscription: to everything, until told otherwise. ``port`` 0 takes a free one, and keeps it over ``stop`` and
+    ``start``. A pulse with more than ``max_indicators`` is cut in pages, with ``more_indicators``. Pulses are taken as
+    they are, dirty ones too, and kept as packed JSON; change one by putting it in again. ``clock`` dates the events
+    and the answers.
     """
 
     def __init__(
@@ -46,13 +50,16 @@ class Simulator:
         *,
         api_key: str | None = None,
         owner: str = OWNER,
+        keys: Mapping[str, str] | None = None,
         port: int = 0,
         max_indicators: int = MAX_INDICATORS,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        self._feed = Feed(_pulses(pulses), clock)
-        self._api = API(self._feed, owner, max_indicators)
-        self._api_key = api_key
+        self._feed = Feed(_pulses(pulses), clock, max_indicators)
+        owners = {**(keys or {}), **({} if api_key is None else {api_key: owner})}
+        self._apis = {key: API(self._feed, self._feed.subscription(), name) for key, name in owners.items()}
+        self._anybody = None if owners else API(self._feed, self._feed.subscription(), owner)
+        self._clock = clock
         self._port = port
         self._server: Server | None = None
         self._lock = threading.Lock()
@@ -75,7 +82,7 @@ class Simulator:
     def start(self) -> Self:
         """Listen and answer, in threads of its own. OSError: the port is taken."""
         if self._server is None:
-            self._server = Server(self._port, self._respond)
+            self._server = Server(self._port, self._respond, self._clock)
             self._port = self._server.server_port
         return self
 
@@ -86,20 +93,32 @@ class Simulator:
             self._server = None
 
     def put(self, pulse: Mapping[str, object]) -> str:
-        """Add a pulse, or replace the one with its id; its id. It is subscribed to."""
+        """Add a pulse, or replace the one with its id; its id. Every key whose owner didn't drop its author has it."""
         return self._feed.put(pulse)
 
     def delete(self, pulse_id: str) -> None:
         """Delete a pulse, as its author would. KeyError: there is none with this id."""
         self._feed.delete(pulse_id)
 
-    def subscribe(self, pulse_id: str) -> None:
-        """Subscribe to a pulse again. KeyError: there is none with this id."""
-        self._feed.subscribe(pulse_id)
+    def subscribe(self, pulse_id: str, *, key: str | None = None) -> None:
+        """Subscribe to a pulse again, with one ``key`` or with every one. KeyError: there is no such pulse or key."""
+        for subscription in self._subscriptions(key):
+            subscription.subscribe(pulse_id)
 
-    def unsubscribe(self, pulse_id: str) -> None:
-        """End the subscription to a pulse, which OTX still shows when asked for it. KeyError: there is none."""
-        self._feed.subscribe(pulse_id, wanted=False)
+    def unsubscribe(self, pulse_id: str, *, key: str | None = None) -> None:
+        """End the subscription to a pulse, which OTX still shows when asked for it. KeyError as above."""
+        for subscription in self._subscriptions(key):
+            subscription.subscribe(pulse_id, wanted=False)
+
+    def subscribe_user(self, name: str, *, key: str | None = None) -> None:
+        """Subscribe to all pulses of an author again, those to come too. KeyError: there is no such key."""
+        for subscription in self._subscriptions(key):
+            subscription.subscribe_user(name)
+
+    def unsubscribe_user(self, name: str, *, key: str | None = None) -> None:
+        """Drop all pulses of an author but those subscribed to singly. KeyError: there is no such key."""
+        for subscription in self._subscriptions(key):
+            subscription.subscribe_user(name, wanted=False)
 
     def misbehave(
         self,
@@ -112,7 +131,7 @@ class Simulator:
     ) -> None:
         """Answer badly to ``path`` (below /api/v1) and ``page``, so many ``times``; None: to any, always.
 
-        ``measures`` are those of ``Trouble``: retry_after, seconds, size, host. The first trouble that fits strikes.
+        ``measures`` are those of ``Trouble``, such as ``seconds`` of SILENCE. The first trouble that fits strikes.
         """
         with self._lock:
             self._troubles.append(Trouble(kind, path, page, times, **measures))
@@ -139,13 +158,12 @@ class Simulator:
             trouble = next((trouble for trouble in self._troubles if trouble.strikes(request)), None)
             if trouble is not None and trouble.times is not None:
                 trouble.times -= 1
-        answer = self._refused(key) or self._api.answer(request)
-        return trouble.spoil(answer, request) if trouble else answer
+        otx: API | Closed = self._apis.get(key) or self._anybody or Closed(has_key=bool(key))
+        return spoil(trouble, request, otx) if trouble else otx.answer(request)
 
-    def _refused(self, key: str) -> Answer | None:
-        if self._api_key is None or key == self._api_key:
-            return None
-        return refusal(403, "Authentication required") if key else refusal(429, ASKS_FOR_KEY)
+    def _subscriptions(self, key: str | None) -> list[Subscription]:
+        apis = [self._anybody] if self._anybody else list(self._apis.values())
+        return [api.subscription for api in (apis if key is None else [self._apis[key]])]
 
 
 def _pulses(sources: Iterable[Mapping[str, object] | Path]) -> Iterator[Mapping[str, object]]:
@@ -167,6 +185,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pulses.extend(demo_pulses(now()))
     try:
         with Simulator(pulses, api_key=options.api_key, owner=options.owner, port=options.port) as simulator:
+            for kind, where in options.trouble:
+                simulator.misbehave(kind, **where)
             sys.stdout.write(f"{simulator.url}\n")
             sys.stdout.flush()
             threading.Event().wait()
@@ -184,8 +204,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--demo", action="store_true", help="serve the demo pulses (also when there is no FILE)")
     parser.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
     parser.add_argument("--api-key", help="the only key to accept (default: any)")
+    parser.add_argument(
+        "--trouble", action="append", default=[], type=_trouble, metavar="KIND[:PATH[:PAGE[:TIMES]]]",
+        help=f"misbehave (may be repeated): {', '.join(map(_written, Misbehaviour))}",
+    )  # fmt: skip
     parser.add_argument("--owner", default=OWNER, help="the user name of the key's owner (default: %(default)s)")
     return parser
+
+
+def _trouble(text: str) -> tuple[Misbehaviour, dict[str, Any]]:
+    """``KIND:PATH:PAGE:TIMES``, of which all but the first may be empty or absent, for ``misbehave``."""
+    kind, *rest = text.split(":")
+    known = {_written(kind): kind for kind in Misbehaviour}
+    try:
+        path, page, times = [*rest, "", "", ""][: max(len(rest), 3)]
+        where = {"path": path or None, "page": int(page) if page else None, "times": int(times) if times else None}
+        return known[kind], where
+    except (KeyError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no KIND[:PATH[:PAGE[:TIMES]]]; see --help") from error
+
+
+def _written(kind: Misbehaviour) -> str:
+    return kind.name.lower().replace("_", "-")
 
 
 if __name__ == "__main__":

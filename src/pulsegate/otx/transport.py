@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
-from pulsegate.errors import OTXAnswerError, OTXUnavailableError
-from pulsegate.otx import failures
+from pulsegate.errors import OTXAnswerError, OTXError, OTXUnavailableError
+from pulsegate.otx import body, failures
+from pulsegate.otx.dates import read_http_date
+from pulsegate.otx.failures import OTXTooLargeError
 
-CHUNK = 65_536  # bytes read at a time
-MAX_ERROR_BODY = 65_536  # bytes of an error's body that are read for its words
+ENCODING = "utf-8-sig"  # of JSON between systems (RFC 8259, 8.1); bytes that are none become U+FFFD
+FAULTS = (requests.exceptions.RequestException, HTTPError, zlib.error, OSError)  # of the way to OTX
+MAX_ERROR_BODY = 65_536  # bytes of an error's body that is read for its words
 MAX_REDIRECTS = 3
 URL_HINT = "Check otx.url"
 _SUCCESS = range(200, 300)
@@ -25,7 +32,8 @@ class BoundedSession(requests.Session):
     """A session whose ``get`` returns a whole successful answer or raises an OTXError.
 
     ``timeout``: seconds to connect and of silence while reading; ``patience``: seconds for a whole answer, however
-    slowly it drips; ``max_body``: bytes of a body after decoding. Nothing is retried here: the caller knows better.
+    slowly it drips; ``max_body``: bytes of a body, as sent and as decoded. Nothing is retried here: the caller knows
+    better. ``date`` is when the last successful answer says that it was given; None: it doesn't say.
     """
 
     def __init__(self, *, timeout: tuple[float, float], patience: float, max_body: int) -> None:
@@ -35,22 +43,39 @@ class BoundedSession(requests.Session):
         self.timeout = timeout
         self.patience = patience
         self.max_body = max_body
+        self.date: datetime | None = None
+        self.headers["Accept-Encoding"] = body.ACCEPTED
         self.mount("http://", HTTPAdapter(max_retries=0))
         self.mount("https://", HTTPAdapter(max_retries=0))
 
     def get(self, url: str | bytes, **options: Any) -> requests.Response:
         """The answer to a GET, with its whole body read. Raises what ``failures`` makes of everything else."""
         address = url.decode() if isinstance(url, bytes) else url
-        asked, started = _asked(address), time.monotonic()
+        with self.opened(address, self.max_body, **options) as (answer, pieces):
+            # Where requests keeps a body; OTXv2 calls .json() on it, which guesses at an encoding that isn't told.
+            answer._content = b"".join(pieces)  # noqa: SLF001
+            answer.encoding = ENCODING
+            return answer
+
+    @contextmanager
+    def opened(self, url: str, most: int, **options: Any) -> Iterator[tuple[requests.Response, Iterator[bytes]]]:
+        """A successful answer to a GET, and its body of at most ``most`` bytes in pieces, some of them empty.
+
+        Raises what ``failures`` makes of everything else, also while the pieces are read.
+        """
+        asked, started = _asked(url), time.monotonic()
 
         def seconds() -> float:
             return time.monotonic() - started
 
         try:
-            answer = self._follow(address, options)
-            with answer:
-                return self._whole(answer, asked, seconds)
-        except (requests.exceptions.RequestException, OSError) as error:
+            with self._follow(url, options) as answer:
+                if answer.status_code not in _SUCCESS:
+                    words = _words(self._bounded(answer, MAX_ERROR_BODY, asked, seconds))
+                    raise failures.from_answer(asked, answer.status_code, answer.headers, words, seconds=seconds())
+                self.date = read_http_date(answer.headers.get("Date", ""))
+                yield answer, self._bounded(answer, most, asked, seconds)
+        except FAULTS as error:
             raise failures.from_exception(asked, error, seconds=seconds()) from error
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - the base's signature
@@ -71,27 +96,28 @@ class BoundedSession(requests.Session):
             url = target
         raise OTXAnswerError("OTX redirects in a circle", resource=asked, hint=URL_HINT)
 
-    def _whole(self, answer: requests.Response, asked: str, seconds: Callable[[], float]) -> requests.Response:
-        if answer.status_code not in _SUCCESS:
-            body = _beginning(answer)
-            raise failures.from_answer(asked, answer.status_code, answer.headers, body, seconds=seconds())
-        parts, size = [], 0
-        for part in answer.iter_content(CHUNK):
-            parts.append(part)
-            size += len(part)
-            if size > self.max_body:
-                raise OTXAnswerError(f"OTX's answer is larger than {self.max_body:,} bytes; not read", resource=asked)
+    def _bounded(
+        self, answer: requests.Response, most: int, asked: str, seconds: Callable[[], float]
+    ) -> Iterator[bytes]:
+        """The body in pieces, given up where it is larger than ``most`` or takes longer than ``patience``."""
+        sent, size = answer.raw, 0
+        too_large = OTXTooLargeError(f"OTX's answer is larger than {most:,} bytes; not read", resource=asked)
+        if (sent.length_remaining or 0) > most:  # it says so itself
+            raise too_large
+        for piece in body.pieces(answer):
+            size += len(piece)
+            if max(size, sent.tell()) > most:
+                raise too_large
             if seconds() > self.patience:
                 raise OTXUnavailableError(f"OTX's answer wasn't complete after {seconds():.0f} s", resource=asked)
-        answer._content = b"".join(parts)  # noqa: SLF001 - where requests keeps a body; OTXv2 calls .json() on it
-        return answer
+            yield piece
 
 
-def _beginning(answer: requests.Response) -> bytes:
-    """The first bytes of an error's body; an error whose body breaks off stays that error."""
+def _words(pieces: Iterator[bytes]) -> bytes:
+    """An error's body; an error whose body is too large, breaks off or is encoded oddly stays that error."""
     try:
-        return next(answer.iter_content(MAX_ERROR_BODY), b"")
-    except requests.exceptions.RequestException:
+        return b"".join(pieces)
+    except (*FAULTS, OTXError):
         return b""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -26,14 +26,30 @@ class Answer:
     body: bytes
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
-    encoded: bool = False  # the body is compressed already, or claims to be
+    encoded: bool = False  # the body is compressed already, claims to be, or must not be
     cut: bool = False  # the connection ends in the middle of the body
     silence: float = 0.0  # seconds before the connection ends without an answer
+    padding: int = 0  # spaces that are sent after the body
+    rate: float = 0.0  # bytes a second at which the body is sent; 0: as fast as it goes
+
+
+def dumped(data: object) -> bytes:
+    """``data`` as the JSON that OTX sends."""
+    return json.dumps(data).encode()
 
 
 def json_answer(data: object, status: int = 200) -> Answer:
     """``data`` as OTX sends it."""
-    return Answer(status, json.dumps(data).encode())
+    return Answer(status, dumped(data))
+
+
+def page_answer(
+    count: int, following: str | None, previous: str | None, rows: Iterable[bytes], extra: Mapping[str, object]
+) -> Answer:
+    """A page whose rows are JSON already, so that none is written twice."""
+    start = dumped({"count": count, "next": following, "previous": previous, "results": []})[:-2]
+    end = dumped({"": 0, **extra})[len('{"": 0') :]
+    return Answer(200, b"".join((start, b", ".join(rows), b"]", end)))
 
 
 def refusal(status: int, detail: str) -> Answer:

@@ -1,86 +1,95 @@
-"""What the local OTX holds: pulses, which of them the key's owner subscribes to, and what happened to them."""
+"""What the local OTX holds: its pulses, and the subscription of each key to them."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from pulsegate.otx.dates import object_id_time, read_date, write_date
-from pulsegate.otx.fields import first, text_of
-from pulsegate.otx.parse import pulse_id
+from pulsegate.otx.dates import write_date
+from pulsegate.otx.simulation.entry import Entry, entry_of
+from pulsegate.otx.simulation.subscription import Subscription, newness
 
-NEVER = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A pulse as it was put in, with what the feed sorts and filters by."""
-
-    id: str
-    author: str
-    modified: datetime
-    data: Mapping[str, object]
+_STEP = timedelta(seconds=1)
 
 
 class Feed:
-    """The pulses of a local OTX. Thread-safe; a pulse that was put in is changed by putting it in again."""
+    """The pulses of a local OTX, and who subscribes to which. Thread-safe.
 
-    def __init__(self, pulses: Iterable[Mapping[str, object]], now: Callable[[], datetime]) -> None:
-        self._lock = threading.Lock()
+    A pulse is changed by putting it in again; pages carry at most ``max_indicators`` of its indicators.
+    """
+
+    def __init__(
+        self, pulses: Iterable[Mapping[str, object]], now: Callable[[], datetime], max_indicators: int
+    ) -> None:
+        self._lock = threading.RLock()
         self._now = now
-        self._entries = {entry.id: entry for entry in map(_entry, pulses)}
-        self._unsubscribed: set[str] = set()
-        self._events: list[dict[str, object]] = []
-        self._sorted: list[Entry] | None = None  # the subscribed ones, newest first; None: to be sorted again
+        self._max_indicators = max_indicators
+        self._entries = {entry.id: entry for entry in (entry_of(pulse, max_indicators) for pulse in pulses)}
+        self._subscriptions: list[Subscription] = []
+        self._opened: tuple[Entry, list[Any]] | None = None  # whose indicators were asked for last
+
+    def subscription(self) -> Subscription:
+        """One more subscription: to everything, until it is told otherwise."""
+        made = Subscription(self._lock, self._entries, self._now)
+        with self._lock:
+            self._subscriptions.append(made)
+        return made
 
     def put(self, pulse: Mapping[str, object]) -> str:
-        """Add ``pulse``, or replace the one with its id, subscribed; its id. PulseFormatError: it has no usable id."""
-        entry = _entry(pulse)
+        """Add ``pulse``, or replace the one with its id; its id. PulseFormatError: it has no usable id.
+
+        It is subscribed to, unless its author no longer is.
+        """
+        entry = entry_of(pulse, self._max_indicators)
         with self._lock:
-            is_new = entry.id not in self._entries or entry.id in self._unsubscribed
+            known = self._entries.get(entry.id)
             self._entries[entry.id] = entry
-            self._unsubscribed.discard(entry.id)
-            self._sorted = None
-            if is_new:
-                self._note("subscribe", entry.id)
+            for subscription in self._subscriptions:
+                subscription.added(entry, is_new=known is None)
         return entry.id
+
+    def touch(self, identity: str) -> None:
+        """Modify a pulse: it is the newest from now on. KeyError: there is none with this id."""
+        with self._lock:
+            entry = self._entries[identity]
+            newest = max(one.modified for one in self._entries.values())
+            pulse = {**entry.pulse(), "modified": write_date(max(self._now(), newest + _STEP))}
+            if entry.rows is not None:
+                pulse["indicators"] = entry.all_rows()
+            self._entries[identity] = entry_of(pulse, self._max_indicators)
+            for subscription in self._subscriptions:
+                subscription.changed()
 
     def delete(self, identity: str) -> None:
         """Delete a pulse; KeyError: there is none with this id."""
         with self._lock:
             del self._entries[identity]
-            self._unsubscribed.discard(identity)
-            self._sorted = None
-            self._note("delete", identity)
+            for subscription in self._subscriptions:
+                subscription.deleted(identity)
 
-    def subscribe(self, identity: str, *, wanted: bool = True) -> None:
-        """Subscribe to a pulse or, with ``wanted`` false, no more; KeyError: there is none with this id."""
-        with self._lock:
-            entry = self._entries[identity]
-            (self._unsubscribed.discard if wanted else self._unsubscribed.add)(entry.id)
-            self._sorted = None
-            self._note("subscribe" if wanted else "unsubscribe", entry.id)
-
-    def subscribed(self, since: datetime | None = None, author: str | None = None) -> list[Entry]:
-        """The subscribed pulses modified after ``since``, of ``author``, newest ``modified`` first."""
-        with self._lock:
-            if self._sorted is None:
-                wanted = (entry for entry in self._entries.values() if entry.id not in self._unsubscribed)
-                self._sorted = sorted(wanted, key=lambda entry: (entry.modified, entry.id), reverse=True)
-            entries = self._sorted
-        return [
-            entry
-            for entry in entries
-            if (since is None or entry.modified > since) and (author is None or entry.author == author)
-        ]
-
-    def pulse(self, identity: str) -> Mapping[str, object] | None:
+    def entry(self, identity: str) -> Entry | None:
         """One pulse, subscribed or not."""
         with self._lock:
-            entry = self._entries.get(identity)
-        return entry.data if entry else None
+            return self._entries.get(identity)
+
+    def rows(self, entry: Entry) -> list[Any]:
+        """All indicators of a pulse; those asked for last are kept, because they are asked for page by page."""
+        with self._lock:
+            opened = self._opened
+        if opened is None or opened[0] is not entry:
+            opened = entry, entry.all_rows()
+            with self._lock:
+                self._opened = opened
+        return opened[1]
+
+    def found(self, words: str) -> list[Entry]:
+        """The pulses that have ``words`` in their name, tags or author, newest first."""
+        with self._lock:
+            entries = list(self._entries.values())
+        wanted = words.strip().lower()
+        return sorted((entry for entry in entries if wanted in entry.words), key=newness, reverse=True)
 
     def authors(self) -> dict[str, int]:
         """The authors with their numbers of pulses."""
@@ -90,31 +99,3 @@ class Feed:
         for entry in entries:
             counts[entry.author] = counts.get(entry.author, 0) + 1
         return counts
-
-    def events(self, since: datetime | None = None) -> list[dict[str, object]]:
-        """What happened after ``since``, newest first."""
-        with self._lock:
-            events = list(reversed(self._events))
-        return [event for event in events if since is None or (read_date(event["created"]) or NEVER) > since]
-
-    def _note(self, action: str, identity: str) -> None:
-        self._events.append(
-            {
-                "id": len(self._events) + 1,
-                "action": action,
-                "object_type": "pulse",
-                "object_id": identity,
-                "created": write_date(self._now()),
-            }
-        )
-
-
-def _entry(pulse: Mapping[str, object]) -> Entry:
-    author = first(pulse, "author_name", "author")
-    if isinstance(author, dict):
-        author = first(author, "username", "name")
-    rows = pulse.get("indicators")
-    data = {**pulse, "indicators": list(rows)} if isinstance(rows, list) else dict(pulse)
-    identity = pulse_id(pulse)
-    modified = read_date(pulse.get("modified")) or read_date(pulse.get("created")) or object_id_time(identity) or NEVER
-    return Entry(identity, text_of(author), modified, data)

@@ -7,6 +7,8 @@ import gzip
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
@@ -19,16 +21,22 @@ HOST = "127.0.0.1"
 KEY_HEADER = "x-otx-api-key"
 IDLE = 60  # seconds that a connection may be silent
 _WORTH_PACKING = 500  # bytes
+_SPACES = b" " * 65_536
+_TICK = 0.05  # seconds between two drops of a body that drips, if a drop has more than a byte
 
 
 class Server(ThreadingHTTPServer):
-    """Listens at once; ``respond`` gets each request with its key and gives the answer. Stop it with ``close``."""
+    """Listens at once; ``respond`` gets each request with its key and gives the answer. Stop it with ``close``.
+
+    ``clock`` is what the answers' ``Date`` is told from.
+    """
 
     daemon_threads = False  # so that closing waits for them and leaves no socket behind
 
-    def __init__(self, port: int, respond: Callable[[Request, str], Answer]) -> None:
+    def __init__(self, port: int, respond: Callable[[Request, str], Answer], clock: Callable[[], datetime]) -> None:
         super().__init__((HOST, port), Handler)
         self.respond = respond
+        self.clock = clock
         self.stopping = threading.Event()
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -70,15 +78,22 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body leave together
     disable_nagle_algorithm = True
 
+    @property
+    def _otx(self) -> Server:
+        return cast("Server", self.server)
+
     def do_GET(self) -> None:
         request, key = self._request()
-        server = cast("Server", self.server)
-        answer = server.respond(request, key) if request.path else refusal(404, "Not found.")
+        answer = self._otx.respond(request, key) if request.path else refusal(404, "Not found.")
         if answer.silence:
-            server.stopping.wait(answer.silence)
+            self._otx.stopping.wait(answer.silence)
             self.close_connection = True
             return
         self._send(self._packed(answer))
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The time in ``Date``: the simulator's."""
+        return super().date_time_string(self._otx.clock().timestamp() if timestamp is None else timestamp)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
         """Silent: tests read ``Simulator.requests``."""
@@ -98,15 +113,28 @@ class Handler(BaseHTTPRequestHandler):
             return answer
         body = gzip.compress(answer.body, compresslevel=1)
         headers = (*answer.headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
-        return Answer(answer.status, body, answer.content_type, headers, encoded=True, cut=answer.cut)
+        return replace(answer, body=body, headers=headers, encoded=True)
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status, HTTPStatus(answer.status).phrase)
         self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("Content-Length", str(len(answer.body) + answer.padding))
         for name, value in answer.headers:
             self.send_header(name, value)
         self.end_headers()
         if answer.cut:
             self.close_connection = True
-        self.wfile.write(answer.body[: len(answer.body) // 2] if answer.cut else answer.body)
+        self._write(answer.body[: len(answer.body) // 2] if answer.cut else answer.body, answer.rate)
+        for start in range(0, answer.padding, len(_SPACES)):
+            self.wfile.write(_SPACES[: answer.padding - start])
+
+    def _write(self, body: bytes, rate: float) -> None:
+        """Send ``body``, ``rate`` bytes a second (0: at once), until the server stops."""
+        step = max(int(rate * _TICK), 1) if rate else max(len(body), 1)
+        for start in range(0, len(body), step):
+            if start and self._otx.stopping.wait(step / rate):
+                self.close_connection = True
+                return
+            self.wfile.write(body[start : start + step])
+            if rate:
+                self.wfile.flush()
