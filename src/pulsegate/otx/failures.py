@@ -33,10 +33,6 @@ class OTXTooLargeError(OTXAnswerError):
     """An answer, or a part of it that must be held at once, is larger than the client takes. It wasn't read on."""
 
 
-class OTXTooLargeError(OTXAnswerError):
-    """OTX's answer is larger than ``max_body``: ask for less, or read it as a stream."""
-
-
 def from_answer(asked: str, status: int, headers: Mapping[str, str], body: bytes, *, seconds: float) -> OTXError:
     """The error behind an answer that is no success. ``asked`` is path and query, ``seconds`` how long it took."""
     detail = detail_of(body)

@@ -67,7 +67,8 @@ class SubscriptionWalk:
         while not done:
             piece = self._piece(pager, walk.offset)
             if walk.newest is None and not piece.start:
-                walk = replace(walk, newest=_newest(piece.page.results, walk.started + _DAY))
+                latest = max(walk.started, piece.page.date or walk.started) + _DAY
+                walk = replace(walk, newest=_newest(piece.page.results, latest))
             pager.fit(piece)
             made = step(walk, _seen(piece))
             walk, done = made.walk, made.done
