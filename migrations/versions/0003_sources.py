@@ -47,7 +47,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source", "pulse_id"),
     )
     op.add_column("pulses", sa.Column("complete", sa.Boolean(), nullable=False, server_default=sa.true()))
-    op.add_column("quarantine", sa.Column("version", sa.String(length=32), nullable=True))
+    op.add_column("quarantine", sa.Column("source", sa.String(length=100), nullable=True))
     op.add_column("runs", sa.Column("source", sa.String(length=100), nullable=True))
     op.add_column("superseded", sa.Column("message", sa.Text(), nullable=True))
     op.execute("UPDATE indicators SET failure = NULL")  # it was not told of which profile; it is tried again

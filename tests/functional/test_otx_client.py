@@ -230,6 +230,7 @@ def test_empty_page_is_no_error(client, simulator):
         (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0, 0),
         ("999999999", 999_999_999, 999_999_999),
     ],
+    ids=["seconds", "at once", "in an hour", "an hour ago", "for years"],
 )
 def test_rate_limit_tells_how_long_to_wait(client, simulator, header, low, high):
     simulator.misbehave(Misbehaviour.RATE_LIMIT, retry_after=header)

@@ -34,8 +34,8 @@ def read(content, encoding="gzip"):
 @pytest.mark.parametrize("size", [0, 1, body.CHUNK - 1, body.CHUNK, body.CHUNK + 1, 2 * body.CHUNK, len(TEXT)])
 def test_gzip_of_any_size(encoding, size):
     for level in (0, 1, 9):
-        assert read(gzip.compress(TEXT[:size], level), encoding) == TEXT[:size]
-        assert read(gzip.compress(b" " * size * 9, level), encoding) == b" " * size * 9
+        assert read(gzip.compress(TEXT[:size], level, mtime=0), encoding) == TEXT[:size]
+        assert read(gzip.compress(b" " * size * 9, level, mtime=0), encoding) == b" " * size * 9
 
 
 @pytest.mark.parametrize("encoding", ["", "identity"])
@@ -44,8 +44,8 @@ def test_plain(encoding):
 
 
 def test_gzip_of_several_members():
-    parts = [gzip.compress(TEXT[start : start + 7_000]) for start in range(0, len(TEXT), 7_000)]
-    assert read(b"".join([gzip.compress(b""), *parts])) == TEXT
+    parts = [gzip.compress(TEXT[start : start + 7_000], mtime=0) for start in range(0, len(TEXT), 7_000)]
+    assert read(b"".join([gzip.compress(b"", mtime=0), *parts])) == TEXT
 
 
 @pytest.mark.parametrize(
@@ -53,11 +53,11 @@ def test_gzip_of_several_members():
     [
         b"",
         TEXT,
-        gzip.compress(TEXT)[:-1],
-        gzip.compress(TEXT)[:-9],
-        gzip.compress(TEXT)[:5],
-        gzip.compress(TEXT) + b"garbage",
-        gzip.compress(TEXT)[:-8] + b"\0" * 8,
+        gzip.compress(TEXT, mtime=0)[:-1],
+        gzip.compress(TEXT, mtime=0)[:-9],
+        gzip.compress(TEXT, mtime=0)[:5],
+        gzip.compress(TEXT, mtime=0) + b"garbage",
+        gzip.compress(TEXT, mtime=0)[:-8] + b"\0" * 8,
         zlib.compress(TEXT),
     ],
     ids=range(8),

@@ -210,7 +210,7 @@ def test_failure_is_kept_until_the_pulse_or_one_of_its_indicators_changes(databa
             put(database, pulse, *names)
             with database.write() as connection:
                 for pk in keys(database, pulse).values():
-                    pulses.mark_failure(connection, pk, "is no good")
+                    failures.mark(connection, pk, "full", "is no good")
         assert put(database, FULL, *names) is Change.UNCHANGED
         assert [one.failure for one in indicators(database)] == ["is no good", "is no good"]
         assert put(database, *change) is Change.CHANGED
@@ -312,7 +312,7 @@ def test_candidate_has_what_a_decision_needs(database):
     pulse_pk = indicators(database)[0].pulse_pk
     first, second = keys(database).values()
     with database.write() as connection:
-        pulses.mark_failure(connection, second, "is no good")
+        failures.mark(connection, second, "full", "is no good")
     yara = (digest("YARA:name"), "YARA", "name", "rule name {}", NOW, NOW + DAY, False, "single-label", None)
     name = (digest("name:a.example"), "domain", "a.example", "", None, None, True, "single-label", "is no good")
     assert candidates(database, by_identity=False) == [

@@ -11,7 +11,7 @@ from pulsegate.cli.options import installation
 from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
 from pulsegate.errors import UsageError
 from pulsegate.model.pulse import Pulse
-from pulsegate.store import pulses, quarantine
+from pulsegate.store import failures, pulses, quarantine
 from pulsegate.store.pulses import StoredPulse
 
 app = typer.Typer(no_args_is_help=True, help="The stored pulses.")
@@ -66,7 +66,7 @@ def show(
                         "active": one.indicator.raw.active,
                         "expiration": instant(one.indicator.raw.expiration),
                         "protection": one.protection,
-                        "failure": one.failure,
+                        "failure": failures.words(one.failure),
                     }
                     for one in found
                 ],
@@ -100,7 +100,7 @@ def _remark(one: Any, protection: str | None) -> str:
         "" if raw.active else "inactive",
         f"expires {when(raw.expiration)}" if raw.expiration else "",
         f"protected: {protection}" if protection else "",
-        f"not convertible: {one.failure}" if one.failure else "",
+        f"not convertible: {failures.words(one.failure)}" if one.failure else "",
     ]
     return "; ".join(remark for remark in remarks if remark)
 

@@ -2,35 +2,105 @@
 
 from __future__ import annotations
 
+import json
+from typing import Annotated, Any
+
 import typer
 
 from pulsegate.cli.options import installation
-from pulsegate.cli.output import AsJSON, instant, print_json, print_table, when
-from pulsegate.store import quarantine
+from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
+from pulsegate.cli.setup import Installation
+from pulsegate.errors import UsageError
+from pulsegate.store import failures, quarantine
+from pulsegate.store.quarantine import Quarantined
 
 app = typer.Typer(no_args_is_help=True, help="What could not be taken in, with the reasons.")
+UNWRITTEN = "unwritten"  # in the place of a kind: stored, but not to be written as STIX
 
 
 @app.command("list")
 def list_(context: typer.Context, as_json: AsJSON = False) -> None:
-    """List the pulses that can't be read and the indicators that are no value of any type."""
-    where = installation(context)
-    with where.database.read() as connection:
-        every = quarantine.every(connection)
+    """List the pulses that can't be read, the indicators that are no value, and those that can't be written as STIX."""
+    every = _every(installation(context))
     if as_json:
-        print_json(
-            [
-                {
-                    "kind": one.kind,
-                    "pulse": one.pulse_id,
-                    "type": one.type,
-                    "value": one.value,
-                    "reason": one.reason,
-                    "since": instant(one.since),
-                }
-                for one in every
-            ]
-        )
+        print_json([_shown(one) for one in every])
         return
-    rows = [(one.kind, one.pulse_id, one.type, one.value, one.reason, when(one.since)) for one in every]
-    print_table(("what", "pulse", "type", "value", "reason", "since"), rows, empty="Nothing is quarantined.")
+    rows = [(one.pk, one.kind, one.pulse_id, one.type, one.value, one.reason, when(one.since)) for one in every]
+    titles = ("id", "what", "pulse", "type", "value", "reason", "since")
+    print_table(titles, rows, empty="Nothing is quarantined.")
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    entry: Annotated[int, typer.Argument(metavar="ID", help="As 'quarantine list' gives it.")],
+    as_json: AsJSON = False,
+) -> None:
+    """Show an entry with all that OTX sent of it."""
+    found = _get(installation(context), entry)
+    raw = json.loads(found.raw) if found.raw else None
+    if as_json:
+        print_json(_shown(found) | {"raw": raw})
+        return
+    people.print(f"{found.kind} {found.value}: {found.reason}", markup=False, style="bold")
+    people.print(
+        f"of pulse {found.pulse_id or '-'}, from {found.source or '-'}, since {when(found.since)}", markup=False
+    )
+    people.print(json.dumps(raw, ensure_ascii=False, indent=2) if raw else "It was too long to keep.", markup=False)
+
+
+@app.command()
+def retry(
+    context: typer.Context,
+    entries: Annotated[list[int] | None, typer.Argument(metavar="[ID]…", help="Only these; default: all.")] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Try again what is quarantined, and publish what can be taken now."""
+    from pulsegate.publication.publish import publish_all
+    from pulsegate.sync.retrial import retry as try_again
+
+    where = installation(context)
+    wanted = [_get(where, one) for one in entries] if entries else _every(where)
+    result = try_again(where.database, [one for one in wanted if one.kind != UNWRITTEN])
+    with where.database.write() as connection:
+        unwritten = failures.forget(connection) if not entries else 0
+    publish_all(where.database, where.policy)
+    with where.database.read() as connection:
+        still = len(failures.every(connection))
+    result.taken += max(0, unwritten - still)
+    result.refused += min(unwritten, still)
+    if as_json:
+        print_json({"taken": result.taken, "refused": result.refused, "not_kept": result.not_kept})
+        return
+    people.print(f"{result.taken:,} taken, {result.refused:,} refused again")
+    if result.not_kept:
+        people.print(f"{result.not_kept:,} were too long to keep; 'pulsegate pull --full' asks OTX for them again")
+
+
+def _every(where: Installation) -> list[Quarantined]:
+    with where.database.read() as connection:
+        unwritten = [
+            Quarantined(UNWRITTEN, one.pulse_id, one.type, one.value, one.reason) for one in failures.every(connection)
+        ]
+        return [*quarantine.every(connection), *unwritten]
+
+
+def _get(where: Installation, key: int) -> Quarantined:
+    with where.database.read() as connection:
+        found = quarantine.get(connection, key)
+    if found is None:
+        raise UsageError("there is no such entry", resource=str(key), hint="'pulsegate quarantine list' shows them")
+    return found
+
+
+def _shown(one: Quarantined) -> dict[str, Any]:
+    return {
+        "id": one.pk,
+        "kind": one.kind,
+        "pulse": one.pulse_id,
+        "type": one.type,
+        "value": one.value,
+        "reason": one.reason,
+        "source": one.source,
+        "since": instant(one.since),
+    }

@@ -16,6 +16,7 @@ from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 import pulsegate.sync.pull as sync
@@ -28,6 +29,7 @@ from pulsegate.publication.publish import publish_all
 from pulsegate.settings import OTXSettings
 from pulsegate.store import retention, sources
 from pulsegate.store.locks import WORKER, hold
+from pulsegate.sync.retrial import retry_after_upgrade
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +60,7 @@ def _work(where: Installation) -> None:
         soon = PUBLISH_INTERVAL if found else timedelta()
         _add(scheduler, lambda: _publish(where), "publish", _every(PUBLISH_INTERVAL), soon)
         _add(scheduler, lambda: _forget(where), "retention", _every(timedelta(days=1)), timedelta(minutes=10))
+        _add(scheduler, lambda: _try_again(where), "quarantine", DateTrigger(timezone=UTC), timedelta())
         _add(scheduler, lambda: alarms.check(where), "alarms", _every(ALARM_INTERVAL), timedelta())
         with _stopped_by_signals(scheduler):
             scheduler.start()
@@ -123,6 +126,13 @@ def _publish(where: Installation) -> None:
         publish_all(where.database, where.policy)
     except PulsegateError as error:
         log.error("publication.failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
+
+
+def _try_again(where: Installation) -> None:
+    try:
+        retry_after_upgrade(where.database)
+    except PulsegateError as error:
+        log.error("quarantine.failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
 
 
 def _forget(where: Installation) -> None:

@@ -23,7 +23,7 @@ from pulsegate.publication.plan import Plan, deduplicated, each, pulse_identity
 from pulsegate.publication.render import Rendered, Renderer, Rewritten
 from pulsegate.publication.verdicts import Verdicts
 from pulsegate.store import blocks as stored_blocks
-from pulsegate.store import collections, ledger, pulses, versions
+from pulsegate.store import collections, failures, ledger, pulses, versions
 from pulsegate.store.blocks import Ready
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, Database, now
@@ -301,7 +301,7 @@ class _Publisher:
         self._done.failed += 1
         log.warning("indicator.not_convertible", collection=self._collection.name, indicator=pk, reason=reason)
         with self._database.write() as connection:
-            pulses.mark_failure(connection, pk, reason)
+            failures.mark(connection, pk, self._collection.profile, reason)
 
     def _count(self, step: _Step) -> None:
         self._done.new_blocks += len(step.new)

@@ -10,6 +10,7 @@ from pulsegate.model.collection import Collection
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.stix import expressible
 from pulsegate.store.digests import digest
+from pulsegate.store.failures import reason_in
 from pulsegate.store.pulses import Candidate, StoredIndicator, StoredPulse
 
 
@@ -43,7 +44,8 @@ class Verdicts:
             active=candidate.active,
             own=self._policy.own.covering(kind, candidate.value) if self._policy.own else None,
             protection=self._policy.protection(candidate.protection),
-            inexpressible=candidate.failure or expressible(kind, candidate.value, candidate.content, profile),
+            inexpressible=reason_in(candidate.failure, profile)
+            or expressible(kind, candidate.value, candidate.content, profile),
         )
         return decide(facts, self.collection, self._now, of_pulse)
 

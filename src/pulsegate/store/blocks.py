@@ -149,13 +149,14 @@ def _supersede(connection: sa.Connection, block: StoredBlock, revision: int) -> 
             blocks.c.indicators,
             blocks.c.size,
             content_blocks.c.binding_id,
+            content_blocks.c.message,
             content_blocks.c.content,
         )
         .join(content_blocks, content_blocks.c.id == blocks.c.content_block_id)
         .where(blocks.c.content_block_id == block.id, blocks.c.revision == block.revision)
     )
     names = ["collection_id", "content_block_id", "label", "from_revision", "to_revision", "ended"]
-    names += ["indicators", "size", "binding", "content"]
+    names += ["indicators", "size", "binding", "message", "content"]
     insert = sa.insert(superseded).from_select(names, current).execution_options(preserve_rowcount=True)
     _expect(connection.execute(insert), 1)
 

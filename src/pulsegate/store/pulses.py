@@ -160,7 +160,3 @@ def candidates(connection: sa.Connection, *, author: str | None, by_identity: bo
     order = (indicators.c.identity, pulses.c.modified, indicators.c.pk) if by_identity else (indicators.c.pk,)
     for row in connection.execution_options(yield_per=2000).execute(query.order_by(*order)):
         yield Candidate(*row)
-
-
-def mark_failure(connection: sa.Connection, pk: int, reason: str) -> None:
-    connection.execute(sa.update(indicators).where(indicators.c.pk == pk).values(failure=reason))

@@ -21,7 +21,7 @@ PULSE, INDICATOR = "pulse", "indicator"
 class Quarantined:
     """One entry: a pulse that can't be read, or an indicator that is no value.
 
-    ``raw``: what OTX sent, as JSON; None where that was too long. ``version``: of the Pulsegate that refused it.
+    ``raw``: what OTX sent, as JSON; None where that was too long to keep. ``source``: where it came from.
     """
 
     kind: str
@@ -31,7 +31,7 @@ class Quarantined:
     reason: str
     raw: str | None = None
     since: datetime | None = None
-    version: str | None = None
+    source: str | None = None
     pk: int | None = None
 
 
@@ -76,6 +76,14 @@ def of_value(connection: sa.Connection, value: str) -> list[Quarantined]:
     return list(_entries(connection, query.order_by(quarantine.c.pk)))
 
 
+def get(connection: sa.Connection, pk: int) -> Quarantined | None:
+    return next(_entries(connection, sa.select(quarantine).where(quarantine.c.pk == pk)), None)
+
+
+def remove(connection: sa.Connection, pk: int) -> None:
+    connection.execute(sa.delete(quarantine).where(quarantine.c.pk == pk))
+
+
 def every(connection: sa.Connection) -> list[Quarantined]:
     return list(_entries(connection, sa.select(quarantine).order_by(quarantine.c.pk)))
 
@@ -93,7 +101,7 @@ def count(connection: sa.Connection) -> int:
 def _entries(connection: sa.Connection, query: sa.Select[tuple[object, ...]]) -> Iterator[Quarantined]:
     for row in connection.execute(query):
         yield Quarantined(
-            row.kind, row.pulse_id, row.type, row.value, row.reason, row.raw, row.since, row.version, row.pk
+            row.kind, row.pulse_id, row.type, row.value, row.reason, row.raw, row.since, row.source, row.pk
         )
 
 
@@ -106,5 +114,5 @@ def _row(entry: Quarantined) -> dict[str, Any]:
         "value_digest": digest(entry.value),
         "reason": entry.reason,
         "raw": storable(entry.raw) if entry.raw is not None else None,
-        "version": entry.version,
+        "source": entry.source,
     }

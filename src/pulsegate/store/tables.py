@@ -235,7 +235,7 @@ quarantine = Table(
     Column("reason", Text, nullable=False),
     Column("raw", Text),
     Column("since", UTCDateTime, nullable=False),
-    Column("version", String(32)),  # the Pulsegate that could not take it
+    Column("source", String(100)),  # where it came from
 )
 
 collection_rules = Table(

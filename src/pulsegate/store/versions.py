@@ -142,7 +142,7 @@ _PURGED = (
 def _contents(by_binding: bool) -> sa.CompoundSelect[Any]:
     """Of each block: the fields of ``Version``."""
     ours = (content_blocks.c.content, content_blocks.c.binding_id, content_blocks.c.message)
-    theirs = (superseded.c.content, superseded.c.binding, sa.null())
+    theirs = (superseded.c.content, superseded.c.binding, superseded.c.message)
     found = _valid(
         sa.select(blocks.c.content_block_id, blocks.c.label.label("label"), blocks.c.indicators, *ours),
         sa.select(superseded.c.content_block_id, superseded.c.label, superseded.c.indicators, *theirs),

@@ -21,17 +21,21 @@ PAGE = 1000  # indicators in one request
 MOST_REJECTIONS = 10_000  # of one pulse that are kept
 
 
-def complete(database: Database, client: OTXClient, ask: Asking, unfinished: Unfinished, intake: Intake) -> None:
+def complete(
+    database: Database, client: OTXClient, ask: Asking, source: str, unfinished: Unfinished, intake: Intake
+) -> None:
     """Fetch and store what is missing. A pulse that OTX can't tell stops nothing else; the next run tries again."""
     try:
-        _complete(database, client, ask, unfinished, intake)
+        _complete(database, client, ask, source, unfinished, intake)
     except OTXKeyError:
         raise
     except OTXError as error:
         log.warning("pulse.incomplete", pulse_id=unfinished.pulse_id, reason=str(error))
 
 
-def _complete(database: Database, client: OTXClient, ask: Asking, unfinished: Unfinished, intake: Intake) -> None:
+def _complete(
+    database: Database, client: OTXClient, ask: Asking, source: str, unfinished: Unfinished, intake: Intake
+) -> None:
     growing = Growing(unfinished.pk)
     rejections: list[Rejection] = []
     pager = Pager(ask, lambda number, limit: client.pulse_indicators(unfinished.pulse_id, number, limit), PAGE)
@@ -50,6 +54,7 @@ def _complete(database: Database, client: OTXClient, ask: Asking, unfinished: Un
     with database.write() as connection:
         within(connection, INTAKE)
         taken.finish(connection, growing)
-        quarantine.replace(connection, unfinished.pulse_id, [rejected(unfinished.pulse_id, one) for one in rejections])
+        entries = [rejected(source, unfinished.pulse_id, one) for one in rejections]
+        quarantine.replace(connection, unfinished.pulse_id, entries)
     intake.indicators += len(growing.seen) - unfinished.taken
     intake.rejected += len(rejections)

@@ -59,7 +59,7 @@ class Following:
         """Try those of them again that are still not whole."""
         for identity, key in self.incomplete().items():
             if identity in waiting:
-                complete(self._database, self._client, self._ask, Unfinished(identity, key), self._intake)
+                self._complete(Unfinished(identity, key))
 
     def by_id(self) -> None:
         """Take the pulses that the settings name; those that they name no more, or that OTX doesn't know, leave."""
@@ -127,7 +127,10 @@ class Following:
     def _take(self, raw: object, via: str) -> None:
         claim = Claim(self._wanted.name, via)
         for one in take(self._database, [raw], self._intake, claim, wanted=self._wanted.has_author):
-            complete(self._database, self._client, self._ask, one, self._intake)
+            self._complete(one)
+
+    def _complete(self, unfinished: Unfinished) -> None:
+        complete(self._database, self._client, self._ask, self._wanted.name, unfinished, self._intake)
 
     def _is_passed_over(self, raw: object, since: datetime) -> bool:
         """What can't be read is taken, and so quarantined."""

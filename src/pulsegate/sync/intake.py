@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 
-from pulsegate import __version__
 from pulsegate.curation.protections import protection
 from pulsegate.errors import PulseFormatError
 from pulsegate.model.indicator import Indicator, RawIndicator, Rejection
@@ -74,7 +73,7 @@ def take(
     then: Callable[[Connection, Sequence[Unfinished]], None] = _nothing,
 ) -> list[Unfinished]:
     """Store these pulses in one transaction, with what ``then`` does; gives those that lack indicators."""
-    read, entries = _read_all(raw_pulses, wanted)
+    read, entries = _read_all(raw_pulses, claim.source, wanted)
     cleaned = [clean((*one.indicators, *one.unreadable)) for one in read]
     whole = [not one.more_indicators for one in read]
     arrived = [
@@ -84,8 +83,9 @@ def take(
         within(connection, INTAKE)
         put = taken.put_many(connection, arrived, protect)
         sources.claim(connection, claim.source, claim.via, [one.pk for one in put])
-        rejected = {one.pulse.id: rejections for one, (_, rejections) in zip(read, cleaned, strict=True)}
-        quarantine.replace_many(connection, {key: _entries(key, found) for key, found in rejected.items()})
+        refused = {one.pulse.id: rejections for one, (_, rejections) in zip(read, cleaned, strict=True)}
+        entries_of = {key: [rejected(claim.source, key, each) for each in found] for key, found in refused.items()}
+        quarantine.replace_many(connection, entries_of)
         for entry in entries:
             quarantine.add(connection, entry)
         unfinished = _unfinished(arrived, put)
@@ -102,7 +102,7 @@ def _unfinished(arrived: Sequence[Taken], put: Sequence[Put]) -> list[Unfinished
 
 
 def _read_all(
-    raw_pulses: Iterable[object], wanted: Callable[[Pulse], bool]
+    raw_pulses: Iterable[object], source: str, wanted: Callable[[Pulse], bool]
 ) -> tuple[list[ReadPulse], list[Quarantined]]:
     """Those that are wanted, each id once: of two, the one that was modified later."""
     read: dict[str, ReadPulse] = {}
@@ -111,7 +111,7 @@ def _read_all(
         try:
             one = read_pulse(raw)
         except PulseFormatError as error:
-            entries.append(_unreadable(raw, error))
+            entries.append(_unreadable(source, raw, error))
             continue
         other = read.get(one.pulse.id)
         if wanted(one.pulse) and (other is None or other.pulse.modified <= one.pulse.modified):
@@ -146,22 +146,18 @@ def protect(indicator: Indicator) -> str | None:
     return hit.name if hit else None
 
 
-def _entries(pulse_id: str, rejections: Iterable[Rejection]) -> list[Quarantined]:
-    return [rejected(pulse_id, one) for one in rejections]
-
-
-def rejected(pulse_id: str, rejection: Rejection) -> Quarantined:
+def rejected(source: str, pulse_id: str, rejection: Rejection) -> Quarantined:
     """The entry of an indicator that is no value, with all that OTX sent of it."""
     raw = rejection.raw
     text = json.dumps(asdict(raw), ensure_ascii=False, default=str)
-    return Quarantined(INDICATOR, pulse_id, raw.type, raw.value, rejection.reason, text, version=__version__)
+    return Quarantined(INDICATOR, pulse_id, raw.type, raw.value, rejection.reason, text, source=source)
 
 
-def _unreadable(raw: object, error: PulseFormatError) -> Quarantined:
+def _unreadable(source: str, raw: object, error: PulseFormatError) -> Quarantined:
     text = json.dumps(raw, ensure_ascii=False, default=str)
     kept = text if len(text) <= MAX_RAW else None
     value = error.resource or text[:200]
-    return Quarantined(PULSE, error.resource, "pulse", value, error.message, kept, version=__version__)
+    return Quarantined(PULSE, error.resource, "pulse", value, error.message, kept, source=source)
 
 
 def _count(intake: Intake, change: Change, found: int, rejections: int) -> None:

@@ -127,7 +127,7 @@ class SubscriptionWalk:
 
         unfinished = take(self._database, rows, intake, self._claim, wanted=self._wanted.has_author, then=then)
         for one in unfinished:
-            complete(self._database, self._client, self._ask, one, intake)
+            complete(self._database, self._client, self._ask, self._wanted.name, one, intake)
         if unfinished:
             with self._database.write() as connection:
                 keep(connection)
