@@ -57,7 +57,12 @@ def producer(pulse: Pulse) -> InformationSource:
     """Who made an indicator: the author of the pulse, through OTX."""
     if not pulse.author:
         return InformationSource(identity=Identity(name=SOURCE))
-    return InformationSource(identity=Identity(name=text(cut(pulse.author, NAME_LIMIT))), description=SOURCE)
+    return InformationSource(identity=Identity(name=author(pulse)), description=SOURCE)
+
+
+def author(pulse: Pulse) -> str:
+    """The name of the author as python-stix has to get it; empty when OTX names none."""
+    return text(cut(pulse.author, NAME_LIMIT))
 
 
 def _source(pulse: Pulse, limit: int) -> InformationSource:
@@ -69,8 +74,7 @@ def _source(pulse: Pulse, limit: int) -> InformationSource:
         references=References(addresses) if addresses else None,
     )
     if pulse.author:
-        author = InformationSource(identity=Identity(name=text(cut(pulse.author, NAME_LIMIT))))
-        source.contributing_sources = ContributingSources(author)
+        source.contributing_sources = ContributingSources(InformationSource(identity=Identity(name=author(pulse))))
     return source
 
 
