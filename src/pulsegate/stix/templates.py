@@ -156,8 +156,7 @@ def _sample(shape: Shape) -> tuple[Pulse, Indicator]:
 
 
 def _cut(element: str, marks: Iterable[str]) -> Template:
-    """``element`` cut at ``marks``; of two that overlap, the longer one is meant: a label holds its value."""
+    """``element`` cut at ``marks``. No two begin alike, so that a label is found before the value within it."""
     places = {mark: place for place, mark in enumerate(marks) if mark}
-    longest = sorted(places, key=len, reverse=True)
-    parts = re.split(f"({'|'.join(map(re.escape, longest))})", element)
+    parts = re.split(f"({'|'.join(map(re.escape, places))})", element)
     return Template(tuple(parts), tuple(places[mark] for mark in parts[1::2]))
