@@ -8,11 +8,9 @@ from datetime import datetime
 from io import StringIO
 from typing import Any
 
-from mixbox.dates import serialize_datetime
 from stix.bindings.stix_core import IndicatorsType, STIXType
 from stix.common import Confidence
 from stix.common.vocabs import HighMediumLow
-from stix.core import STIXPackage
 
 from pulsegate.errors import ConversionError
 from pulsegate.model.collection import Profile
@@ -59,15 +57,11 @@ def frame(pulse: Pulse, profile: Profile, limit: int) -> Frame:
     be derived from the texts of such a pulse.
     """
     try:
-        opening = header.build(pulse, limit)
-        package = STIXPackage(id_=names.PREFIX)
+        document = STIXType(version="1.2", timestamp=pulse.modified.isoformat(), STIX_Header=header.build(pulse, limit))
         if profile is Profile.FULL:
-            context.add(package, pulse, limit)
-        document = package.to_obj()
+            context.add(document, pulse, limit)
     except ConversionError as error:
         raise ConversionError(error.message, resource=pulse.id) from error
-    document.STIX_Header = opening
-    document.timestamp = serialize_datetime(pulse.modified)
     return Frame(pulse, profile, document)
 
 
@@ -88,9 +82,9 @@ def render(
 
 def _share(nodes: Sequence[Any], pulse: Pulse, indicators: Sequence[Indicator], profile: Profile) -> None:
     """Give each indicator what is the same for all of them, written once instead of five hundred times."""
-    producer = _Once(header.producer(pulse).to_obj())
+    producer = _Once(header.producer(pulse))
     # The appliance's profile stays plain: there the marking of the header covers the indicators too.
-    handling = _Once(header.marking(pulse.tlp, _INDICATOR_REACH).to_obj()) if profile is Profile.FULL else None
+    handling = _Once(header.marking(pulse.tlp, _INDICATOR_REACH)) if profile is Profile.FULL else None
     confidences: dict[datetime, _Once] = {}
     for node, indicator in zip(nodes, indicators, strict=True):
         at = moment(pulse, indicator)
