@@ -75,14 +75,16 @@ def test_bad_indicator_is_isolated(pulse, make, many):
     ]
 
 
-def test_indicator_that_makes_the_package_invalid_is_isolated(pulse, many, monkeypatch):
+def test_indicator_that_makes_the_package_invalid_is_isolated(pulse, make, many, monkeypatch):
     def strict(xml):
-        if b">host3.bad.example<" in xml:
+        if b">bad-mutex<" in xml:
             raise ConversionError("not valid")
 
     monkeypatch.setattr(sys.modules["pulsegate.stix.blocks"], "check", strict)
-    results = list(blocks(pulse, many(6), Profile.FULL))
-    assert [result for result in packed(results) if isinstance(result, tuple)] == [("host3.bad.example", "not valid")]
+    entries = many(5)
+    entries.insert(3, make(IndicatorType.MUTEX, "bad-mutex"))
+    results = list(blocks(pulse, entries, Profile.FULL))
+    assert [result for result in packed(results) if isinstance(result, tuple)] == [("bad-mutex", "not valid")]
     assert sum(len(result.indicators) for result in results if isinstance(result, Block)) == 5
 
 

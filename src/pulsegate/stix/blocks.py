@@ -9,8 +9,9 @@ from pulsegate.errors import ConversionError
 from pulsegate.model.collection import Profile
 from pulsegate.model.indicator import Indicator
 from pulsegate.model.pulse import Pulse
+from pulsegate.stix.drafts import draft
 from pulsegate.stix.mapping import expressible
-from pulsegate.stix.package import TEXT_LIMIT, render
+from pulsegate.stix.package import TEXT_LIMIT
 from pulsegate.stix.schema import check
 
 MAX_INDICATORS = 500
@@ -72,16 +73,17 @@ class _Packer:
             yield Failure(indicators[0], reason)
 
     def _content(self, indicators: tuple[Indicator, ...]) -> bytes:
-        content = render(self.pulse, indicators, self.profile, text_limit=self.text_limit)
-        if len(content) > self.max_bytes:
+        made = draft(self.pulse, indicators, self.profile, text_limit=self.text_limit)
+        size = len(made.content)
+        if size > self.max_bytes:
             raise ConversionError(
-                f"takes {len(content)} bytes as STIX, more than the {self.max_bytes} of a block", resource=self.pulse.id
+                f"takes {size} bytes as STIX, more than the {self.max_bytes} of a block", resource=self.pulse.id
             )
         try:
-            check(content)
+            check(made.proof)
         except ConversionError as error:
             raise ConversionError(error.message, resource=self.pulse.id) from error
-        return content
+        return made.content
 
 
 def blocks(

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
-from cybox.common import Time
+from cybox.bindings.cybox_common import DateTimeWithPrecisionType, TimeType
+from stix.bindings.data_marking import MarkingType
+from stix.bindings.stix_common import (
+    ContributingSourcesType,
+    ControlledVocabularyStringType,
+    IdentityType,
+    InformationSourceType,
+    ReferencesType,
+    StructuredTextType,
+)
 from stix.bindings.stix_core import STIXHeaderType
-from stix.common import Identity, InformationSource, References, StructuredTextList
-from stix.common.information_source import ContributingSources
 from stix.common.vocabs import PackageIntent
-from stix.core import STIXHeader
 from stix.data_marking import Marking, MarkingSpecification
 from stix.extensions.marking.tlp import TLPMarkingStructure
 
@@ -31,47 +38,60 @@ _REFERENCE = re.compile(
 
 
 def build(pulse: Pulse, limit: int) -> STIXHeaderType:
-    """The STIX_Header as a binding object; descriptions and references are cut at ``limit`` characters each.
+    """The STIX_Header; descriptions and references are cut at ``limit`` characters each.
 
     Title, descriptions and intent are deprecated in STIX 1.2 but valid, they are what OTX sends and readers show.
-    python-stix warns whenever its own header gets one, so they are set on the binding object.
     """
-    header: STIXHeaderType = STIXHeader(handling=marking(pulse.tlp, "//node() | //@*")).to_obj()
-    header.Title = text(cut(pulse.name, NAME_LIMIT)) or None
-    header.Package_Intent = [PackageIntent(PackageIntent.TERM_INDICATORS_WATCHLIST).to_obj()]
-    if pulse.description:
-        header.Description = StructuredTextList(text(cut(pulse.description, limit))).to_obj()
-    header.Short_Description = StructuredTextList(text(pulse.address)).to_obj()
-    header.Information_Source = _source(pulse, limit).to_obj()
-    return header
+    return STIXHeaderType(
+        Title=text(cut(pulse.name, NAME_LIMIT)) or None,
+        Package_Intent=[
+            ControlledVocabularyStringType(
+                valueOf_=PackageIntent.TERM_INDICATORS_WATCHLIST, xsi_type="stixVocabs:PackageIntentVocab-1.0"
+            )
+        ],
+        Description=_described(text(cut(pulse.description, limit))),
+        Short_Description=_described(text(pulse.address)),
+        Handling=marking(pulse.tlp, "//node() | //@*"),
+        Information_Source=_source(pulse, limit),
+    )
 
 
-def marking(tlp: TLP, reach: str) -> Marking:
-    """The TLP marking of the nodes that the XPath ``reach`` selects (STIX 1.2, Data Marking)."""
+@lru_cache
+def marking(tlp: TLP, reach: str) -> MarkingType:
+    """The TLP marking of the nodes that the XPath ``reach`` selects (STIX 1.2, Data Marking); it is shared."""
     return Marking(
         MarkingSpecification(controlled_structure=reach, marking_structures=[TLPMarkingStructure(tlp.upper())])
-    )
+    ).to_obj()
 
 
-def producer(pulse: Pulse) -> InformationSource:
+def producer(pulse: Pulse) -> InformationSourceType:
     """Who made an indicator: the author of the pulse, through OTX."""
     if not pulse.author:
-        return InformationSource(identity=Identity(name=SOURCE))
-    return InformationSource(identity=Identity(name=text(cut(pulse.author, NAME_LIMIT))), description=SOURCE)
+        return InformationSourceType(Identity=IdentityType(Name=SOURCE))
+    return InformationSourceType(Identity=IdentityType(Name=author(pulse)), Description=_described(SOURCE))
 
 
-def _source(pulse: Pulse, limit: int) -> InformationSource:
+def author(pulse: Pulse) -> str:
+    """The name of the author as python-stix has to get it; empty when OTX names none."""
+    return text(cut(pulse.author, NAME_LIMIT))
+
+
+def _source(pulse: Pulse, limit: int) -> InformationSourceType:
     addresses, others = _references(pulse, limit)
-    source = InformationSource(
-        identity=Identity(name=SOURCE),
-        description=text(cut("\n".join(_context(pulse, others)), limit)) or None,
-        time=Time(produced_time=pulse.created),
-        references=References(addresses) if addresses else None,
+    source = InformationSourceType(
+        Identity=IdentityType(Name=SOURCE),
+        Description=_described(text(cut("\n".join(_context(pulse, others)), limit))),
+        Time=TimeType(Produced_Time=DateTimeWithPrecisionType(valueOf_=pulse.created.isoformat())),
+        References=ReferencesType(Reference=addresses) if addresses else None,
     )
     if pulse.author:
-        author = InformationSource(identity=Identity(name=text(cut(pulse.author, NAME_LIMIT))))
-        source.contributing_sources = ContributingSources(author)
+        by = InformationSourceType(Identity=IdentityType(Name=author(pulse)))
+        source.Contributing_Sources = ContributingSourcesType(Source=[by])
     return source
+
+
+def _described(value: str) -> list[StructuredTextType]:
+    return [StructuredTextType(valueOf_=value)] if value else []
 
 
 def _references(pulse: Pulse, limit: int) -> tuple[list[str], list[str]]:

@@ -13,20 +13,39 @@ from stix.bindings.indicator import IndicatorType as StixIndicator
 from pulsegate.model.collection import Profile
 from pulsegate.model.indicator import Indicator, IndicatorType
 from pulsegate.stix import mechanisms, objects
+from pulsegate.stix.text import text, verbatim
 
 Observe = Callable[[str], ObjectPropertiesType]
-Attach = Callable[[StixIndicator, Indicator, str], None]
+Attach = Callable[[StixIndicator, str, str], None]
+
+
+def _value(indicator: Indicator) -> str:
+    return indicator.value
+
+
+def _rule(indicator: Indicator) -> str:
+    return indicator.raw.content
+
+
+def _statement(indicator: Indicator) -> str:
+    return mechanisms.query(indicator.value, indicator.raw.content)
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How one indicator type is written. Exactly one of ``observe`` and ``attach`` is given."""
+    """How one indicator type is written. Exactly one of ``observe`` and ``attach`` is given.
+
+    Both get the subject: the text that is matched, as OTX has it.
+    """
 
     watchlist: str | None  # the term of stixVocabs:IndicatorTypeVocab-1.1
     prefixes: frozenset[str]  # the namespaces that it needs
     observe: Observe | None = None  # builds the object of the one observable
     attach: Attach | None = None  # adds what stands in place of an observable
     not_esa: str | None = None  # why the appliance does not get it; None: it does
+    subject: Callable[[Indicator], str] = _value
+    quote: Callable[[str], str] = text  # the subject as it is written
+    sample: Callable[[str], str] = objects.any_sample  # one of a few subjects that get the same markup as this one
 
 
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]+")
@@ -45,16 +64,29 @@ _NO_RULE = "the mail gateway runs no {} from a threat feed"
 _PATH_ONLY = "a URI without scheme and host matches nothing on the mail gateway"
 
 
-def _observed(watchlist: str | None, observe: Observe, prefix: str, not_esa: str | None = None) -> Form:
-    return Form(watchlist, frozenset({"indicator", "cybox", prefix}), observe=observe, not_esa=not_esa)
+def _observed(
+    watchlist: str | None,
+    observe: Observe,
+    prefix: str,
+    not_esa: str | None = None,
+    sample: Callable[[str], str] = objects.any_sample,
+) -> Form:
+    return Form(watchlist, frozenset({"indicator", "cybox", prefix}), observe=observe, not_esa=not_esa, sample=sample)
 
 
 def _hash(observe: Observe) -> Form:
     return Form(_HASH, frozenset({"indicator", "cybox", "cyboxVocabs", "FileObj"}), observe=observe)
 
 
-def _attached(watchlist: str | None, attach: Attach, prefixes: tuple[str, ...], not_esa: str) -> Form:
-    return Form(watchlist, frozenset({"indicator", *prefixes}), attach=attach, not_esa=not_esa)
+def _run(watchlist: str, attach: Attach, prefix: str, kind: str, subject: Callable[[Indicator], str]) -> Form:
+    return Form(
+        watchlist,
+        frozenset({"indicator", prefix}),
+        attach=attach,
+        not_esa=_NO_RULE.format(kind),
+        subject=subject,
+        quote=verbatim,
+    )
 
 
 MAPPING: Mapping[IndicatorType, Form] = MappingProxyType(
@@ -64,8 +96,8 @@ MAPPING: Mapping[IndicatorType, Form] = MappingProxyType(
         IndicatorType.CIDR: _observed(_IP, objects.cidr, "AddressObj", _NO_RANGE),
         IndicatorType.DOMAIN: _observed(_DOMAIN, objects.domain, "DomainNameObj"),
         IndicatorType.HOSTNAME: _observed(_DOMAIN, objects.domain, "DomainNameObj"),
-        IndicatorType.URL: _observed(_URL, objects.uri, "URIObj"),
-        IndicatorType.URI: _observed(_URL, objects.uri, "URIObj"),
+        IndicatorType.URL: _observed(_URL, objects.uri, "URIObj", sample=objects.uri_sample),
+        IndicatorType.URI: _observed(_URL, objects.uri, "URIObj", sample=objects.uri_sample),
         # "Malicious E-mail" is about messages; these may be victims' addresses.
         IndicatorType.EMAIL: _observed(None, objects.email, "AddressObj", _NO_EMAIL),
         IndicatorType.MD5: _hash(objects.md5),
@@ -77,18 +109,26 @@ MAPPING: Mapping[IndicatorType, Form] = MappingProxyType(
         IndicatorType.MUTEX: _observed(_MALWARE, objects.mutex, "MutexObj", _NO_HOST.format("mutexes")),
         # No watchlist term: not every listed certificate was compromised, most are the attacker's own.
         IndicatorType.SSL_CERT_FINGERPRINT: _observed(
-            None, objects.certificate, "X509CertificateObj", _NO_HOST.format("TLS certificates of other servers")
+            None,
+            objects.certificate,
+            "X509CertificateObj",
+            _NO_HOST.format("TLS certificates of other servers"),
+            objects.certificate_sample,
         ),
         IndicatorType.JA3: _observed(None, objects.ja3, "CustomObj", _NO_HOST.format("TLS fingerprints of clients")),
         IndicatorType.BITCOIN_ADDRESS: _observed(
             None, objects.bitcoin, "CustomObj", "the mail gateway does not match Bitcoin addresses"
         ),
-        IndicatorType.CVE: _attached(
-            None, mechanisms.attach_cve, ("ttp", "et"), "a vulnerability is nothing that the mail gateway matches"
+        IndicatorType.CVE: Form(
+            None,
+            frozenset({"indicator", "ttp", "et"}),
+            attach=mechanisms.attach_cve,
+            not_esa="a vulnerability is nothing that the mail gateway matches",
+            sample=mechanisms.cve_sample,
         ),
-        IndicatorType.YARA: _attached(_MALWARE, mechanisms.attach_yara, ("yaraTM",), _NO_RULE.format("YARA rules")),
-        IndicatorType.OSQUERY: _attached(
-            "Host Characteristics", mechanisms.attach_osquery, ("genericTM",), _NO_RULE.format("osquery statements")
+        IndicatorType.YARA: _run(_MALWARE, mechanisms.attach_yara, "yaraTM", "YARA rules", _rule),
+        IndicatorType.OSQUERY: _run(
+            "Host Characteristics", mechanisms.attach_osquery, "genericTM", "osquery statements", _statement
         ),
     }
 )

@@ -13,9 +13,8 @@ from stix.exploit_target import ExploitTarget, Vulnerability
 from stix.indicator import Indicator as IndicatorEntity
 from stix.ttp import TTP
 
-from pulsegate.model.indicator import Indicator
 from pulsegate.stix import names
-from pulsegate.stix.text import cdata, text
+from pulsegate.stix.text import text, verbatim
 
 
 def query(value: str, content: str) -> str:
@@ -25,21 +24,20 @@ def query(value: str, content: str) -> str:
     return value if value.lstrip().lower().startswith(("select ", "with ")) else ""
 
 
-def attach_yara(node: StixIndicator, indicator: Indicator, key: str) -> None:
+def attach_yara(node: StixIndicator, rule: str, key: str) -> None:
     """A YARA rule (STIX extension TestMechanism#YARA-1)."""
-    _attach(node, YaraTestMechanismType(id=_id(key), Rule=_verbatim(indicator.raw.content)))
+    _attach(node, YaraTestMechanismType(id=_id(key), Rule=_encoded(rule)))
 
 
-def attach_osquery(node: StixIndicator, indicator: Indicator, key: str) -> None:
+def attach_osquery(node: StixIndicator, statement: str, key: str) -> None:
     """An osquery statement (STIX extension TestMechanism#Generic-1)."""
-    statement = _verbatim(query(indicator.value, indicator.raw.content))
     kind = ControlledVocabularyStringType(valueOf_="osquery")
-    _attach(node, GenericTestMechanismType(id=_id(key), Type=kind, Specification=statement))
+    _attach(node, GenericTestMechanismType(id=_id(key), Type=kind, Specification=_encoded(statement)))
 
 
-def attach_cve(node: StixIndicator, indicator: Indicator, key: str) -> None:
+def attach_cve(node: StixIndicator, value: str, key: str) -> None:
     """The exploit target of a CVE, inline below a TTP: readers that don't resolve idref find it all the same."""
-    cve = text(indicator.value)
+    cve = text(value)
     target = ExploitTarget(names.name("et", key), timestamp=node.timestamp, title=cve)
     vulnerability = Vulnerability()
     vulnerability.cve_id = cve
@@ -52,14 +50,18 @@ def attach_cve(node: StixIndicator, indicator: Indicator, key: str) -> None:
     node.Indicated_TTP = holder.to_obj().Indicated_TTP
 
 
+def cve_sample(_: str) -> str:
+    """The schema takes nothing but numbers (et:VulnerabilityType)."""
+    return "CVE-1000-1000000001"
+
+
 def _id(key: str) -> str:
     return names.name("testmechanism", key)
 
 
-def _verbatim(rule: str) -> EncodedCDATAType:
+def _encoded(rule: str) -> EncodedCDATAType:
     """A rule as it is: python-stix's own conversion drops CDATA marks inside and breaks on ``]]>``."""
-    text(rule)
-    return EncodedCDATAType(encoded=None, valueOf_=cdata(rule))
+    return EncodedCDATAType(encoded=None, valueOf_=verbatim(rule))
 
 
 def _attach(node: StixIndicator, mechanism: Any) -> None:

@@ -31,10 +31,17 @@ from cybox.bindings.x509_certificate_object import X509CertificateObjectType
 
 from pulsegate.stix.text import text
 
-_LIST_DELIMITER = "##comma##"
+LIST_DELIMITER = "##comma##"
+SAMPLE = "sample-subject"
+
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _FINGERPRINTS = {32: "MD5 Fingerprint", 40: "SHA1 Fingerprint", 64: "SHA256 Fingerprint"}
 _KNOWN_HASH = "cyboxVocabs:HashNameVocab-1.0"
+
+
+def any_sample(_: str) -> str:
+    """What stands for every subject whose markup does not depend on its text."""
+    return SAMPLE
 
 
 def is_absolute(value: str) -> bool:
@@ -73,6 +80,10 @@ def uri(value: str) -> ObjectPropertiesType:
     )
 
 
+def uri_sample(value: str) -> str:
+    return f"sample://{SAMPLE}" if is_absolute(value) else SAMPLE
+
+
 def _file_hash(kind: str, vocabulary: str | None, value: str) -> ObjectPropertiesType:
     """A File with one hash of ``kind``.
 
@@ -101,10 +112,19 @@ def mutex(value: str) -> ObjectPropertiesType:
 
 def certificate(value: str) -> ObjectPropertiesType:
     """An X509 certificate: CybOX has no element for a fingerprint, so it is a property named after its algorithm."""
-    name = _FINGERPRINTS.get(len(value.replace(":", "")), "Fingerprint")
+    name = _FINGERPRINTS.get(_digits(value), "Fingerprint")
     return X509CertificateObjectType(
         xsi_type="X509CertificateObj:X509CertificateObjectType", Custom_Properties=_custom(name, value)
     )
+
+
+def certificate_sample(value: str) -> str:
+    length = _digits(value)
+    return SAMPLE.ljust(length, "-") if length in _FINGERPRINTS else SAMPLE
+
+
+def _digits(value: str) -> int:
+    return len(value.replace(":", ""))
 
 
 def _named(kind: str, value: str) -> ObjectPropertiesType:
@@ -126,7 +146,7 @@ def _custom(name: str, value: str) -> CustomPropertiesType:
 
 def _equals(kind: type[Any], value: str) -> Any:
     """A property that is matched as a whole: a value that holds CybOX's list delimiter gets another delimiter."""
-    delimiter = _LIST_DELIMITER
+    delimiter = LIST_DELIMITER
     while delimiter in value:
         delimiter = f"#{delimiter}#"
     return kind(valueOf_=text(value), condition="Equals", datatype=None, delimiter=delimiter)

@@ -24,6 +24,12 @@ def text(value: str) -> str:
     return cdata(value) if value.startswith(_CDATA) else value
 
 
+def verbatim(rule: str) -> str:
+    """A rule as ``text`` gives a value, but always as CDATA, so that people find it as it is."""
+    text(rule)
+    return cdata(rule)
+
+
 def cdata(value: str) -> str:
     """``value`` as one or more CDATA sections; python-stix writes them as they are."""
     return f"{_CDATA}{value.replace(']]>', ']]]]><![CDATA[>')}]]>"
