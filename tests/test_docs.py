@@ -17,7 +17,16 @@ from pydantic_core import PydanticUndefined
 from pulsegate.cli import app
 from pulsegate.cli.setup import load_settings, make_policy
 from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
-from pulsegate.settings import CollectionSettings, OTXSettings, RuleSettings, Settings, TAXIISettings, TLSSettings, load
+from pulsegate.settings import (
+    AlarmSettings,
+    CollectionSettings,
+    OTXSettings,
+    RuleSettings,
+    Settings,
+    TAXIISettings,
+    TLSSettings,
+    load,
+)
 from pulsegate.stix.mapping import MAPPING
 from pulsegate.store.tables import metadata
 from pulsegate.values.normalise import normalise
@@ -30,6 +39,7 @@ TABLES = [
     ("The server", Settings, "PULSEGATE_"),
     ("HTTPS: `tls`", TLSSettings, "PULSEGATE_TLS__"),
     ("The source: `otx`", OTXSettings, "PULSEGATE_OTX__"),
+    ("Alarms: `alarms`", AlarmSettings, "PULSEGATE_ALARMS__"),
     ("The service: `taxii`", TAXIISettings, "PULSEGATE_TAXII__"),
     ("A collection", CollectionSettings, None),
     ("`include` and `exclude`", RuleSettings, None),

@@ -11,13 +11,14 @@ import sqlalchemy as sa
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.model.tlp import TLP
-from pulsegate.store import pulses, taken
+from pulsegate.store import failures, pulses, taken
 from pulsegate.store.digests import digest
 from pulsegate.store.pulses import Candidate, StoredIndicator, StoredPulse
 from pulsegate.store.taken import Change
 from store.conftest import NOW
 
 DAY = timedelta(days=1)
+FAILURE = '{"full": "is no good"}'
 FULL = Pulse(
     id="5f0c1d2e3f4a5b6c7d8e9f00",
     name="A pulse – 名前",
@@ -212,10 +213,10 @@ def test_failure_is_kept_until_the_pulse_or_one_of_its_indicators_changes(databa
                 for pk in keys(database, pulse).values():
                     failures.mark(connection, pk, "full", "is no good")
         assert put(database, FULL, *names) is Change.UNCHANGED
-        assert [one.failure for one in indicators(database)] == ["is no good", "is no good"]
+        assert [one.failure for one in indicators(database)] == [FAILURE, FAILURE]
         assert put(database, *change) is Change.CHANGED
         assert [one.failure for one in indicators(database)] == [None, None]
-        assert [one.failure for one in indicators(database, other)] == ["is no good", "is no good"]
+        assert [one.failure for one in indicators(database, other)] == [FAILURE, FAILURE]
 
 
 @pytest.mark.parametrize("dirt", ["\0", "\ud800", "a\0b\udfffc", "\\x00"])
@@ -314,7 +315,7 @@ def test_candidate_has_what_a_decision_needs(database):
     with database.write() as connection:
         failures.mark(connection, second, "full", "is no good")
     yara = (digest("YARA:name"), "YARA", "name", "rule name {}", NOW, NOW + DAY, False, "single-label", None)
-    name = (digest("name:a.example"), "domain", "a.example", "", None, None, True, "single-label", "is no good")
+    name = (digest("name:a.example"), "domain", "a.example", "", None, None, True, "single-label", FAILURE)
     assert candidates(database, by_identity=False) == [
         Candidate(first, pulse_pk, *yara),
         Candidate(second, pulse_pk, *name),

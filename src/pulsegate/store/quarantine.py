@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +32,7 @@ class Quarantined:
     raw: str | None = None
     since: datetime | None = None
     source: str | None = None
-    pk: int | None = None
+    pk: int | None = field(default=None, compare=False)
 
 
 def replace(connection: sa.Connection, pulse_id: str, entries: Iterable[Quarantined]) -> None:

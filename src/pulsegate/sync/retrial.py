@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import structlog
 
@@ -93,8 +93,8 @@ def _raw(text: str) -> RawIndicator:
     """The indicator as it was sent; what an older version kept less of has the defaults."""
     kept = json.loads(text)
     known = {one.name: kept[one.name] for one in fields(RawIndicator) if one.name in kept}
-    raw = RawIndicator(**{"type": "", "value": ""} | known)
-    return replace(raw, **{name: read_date(getattr(raw, name)) for name in _DATES})
+    dates = {name: read_date(known.get(name)) for name in _DATES}
+    return RawIndicator(**{"type": "", "value": ""} | known | dates)
 
 
 def _key(entry: Quarantined) -> int:
