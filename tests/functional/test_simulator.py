@@ -103,6 +103,12 @@ def test_subscribed_selects(simulator, query, expected):
     assert page_of(simulator, "/pulses/subscribed", **query) == ids(*expected)
 
 
+def test_subscribed_selects_anew_for_each_question(simulator):
+    questions = [{}, {"author_name": "mika"}, {"modified_since": "2024-05-03"}, {"author_name": "harbor"}, {}]
+    found = [page_of(simulator, "/pulses/subscribed", **query) for query in questions]
+    assert found == [ids(5, 4, 3, 2, 1), ids(4, 2), ids(5, 4), ids(5, 3, 1), ids(5, 4, 3, 2, 1)]
+
+
 def test_subscribed_has_ten_pulses_without_limit():
     with Simulator([a_pulse(n) for n in range(1, 13)]) as simulator:
         data = ask(simulator, "/pulses/subscribed")[1]
