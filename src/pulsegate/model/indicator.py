@@ -35,14 +35,14 @@ class IndicatorType(StrEnum):
     @property
     def family(self) -> str:
         """Within a family the same text is the same value: a name as ``domain`` or as ``hostname``, a URL or a URI."""
-        return _FAMILIES.get(self, self.value)
+        return _FAMILIES[self._value_]
 
 
-_FAMILIES = {
-    IndicatorType.DOMAIN: "name",
-    IndicatorType.HOSTNAME: "name",
-    IndicatorType.URL: "uri",
-    IndicatorType.URI: "uri",
+_FAMILIES = {str(kind.value): str(kind.value) for kind in IndicatorType} | {
+    "domain": "name",
+    "hostname": "name",
+    "URL": "uri",
+    "URI": "uri",
 }
 
 

@@ -17,6 +17,8 @@ def read_date(value: object) -> datetime | None:
 
     A text is read as ISO 8601, a number as seconds since 1970.
     """
+    if value is None:
+        return None
     try:
         if isinstance(value, str):
             return _to_utc(datetime.fromisoformat(value.strip()))

@@ -48,6 +48,8 @@ def flag_of(value: object, *, missing: bool) -> bool:
     """``value`` (true, 0/1, "0", …) as yes or no; ``missing`` when it is null."""
     if value is None:
         return missing
+    if value == 1:
+        return True
     if isinstance(value, str):
         return value.strip().lower() not in _NO
     return bool(value)

@@ -163,22 +163,23 @@ def read_indicators(rows: object) -> ReadIndicators:
 def _read_indicator(row: object) -> RawIndicator | Rejection:
     if not isinstance(row, dict):
         return Rejection(RawIndicator("", _shown(row)), "not an object with a type and a value")
-    kind = text_of(row.get("type"))
-    value = text_of(row.get("indicator"))
-    raw = RawIndicator(
-        type=kind,
-        value=value,
-        otx_id=text_of(first(row, "id", "_id")) or None,
-        created=read_date(row.get("created")),
-        expiration=read_date(row.get("expiration")),
-        active=flag_of(row.get("is_active"), missing=True),
-        role=clean_line(text_of(row.get("role"))),
-        title=clean_text(text_of(row.get("title"))),
-        description=clean_text(text_of(row.get("description"))),
-        content=_content(kind, text_of(row.get("content"))),
+    get = row.get
+    kind, value = text_of(get("type")), text_of(get("indicator"))
+    role, title, description, content = get("role"), get("title"), get("description"), get("content")
+    raw = RawIndicator(  # by position, and what is missing at no cost: there are millions of them
+        kind,
+        value,
+        text_of(get("id") if get("id") is not None else get("_id")) or None,
+        read_date(get("created")),
+        read_date(get("expiration")),
+        flag_of(get("is_active"), missing=True),
+        clean_line(text_of(role)) if role else "",
+        clean_text(text_of(title)) if title else "",
+        clean_text(text_of(description)) if description else "",
+        _content(kind, text_of(content)) if content else "",
     )
     if not value.strip():
-        return Rejection(raw, "has no value" if row.get("indicator") in (None, value) else "its value is no text")
+        return Rejection(raw, "has no value" if get("indicator") in (None, value) else "its value is no text")
     return raw
 
 

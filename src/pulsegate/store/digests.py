@@ -19,6 +19,16 @@ def digest(*parts: str) -> bytes:
 
 def storable(text: str) -> str:
     """``text`` with what PostgreSQL or UTF-8 can't hold (NUL, lone surrogates) written as an escape."""
-    if "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text):
+    if "\0" not in text and _is_utf8(text):
         return text
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
+
+
+def _is_utf8(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

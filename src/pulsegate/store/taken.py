@@ -15,11 +15,13 @@ import sqlalchemy as sa
 
 from pulsegate.model.indicator import Indicator
 from pulsegate.model.pulse import Pulse
+from pulsegate.store import bulk
 from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
 from pulsegate.store.digests import digest, storable
 from pulsegate.store.tables import indicators, pulses, source_pulses
 
+_Values = tuple[Any, ...]  # of an indicator's row, its pulse's key first
 Protect = Callable[[Indicator], str | None]
 COLUMNS = ("id", "name", "author", "created", "modified", "tlp")  # of model.Pulse; the others are kept as JSON
 _DETAILS = tuple(one.name for one in fields(Pulse) if one.name not in COLUMNS)
@@ -137,7 +139,7 @@ def _learn_keys(connection: sa.Connection, new: Sequence[_Entry]) -> None:
 
 
 def _put_indicators(connection: sa.Connection, entries: Sequence[_Entry], changed: Sequence[_Entry]) -> None:
-    rows = [row | {"pulse_pk": one.pk} for one in entries if one.change is Change.NEW for row in one.rows]
+    rows = [(one.pk, *row.values()) for one in entries if one.change is Change.NEW for row in one.rows]
     gone: list[int] = []
     for one in changed:
         there = {row.identity: row for row in connection.execute(_of_pulse(one.pk))}
@@ -154,21 +156,20 @@ def _of_pulse(pulse_pk: int) -> sa.Select[Any]:
 
 def _merge(
     connection: sa.Connection, pulse_pk: int, rows: Iterable[dict[str, Any]], there: dict[bytes, Any]
-) -> list[dict[str, Any]]:
-    """Bring stored rows up to date, taking them out of ``there``; gives the rows that are new."""
-    new = []
+) -> list[_Values]:
+    """Bring stored rows up to date, taking them out of ``there``; gives the values of those that are new."""
+    new: list[_Values] = []
     for row in rows:
         old = there.pop(row["identity"], None)
         if old is None:
-            new.append(row | {"pulse_pk": pulse_pk})
+            new.append((pulse_pk, *row.values()))
         elif any(getattr(old, key) != value for key, value in row.items()):
             connection.execute(sa.update(indicators).where(indicators.c.pk == old.pk).values(row))
     return new
 
 
-def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(sa.insert(indicators), rows)
+def _insert(connection: sa.Connection, rows: Sequence[_Values]) -> None:
+    bulk.insert(connection, indicators, ("pulse_pk", *_INDICATOR_COLUMNS), rows)
 
 
 def _delete(connection: sa.Connection, keys: Sequence[int]) -> None:
@@ -184,11 +185,18 @@ def _pulse_row(entry: _Entry) -> dict[str, Any]:
     return row | {"fingerprint": entry.mark, "active": True, "withdrawn": None, "complete": entry.taken.whole}
 
 
+_INDICATOR_COLUMNS = (
+    "identity", "type", "value", "protection", "raw_type", "raw_value", "otx_id",
+    "created", "expiration", "active", "role", "title", "description", "content",
+)  # fmt: skip
+
+
 def _indicator_row(indicator: Indicator, protect: Protect) -> dict[str, Any]:
+    """By ``_INDICATOR_COLUMNS``, in that order."""
     raw = indicator.raw
     return {
         "identity": digest(indicator.identity),
-        "type": indicator.type.value,
+        "type": indicator.type._value_,
         "value": indicator.value,
         "protection": protect(indicator),
         "raw_type": storable(raw.type),
