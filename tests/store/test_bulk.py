@@ -41,5 +41,5 @@ def test_nothing_is_no_statement(database):
 
 
 def test_constraint_holds(database):
-    with pytest.raises(Exception, match=r"(?i)not.null"), database.write() as connection:
+    with pytest.raises(sa.exc.IntegrityError, match=r"(?i)not.null"), database.write() as connection:
         bulk.insert(connection, runs, ("kind",), [("pull",)])

@@ -21,10 +21,18 @@ def insert(connection: sa.Connection, table: sa.Table, columns: Sequence[str], r
         statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
         connection.exec_driver_sql(statement, _written(connection, table, columns, rows))
         return
-    cursor: Any = connection.connection.cursor()  # psycopg's
-    with cursor, cursor.copy(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
+    _copy(connection, f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", rows)
+
+
+def _copy(connection: sa.Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    psycopg: Any = connection.dialect.loaded_dbapi
+    cursor: Any = connection.connection.cursor()
+    try:
+        with cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:  # as SQLAlchemy raises those of its own statements
+        raise sa.exc.DBAPIError.instance(statement, None, error, psycopg.Error, dialect=connection.dialect) from error
 
 
 def _written(
