@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("next_try", moment, nullable=True),
         sa.Column("held", sa.Integer(), nullable=False, server_default="0"),
-        sa.Column("alarms", sa.String(length=100), nullable=False, server_default=""),
+        sa.Column("alarms", sa.String(length=100), nullable=False, server_default=sa.text("''")),
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(

@@ -24,7 +24,8 @@ from pulsegate.settings import Settings
 from pulsegate.stix.schema import check
 from pulsegate.store import accounts, migrate
 from pulsegate.store.database import Database
-from pulsegate.sync.pull import Pace, pull
+from pulsegate.sync.pull import pull
+from pulsegate.sync.wanted import Pace, Wanted
 from pulsegate.values.normalise import normalise
 
 KEY = "key-of-this-test"
@@ -62,7 +63,7 @@ def feed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Feed]:
     with database.write() as connection:
         accounts.set_password(connection, "gateway", PASSWORD)
     with Simulator(files, api_key=KEY, owner="nobody") as simulator, OTXClient(simulator.url, KEY) as client:
-        pull(database, client, Policy(), Pace(page_size=7, backfill=timedelta(days=36500)))
+        pull(database, client, Policy(), Wanted(backfill=timedelta(days=36500)), Pace(page_size=7))
     with support.serving(support.application(database.url)) as address:
         blocks = support.poll(address, "subscribed", "gateway", PASSWORD)
         each = support.poll(address, "each", "gateway", PASSWORD)

@@ -101,6 +101,9 @@ def test_status_and_explain_tell_what_is_in_and_why_the_rest_is_not(pulsegate) -
     status = json.loads(pulsegate("status", "--json").stdout)
     started, finished = status["last_pull"].pop("started"), status["last_pull"].pop("finished")
     assert started < finished
+    assert [(one["name"], one["pulses"], one["walk"], one["error"]) for one in status.pop("sources")] == [
+        ("otx", 1, None, None)
+    ]
     author = {"name": "user_AlienVault", "indicators": 1, "blocks": 1, "last_label": "2026-01-02T00:00:00.500000Z"}
     assert status == {
         "pulses": 1,

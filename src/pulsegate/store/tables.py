@@ -203,7 +203,7 @@ sources = Table(
     Column("error", Text),
     Column("next_try", UTCDateTime),
     Column("held", Integer, nullable=False, server_default="0"),  # pulses whose removal waits for a confirmation
-    Column("alarms", String(100), nullable=False, server_default=""),  # what was raised, and not yet cleared
+    Column("alarms", String(100), nullable=False, server_default=sa.text("''")),  # what was raised, and not yet cleared
 )
 
 source_pulses = Table(
