@@ -20,6 +20,7 @@ from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
 from pulsegate.settings import (
     AlarmSettings,
     CollectionSettings,
+    MetricsSettings,
     OTXSettings,
     RuleSettings,
     Settings,
@@ -40,6 +41,7 @@ TABLES = [
     ("HTTPS: `tls`", TLSSettings, "PULSEGATE_TLS__"),
     ("The source: `otx`", OTXSettings, "PULSEGATE_OTX__"),
     ("Alarms: `alarms`", AlarmSettings, "PULSEGATE_ALARMS__"),
+    ("Metrics: `metrics`", MetricsSettings, "PULSEGATE_METRICS__"),
     ("The service: `taxii`", TAXIISettings, "PULSEGATE_TAXII__"),
     ("A collection", CollectionSettings, None),
     ("`include` and `exclude`", RuleSettings, None),

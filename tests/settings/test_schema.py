@@ -90,6 +90,7 @@ def test_settings_by_default():
         },
         "sources": [],
         "alarms": {"notify": [], "notify_file": None},
+        "metrics": {"allow": []},
         "taxii": {"gzip": False, "max_block": "5MB", "token_life": "1h", "max_body": "10MB"},
         "collections": [],
     }

@@ -86,6 +86,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
                 max_block=settings.taxii.max_block,
                 token_life=settings.taxii.token_life,
                 threads=settings.threads,
+                metrics_allow=Networks.of(settings.metrics.allow),
                 edge=edge,
             )
         )

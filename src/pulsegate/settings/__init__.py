@@ -3,6 +3,7 @@
 from pulsegate.settings.load import find_file, load
 from pulsegate.settings.schema import (
     CollectionSettings,
+    MetricsSettings,
     RuleSettings,
     Settings,
     TAXIISettings,
@@ -13,6 +14,7 @@ from pulsegate.settings.sources import AlarmSettings, OTXSettings, SourceSetting
 __all__ = [
     "AlarmSettings",
     "CollectionSettings",
+    "MetricsSettings",
     "OTXSettings",
     "RuleSettings",
     "Settings",

@@ -161,6 +161,25 @@ class TAXIISettings(Section):
     )
 
 
+def _are_networks(entries: list[str]) -> list[str]:
+    for entry in entries:
+        try:
+            Networks.of([entry])
+        except ValueError:
+            raise ValueError(
+                f"{entry!r} is neither an address nor a network, such as 192.0.2.7 or 192.0.2.0/24"
+            ) from None
+    return entries
+
+
+class MetricsSettings(Section):
+    """Who may read ``/metrics``."""
+
+    allow: Annotated[list[str], BeforeValidator(split), AfterValidator(_are_networks)] = Field(
+        [], description="addresses and networks that may read `/metrics`, besides this machine"
+    )
+
+
 class TLSSettings(Section):
     """HTTPS without a proxy, and the certificates of clients."""
 
@@ -200,17 +219,6 @@ class TLSSettings(Section):
 
 
 _DOMAIN = re.compile(r"(https?://)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
-
-
-def _are_networks(entries: list[str]) -> list[str]:
-    for entry in entries:
-        try:
-            Networks.of([entry])
-        except ValueError:
-            raise ValueError(
-                f"{entry!r} is neither an address nor a network, such as 192.0.2.7 or 192.0.2.0/24"
-            ) from None
-    return entries
 
 
 class Settings(Section):
@@ -253,6 +261,7 @@ class Settings(Section):
     otx: OTXSettings = OTXSettings()
     sources: list[SourceSettings] = Field([])
     alarms: AlarmSettings = AlarmSettings()
+    metrics: MetricsSettings = MetricsSettings()
     taxii: TAXIISettings = TAXIISettings()
     collections: list[CollectionSettings] = Field([])
 

@@ -11,7 +11,8 @@ from flask import Flask, Response
 from opentaxii.middleware import create_app
 
 from pulsegate import __version__
-from pulsegate.taxii import access
+from pulsegate.model.network import Networks
+from pulsegate.taxii import access, metrics
 from pulsegate.taxii.attempts import THREADS
 from pulsegate.taxii.auth import TOKEN_LIFE, AuthAPI
 from pulsegate.taxii.edge import WSGI, Edge, Environment
@@ -27,6 +28,7 @@ class Service:
     first backfill goes on. ``results_kept``: a result in parts can be fetched for so long. ``gzip``: answers to polls
     are compressed where the client asks for it. ``max_block``: the largest package that an inbox takes, in bytes.
     ``token_life``: how long a token lets its holder in. ``threads``: requests that the process answers at once.
+    ``metrics_allow``: who besides this machine may read ``/metrics``.
     ``edge``: whom to believe what, and how long a request may be.
     """
 
@@ -39,6 +41,7 @@ class Service:
     max_block: int = 5_000_000
     token_life: timedelta = TOKEN_LIFE
     threads: int = THREADS
+    metrics_allow: Networks = field(default_factory=Networks)
     edge: Edge = field(default_factory=Edge)
 
 
@@ -70,6 +73,7 @@ def create(service: Service) -> Flask:
     server = PulsegateServer(PulsegateTAXII1Server(configuration), auth)
     app: Flask = create_app(server)
     access.install(app, server, auth)
+    metrics.install(app, server.servers.taxii1.persistence.api.database, service.metrics_allow)
     app.debug = False
     edge = replace(service.edge, scheme=scheme or None)
     app.wsgi_app = edge.around(_accepting(app.wsgi_app))  # type: ignore[assignment, method-assign]

@@ -1,0 +1,88 @@
+"""``/metrics``: what Prometheus reads, and who may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import support
+from pulsegate.model.network import Networks
+from pulsegate.publication.built_in import SUBSCRIBED
+from pulsegate.store import collections, sources
+from pulsegate.store.database import Database, now
+from pulsegate.store.sources import Walk
+from pulsegate.taxii import app as taxii_app
+from pulsegate.taxii.app import Service
+
+
+@pytest.fixture
+def app(database: Database) -> Iterator[Any]:
+    with database.write() as connection:
+        collections.ensure_services(connection)
+        collections.put(connection, SUBSCRIBED)
+    made = taxii_app.create(Service(database.url, metrics_allow=Networks.of(["192.0.2.0/24"])))
+    yield made
+    support.close(made)
+
+
+def ask(app: Any, address: str = "127.0.0.1") -> Any:
+    return app.test_client().get("/metrics", environ_overrides={"REMOTE_ADDR": address})
+
+
+def read(app: Any) -> dict[tuple[str, ...], float]:
+    """Values by name and labels."""
+    text = ask(app).get_data(as_text=True)
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_sources_and_their_alarms(app: Any, database: Database) -> None:
+    with database.write() as connection:
+        moment = now(connection)
+        for name in ("otx", "partner"):
+            sources.ensure(connection, name, "shape")
+        walk = Walk(moment, moment, offset=40, count=100)
+        sources.update(connection, "otx", completed=moment - timedelta(hours=2), failing=moment, walk=walk)
+        sources.update(connection, "otx", held=3, alarms="held stale")
+    found = read(app)
+    assert 7200 <= found.pop(("pulsegate_source_age_seconds", "otx")) < 7300
+    assert 0 <= found.pop(("pulsegate_source_age_seconds", "partner")) < 100
+    assert {key: value for key, value in found.items() if "collection" not in key[0]} == {
+        ("pulsegate_source_failing", "otx"): 1.0,
+        ("pulsegate_source_failing", "partner"): 0.0,
+        ("pulsegate_source_removals_held", "otx"): 3.0,
+        ("pulsegate_source_removals_held", "partner"): 0.0,
+        ("pulsegate_source_walk_taken", "otx"): 40.0,
+        ("pulsegate_source_walk_total", "otx"): 100.0,
+        ("pulsegate_alarm", "held", "otx"): 1.0,
+        ("pulsegate_alarm", "stale", "otx"): 1.0,
+        ("pulsegate_quarantined",): 0.0,
+    }
+
+
+def test_collections_and_accounts(app: Any, database: Database) -> None:
+    found = read(app)
+    assert found["pulsegate_collection_indicators", "subscribed"] == 0.0
+    assert found["pulsegate_collection_opened", "subscribed"] == 0.0
+    moment = datetime(2026, 1, 2, tzinfo=UTC)
+    with database.write() as connection:
+        from pulsegate.store import polls
+        from pulsegate.store.polls import PollRecord
+
+        one = PollRecord(moment, "gateway", "192.0.2.1", "", "subscribed", None, None, None, 1, 2, 3, 0.1, "answered")
+        polls.insert_many(connection, [one])
+    assert read(app)["pulsegate_account_last_poll_timestamp_seconds", "gateway"] == moment.timestamp()
+
+
+@pytest.mark.parametrize(
+    ("address", "status"), [("127.0.0.1", 200), ("::1", 200), ("192.0.2.7", 200), ("198.51.100.1", 404), ("", 404)]
+)
+def test_only_those_who_may_read_it(app: Any, address: str, status: int) -> None:
+    assert ask(app, address).status_code == status
