@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from bench import convert, poll, publish, year
+from bench import convert, poll, publish, pull, year
 
-ALL = {"convert": convert.run, "publish": publish.run, "poll": poll.run, "year": year.run}
+ALL = {"convert": convert.run, "publish": publish.run, "pull": pull.run, "poll": poll.run, "year": year.run}
 QUICK = ("convert", "publish", "poll")  # a year takes minutes
 
 
