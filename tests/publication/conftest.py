@@ -7,9 +7,6 @@ import pytest
 from publication.feeds import MODULES, Clock, Feed
 from pulsegate.store import collections
 from pulsegate.store.database import Database
-from store.databases import database, migrated_file
-
-__all__ = ["database", "migrated_file"]
 
 
 @pytest.fixture

@@ -25,9 +25,7 @@ from pulsegate.publication.labels import Labels
 from pulsegate.stix import Package
 from pulsegate.store import collections, ledger, versions
 from pulsegate.store.versions import Window
-from store.databases import migrated_file
 
-__all__ = ["migrated_file"]
 SECOND, MINUTE, HOUR = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours"))
 SKEW = 10 * MINUTE
 NAMES = ("a", "b")

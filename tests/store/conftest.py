@@ -11,9 +11,8 @@ from werkzeug.security import generate_password_hash
 
 from pulsegate.store import accounts
 from pulsegate.store.database import Database
-from store.databases import bare, database, migrated_file
+from store.databases import bare
 
-__all__ = ["database", "migrated_file"]
 NOW = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 

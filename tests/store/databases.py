@@ -47,13 +47,16 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     base.close()
 
 
+_RESTART = "SELECT setval(quote_ident(sequencename)::regclass, 1, false) FROM pg_sequences WHERE schemaname = 'public'"
+
+
 def _empty(base: Database) -> None:
     with base.write() as connection:
         found = set(sa.inspect(connection).get_table_names())
         good = set(metadata.tables) <= found and migrate.current(base)[0] == migrate.HEAD
         if good:
             statements = [f'DELETE FROM "{table.name}"' for table in reversed(metadata.sorted_tables)]
-            connection.exec_driver_sql("; ".join(statements))
+            connection.exec_driver_sql("; ".join([*statements, _RESTART]))
         else:
             _drop(connection)
     if not good:

@@ -7,10 +7,7 @@ import pytest
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.store import collections, sources
 from pulsegate.sync import comparison, pull, walk
-from store.databases import database, migrated_file
 from sync.pulls import NOW
-
-__all__ = ["database", "migrated_file"]
 
 
 @pytest.fixture(autouse=True)

@@ -34,9 +34,6 @@ from pulsegate.taxii.auth import TOKEN_SECRET, shown
 from pulsegate.taxii.credentials import VerifiedCredentials
 from pulsegate.taxii.edge import Edge
 from pulsegate.taxii.refusals import BASIC, BEARER, BusyError
-from store.databases import database, migrated_file
-
-__all__ = ["database", "migrated_file"]
 
 PASSWORD = "right-password"
 SUBJECT = "CN=esa1,O=Example"

@@ -26,9 +26,7 @@ from pulsegate.store import accounts, collections
 from pulsegate.store.database import Database
 from pulsegate.store.tables import content_blocks
 from pulsegate.taxii.inbox import MAX_BLOCKS
-from store.databases import database, migrated_file
 
-__all__ = ["database", "migrated_file"]
 PASSWORD = "right-password"
 B111, B12 = "urn:stix.mitre.org:xml:1.1.1", "urn:stix.mitre.org:xml:1.2"
 INBOXES = ("partners", "team b", "closed")
