@@ -41,6 +41,12 @@ def test_narrowest_comes_first(networks, address):
     assert found == sorted(found, reverse=True)
 
 
+def test_equal_networks_and_the_last_address_of_one_are_found_each():
+    tree = NetworkTree({1: ["10.0.0.3", "10.0.0.0/30"], 2: ["10.0.0.3", "10.0.0.0/30"]})
+    found = [(number, str(one)) for number, one in tree.overlapping("10.0.0.3")]
+    assert found == [(2, "10.0.0.3/32"), (1, "10.0.0.3/32"), (2, "10.0.0.0/30"), (1, "10.0.0.0/30")]
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(0, 32))
 def test_span_of_a_network_is_the_standard_librarys(address, prefix):
     network = IPv4Network((address, prefix), strict=False)

@@ -157,28 +157,30 @@ ENTRIES = st.one_of(
     st.builds(Entry, st.just(K.EXACT), NAMES | st.builds("http://{}/a".format, NAMES)),
     st.builds(Entry, st.just(K.SUBTREE), NAMES),
     st.builds(Entry, st.just(K.NETWORK), NETWORKS),
-    st.builds(Entry, st.sampled_from([K.SUBSTRING, K.REGEX]), st.sampled_from(["a.b", "com", "10", "b"])),
+    st.builds(Entry, st.just(K.REGEX), st.sampled_from(["^a", "b$", "[.]"])),
+    st.builds(Entry, st.just(K.SUBSTRING), st.sampled_from(["com", "10", "b"])),
 )
 
 
 def covers(entry, kind, value, hosts):
     """The rules as the documentation has them, for one entry."""
-    if entry.kind is K.SUBSTRING:
-        return entry.text in value
-    if entry.kind is K.REGEX:
+    if entry.kind in (K.SUBSTRING, K.REGEX):
         return bool(re.search(entry.text, value))
-    is_host, host = kind in (T.DOMAIN, T.HOSTNAME, T.IPV4, T.CIDR), value
-    if entry.kind is K.EXACT and not is_host:
-        return value == entry.text or (hosts and kind is T.EMAIL and value[2:] == entry.text)
-    if hosts and not is_host and kind is not T.MUTEX:
-        is_host, host = True, value[2:] if kind is T.EMAIL else host_of(value)
-    if not is_host:
+    if kind in (T.DOMAIN, T.HOSTNAME, T.IPV4, T.CIDR):
+        return covers_host(entry, value)
+    if entry.kind is K.EXACT and value == entry.text:
+        return True
+    if not hosts or kind is T.MUTEX or (entry.kind is K.EXACT and kind is not T.EMAIL):
         return False
+    return covers_host(entry, value.removeprefix("a@") if kind is T.EMAIL else host_of(value))
+
+
+def covers_host(entry, host):
+    is_address = host.startswith("10.")
     if entry.kind is K.NETWORK:
-        return host[0] == "1" and ip_network(host).overlaps(ip_network(entry.text))
-    if host[0] == "1":
-        return False
-    return host == entry.text or (entry.kind is K.SUBTREE and host.endswith(f".{entry.text}"))
+        return is_address and ip_network(host).overlaps(ip_network(entry.text))
+    below = entry.kind is K.SUBTREE and host.endswith(f".{entry.text}")
+    return not is_address and (host == entry.text or below)
 
 
 @given(st.lists(ENTRIES, max_size=12), st.lists(VALUES, max_size=12), st.booleans())

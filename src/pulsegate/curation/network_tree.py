@@ -20,6 +20,8 @@ _NUMBER_BITS = 16
 _LENGTH_BITS = 8
 _HIGHEST = (1 << _NUMBER_BITS) - 1
 _LENGTHS = (1 << _LENGTH_BITS) - 1
+_REST_BITS = _LENGTH_BITS + _NUMBER_BITS  # what stands behind the first address in a key
+_REST = (1 << _REST_BITS) - 1
 
 
 class Span(NamedTuple):
@@ -111,14 +113,14 @@ class _Level:
     def _arounds(self) -> Iterator[int]:
         open_ = [(-1, 1 << _BITS[6])]  # place and last address of those that are not yet over, around them everything
         for place, key in enumerate(self.keys):
-            first, prefix = key >> _NUMBER_BITS + _LENGTH_BITS, key >> _NUMBER_BITS & _LENGTHS
+            first, prefix = key >> _REST_BITS, key >> _NUMBER_BITS & _LENGTHS
             while open_[-1][1] < first:
                 open_.pop()
             yield open_[-1][0]
             open_.append((place, first | self._sizes[prefix]))
 
     def overlapping(self, wanted: Span) -> Iterator[tuple[int, Span]]:
-        below = bisect_right(self.keys, _key(Span(self._version, wanted.first, _LENGTHS), _HIGHEST))
+        below = bisect_right(self.keys, (wanted.first << _REST_BITS) | _REST)
         place = below - 1
         while place >= 0:
             key = self.keys[place] >> _NUMBER_BITS
@@ -126,7 +128,7 @@ class _Level:
                 yield self._entry(place)
             place = self._around[place]
         if wanted.prefix < _BITS[self._version]:
-            above = bisect_right(self.keys, _key(Span(self._version, wanted.last, _LENGTHS), _HIGHEST))
+            above = bisect_right(self.keys, (wanted.last << _REST_BITS) | _REST)
             yield from (self._entry(inside) for inside in range(below, above))
 
     def _entry(self, place: int) -> tuple[int, Span]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 _HEAD = 4  # characters by which substrings are found
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
@@ -11,39 +11,38 @@ _DELIMITED = re.compile(r"/(.*)/([a-z]*)", re.DOTALL)
 
 
 class Substrings:
-    """Answers which of many substrings stands in a value; by their heads, so that a value is walked over once."""
+    """Answers which of many substrings stand in a value; by their heads, so that a value is walked over once."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        """Empty ones are left out: they stand in everything."""
-        found = {text for text in texts if text}
-        self._head = min((len(text) for text in found), default=_HEAD)
+    def __init__(self, filed: Mapping[int, Iterable[str]]) -> None:
+        """``filed``: the substrings by number. Empty ones are left out: they stand in everything."""
+        found = sorted((text, number) for number, texts in filed.items() for text in set(texts) if text)
+        self._head = min((len(text) for text, _ in found), default=_HEAD)
         self._head = min(self._head, _HEAD)
-        self._by_head: dict[str, list[str]] = {}
-        for text in sorted(found):
-            self._by_head.setdefault(text[: self._head], []).append(text)
+        self._by_head: dict[str, list[tuple[str, int]]] = {}
+        for text, number in reversed(found):
+            self._by_head.setdefault(text[: self._head], []).append((text, number))
 
-    def first_in(self, value: str) -> str | None:
-        """The substring that begins first in the value, of several there the longest; None when none does."""
+    def found_in(self, value: str) -> Iterator[tuple[int, str]]:
+        """Number and text of those that stand in the value, by where they begin there, of several the longest first."""
         heads = [value[start : start + self._head] for start in range(len(value) - self._head + 1)]
         if self._by_head.keys().isdisjoint(heads):
-            return None
+            return
         for start, head in enumerate(heads):
-            for text in reversed(self._by_head.get(head, ())):
+            for text, number in self._by_head.get(head, ()):
                 if value.startswith(text, start):
-                    return text
-        return None
+                    yield number, text
 
 
 class Patterns:
-    """Answers which of a few regular expressions is found in a value."""
+    """Answers which of a few regular expressions are found in a value."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        """ValueError for one that is none."""
-        self._patterns = [(text, compiled(text)) for text in texts]
+    def __init__(self, filed: Mapping[int, Iterable[str]]) -> None:
+        """``filed``: the expressions by number. ValueError for one that is none."""
+        self._patterns = [(number, text, compiled(text)) for number, texts in filed.items() for text in texts]
 
-    def first_in(self, value: str) -> str | None:
-        """The first pattern, as written, that is found in the value."""
-        return next((text for text, pattern in self._patterns if pattern.search(value)), None)
+    def found_in(self, value: str) -> Iterator[tuple[int, str]]:
+        """Number and text, as written, of those that are found in the value."""
+        return ((number, text) for number, text, pattern in self._patterns if pattern.search(value))
 
 
 def compiled(text: str) -> re.Pattern[str]:

@@ -33,6 +33,7 @@ LOCATORS = frozenset({IndicatorType.URL, IndicatorType.URI})
 _LARGE = 100_000  # texts of a batch above which merging it with others costs more than looking it up apart
 
 Value = tuple[IndicatorType, str]
+_Filed = dict["EntryKind", dict[int, Sequence[str]]]
 
 
 class EntryKind(StrEnum):
@@ -80,15 +81,11 @@ class ValueSet:
         self._texts = {kind: tuple(self._shelves_for(kind)) for kind in IndicatorType}
         self._trees = tuple(one.texts for one in self._shelves if self._has_trees(one))
         self._networks = NetworkTree(filed[EntryKind.NETWORK])
-        parts: list[tuple[int, Substrings | Patterns]] = [
-            *((number, Substrings(texts)) for number, texts in filed[EntryKind.SUBSTRING].items()),
-            *((number, Patterns(texts)) for number, texts in filed[EntryKind.REGEX].items()),
-        ]
-        self._parts = {kind: [part for part in parts if self._is_for(part[0], kind)] for kind in IndicatorType}
+        self._parts = {kind: self._parts_for(kind, filed) for kind in IndicatorType}
 
-    def _filed(self, batches: Iterable[Batch]) -> dict[EntryKind, dict[int, Sequence[str]]]:
+    def _filed(self, batches: Iterable[Batch]) -> _Filed:
         """The texts by kind (subtrees with exact ones) and number of the batch; large batches are shelved at once."""
-        filed: dict[EntryKind, dict[int, Sequence[str]]] = {kind: {} for kind in EntryKind}
+        filed: _Filed = {kind: {} for kind in EntryKind}
         for number, batch in enumerate(batches):
             self._batches.append(replace(batch, texts=()))
             self._count += len(batch.texts)
@@ -103,6 +100,14 @@ class ValueSet:
         for shelf in self._shelves:
             if any(self._is_for(number, kind) for number in shelf.numbers):
                 yield shelf.texts
+
+    def _parts_for(self, kind: IndicatorType, filed: _Filed) -> tuple[Substrings | Patterns, ...]:
+        """What is looked for in every value of the type."""
+        substrings, patterns = (
+            {number: texts for number, texts in filed[part].items() if self._is_for(number, kind)}
+            for part in (EntryKind.SUBSTRING, EntryKind.REGEX)
+        )
+        return (*([Substrings(substrings)] if substrings else ()), *([Patterns(patterns)] if patterns else ()))
 
     def _has_trees(self, shelf: _Shelf) -> bool:
         return any(self._batches[number].kind is EntryKind.SUBTREE for number in shelf.numbers)
@@ -143,9 +148,8 @@ class ValueSet:
             yield from self._exact(kind, value)
             if self._hosts:
                 yield from self._of_host(kind, value)
-        for number, part in self._parts[kind]:
-            if (text := part.first_in(value)) is not None:
-                yield number, text
+        for parts in self._parts[kind]:
+            yield from parts.found_in(value)
 
     def _exact(self, kind: IndicatorType, value: str) -> Iterator[tuple[int, str]]:
         for texts in self._texts[kind]:
