@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from bench import convert, poll, publish, pull, year
+from bench import convert, lists, poll, publish, pull, year
 
-ALL = {"convert": convert.run, "publish": publish.run, "pull": pull.run, "poll": poll.run, "year": year.run}
+ALL = {
+    "convert": convert.run,
+    "publish": publish.run,
+    "pull": pull.run,
+    "poll": poll.run,
+    "lists": lists.run,
+    "year": year.run,
+}
 QUICK = ("convert", "publish", "poll")  # a year takes minutes
 
 
