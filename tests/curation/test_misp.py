@@ -65,6 +65,7 @@ def covered(found, kind, value):
         ("hostname", [".example.com"], NAMES, T.HOSTNAME, "a.b.example.com", ("subtree", "example.com")),
         ("hostname", [".github.io"], NAMES, T.HOSTNAME, "a.github.io", ("subtree", "github.io")),
         ("hostname", ["example.com"], WITH_URLS, T.URL, "http://www.example.com/", None),
+        ("hostname", ["example.com/a"], WITH_URLS, T.URL, "http://example.com/a", ("exact", "http://example.com/a")),
         ("hostname", ["example.com"], ["domain"], T.HOSTNAME, "www.example.com", ("subtree", "example.com")),
         ("hostname", ["example.com"], NAMES, T.EMAIL, "a@example.com", None),
         ("cidr", ["192.0.2.0/24"], ADDRESSES, T.IPV4, "192.0.2.9", ("network", "192.0.2.0/24")),

@@ -116,7 +116,7 @@ def read(name: str, folder: Path | None = None) -> ReadList:
         texts, title = _head(front, texts, number), f"{title}, the first {number}"
     types = _types(document.get("matching_attributes"))
     found = sort_entries(_KINDS[document["type"]], texts, types, exact=front in POPULARITY)
-    batches = (Batch(kind, kept, name, _held_against(kind, types)) for kind, kept in found.texts.items())
+    batches = (Batch(kind, kept, name, _held_against(kind, types)) for kind, kept in found.texts.items() if kept)
     return ReadList(name, title, tuple(batches), tuple(found.rejected))
 
 

@@ -21,7 +21,7 @@ _LABEL = r"[a-z0-9_]++(?:-++[a-z0-9_]++)*+"
 _NAME = rf"(?:{_LABEL}\.)++[a-z][a-z0-9]*+(?:-++[a-z0-9]++)*+"
 _PLAIN_NAME = re.compile(_NAME)
 _PLAIN_NAMES = re.compile(rf"(?:{_NAME}\n)*+")
-_PLAIN_HASHES = re.compile(r"(?:(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})\n)*+")
+_PLAIN_HASHES = re.compile(r"(?:[0-9a-f]{32}(?:[0-9a-f]{8}(?:[0-9a-f]{24})?+)?+\n)*+")
 _PLAIN_NETWORKS = re.compile(rf"(?:{IPV4_PATTERN}(?:/(?:3[0-2]|[12]?[0-9]))?+\n)*+")
 _PLAIN = {T.DOMAIN: _PLAIN_NAMES, T.SHA256: _PLAIN_HASHES, T.CIDR: _PLAIN_NETWORKS}
 _USUAL = 64  # characters: a SHA-256, a name whose labels can't be too long
@@ -31,11 +31,8 @@ _USUAL = 64  # characters: a SHA-256, a name whose labels can't be too long
 class Sorted:
     """The texts by kind, and each entry that is no value with the reason."""
 
-    texts: dict[EntryKind, list[str]] = field(default_factory=dict)
+    texts: dict[EntryKind, list[str]] = field(default_factory=lambda: {kind: [] for kind in EntryKind})
     rejected: list[str] = field(default_factory=list)
-
-    def add(self, kind: EntryKind, text: str) -> None:
-        self.texts.setdefault(kind, []).append(text)
 
 
 def sort_entries(kind: EntryKind, texts: list[str], types: frozenset[IndicatorType], *, exact: bool) -> Sorted:
@@ -43,18 +40,12 @@ def sort_entries(kind: EntryKind, texts: list[str], types: frozenset[IndicatorTy
 
     A list that is for none of our types gives nothing.
     """
-    found = Sorted()
     guess = next((type_ for type_ in _GUESSES if type_ in types), None)
     if guess is None:
-        return found
+        return Sorted()
     if kind is EntryKind.NETWORK:
         guess = T.CIDR
-    kind = EntryKind.EXACT if exact else kind
-    if kind in (EntryKind.EXACT, EntryKind.SUBTREE, EntryKind.NETWORK):
-        texts = _take_plain(found, kind, texts, guess)
-    for text in texts:
-        _add(found, kind, text, guess, types)
-    return found
+    return _Sorting(EntryKind.EXACT if exact else kind, guess, types).sort(texts)
 
 
 def is_plain_name(text: str) -> bool:
@@ -62,54 +53,66 @@ def is_plain_name(text: str) -> bool:
     return len(text) <= _USUAL and _PLAIN_NAME.fullmatch(text) is not None
 
 
-def _take_plain(found: Sorted, kind: EntryKind, texts: list[str], guess: IndicatorType) -> list[str]:
-    """Take those that are in normal form already, if all of usual length are; the others are given back."""
-    pattern = _PLAIN.get(guess)
-    if guess is T.DOMAIN:
-        texts = _without_dots(texts)
-    usual = [text for text in texts if len(text) <= _USUAL]
-    if pattern is None or not usual or not pattern.fullmatch("\n".join([*usual, ""])):
-        return texts
-    found.texts[kind] = usual
-    return [text for text in texts if len(text) > _USUAL] if len(usual) < len(texts) else []
+class _Sorting:
+    """One list on its way: ``guess`` is the type as which its entries are read."""
 
+    def __init__(self, kind: EntryKind, guess: IndicatorType, types: frozenset[IndicatorType]) -> None:
+        self._kind, self._guess, self._types = kind, guess, types
+        self._found = Sorted()
+        self._add_kind = self._found.texts[kind].append
+        self._add_network = self._found.texts[EntryKind.NETWORK].append
+        self._has_networks = types >= ADDRESSES
 
-def _without_dots(texts: list[str]) -> list[str]:
-    """Some lists write a dot in front for "and below", which is said by their type already."""
-    return [text.removeprefix(".") for text in texts] if "\n." in "\n".join(["", *texts]) else texts
+    def sort(self, texts: list[str]) -> Sorted:
+        joined = "\n".join(texts)
+        if self._guess is T.DOMAIN and ("\n." in joined or joined.startswith(".")):
+            # Some lists write a dot in front for "and below", which is said by their type already.
+            texts = [text.removeprefix(".") for text in texts]
+            joined = "\n".join(texts)
+        if self._kind in (EntryKind.EXACT, EntryKind.SUBTREE, EntryKind.NETWORK):
+            texts = self._take_plain(texts, joined)
+        for text in texts:
+            self._add(text)
+        return self._found
 
+    def _take_plain(self, texts: list[str], joined: str) -> list[str]:
+        """Take them all when they are in normal form already; what is not taken (the very long too) is given back."""
+        pattern = _PLAIN.get(self._guess)
+        if pattern is None or joined.count("\n") != len(texts) - 1 or not pattern.fullmatch(f"{joined}\n"):
+            return texts
+        long = [text for text in texts if len(text) > _USUAL]
+        self._found.texts[self._kind].extend((text for text in texts if len(text) <= _USUAL) if long else texts)
+        return long
 
-def _add(found: Sorted, kind: EntryKind, text: str, guess: IndicatorType, types: frozenset[IndicatorType]) -> None:
-    if types >= ADDRESSES and (network := span(text)) and not is_mapped(network):
-        found.add(EntryKind.NETWORK, text)
-    elif kind is EntryKind.REGEX:
-        _add_pattern(found, text)
-    elif kind is EntryKind.SUBSTRING:
-        found.add(kind, text.strip().lower())
-    elif guess is T.DOMAIN and is_plain_name(text):
-        found.add(kind, text)
-    else:
-        _add_value(found, kind, text, guess, types)
+    def _add(self, text: str) -> None:
+        if self._has_networks and (network := span(text)) and not is_mapped(network):
+            self._add_network(text)
+        elif self._kind is EntryKind.REGEX:
+            self._add_pattern(text)
+        elif self._kind is EntryKind.SUBSTRING:
+            self._add_kind(text.strip().lower())
+        elif self._guess is T.DOMAIN and is_plain_name(lower := text.lower()) and text.isascii():
+            self._add_kind(lower)
+        else:
+            self._add_value(text)
 
+    def _add_pattern(self, text: str) -> None:
+        try:
+            compiled(text)
+        except ValueError as error:
+            self._found.rejected.append(f"{text}: {error}")
+        else:
+            self._add_kind(text)
 
-def _add_pattern(found: Sorted, text: str) -> None:
-    try:
-        compiled(text)
-    except ValueError as error:
-        found.rejected.append(f"{text}: {error}")
-    else:
-        found.add(EntryKind.REGEX, text)
-
-
-def _add_value(
-    found: Sorted, kind: EntryKind, text: str, guess: IndicatorType, types: frozenset[IndicatorType]
-) -> None:
-    read_ = normalise(RawIndicator(type=guess, value=text))
-    if isinstance(read_, Rejection):
-        found.rejected.append(f"{text}: {read_.reason}")
-    elif read_.type not in types:
-        found.rejected.append(f"{text}: of type {read_.type}, which the list is not for")
-    elif read_.type in ADDRESSES:
-        found.add(EntryKind.NETWORK, read_.value)
-    else:
-        found.add(kind if read_.type in NAMES else EntryKind.EXACT, read_.value)
+    def _add_value(self, text: str) -> None:
+        found = normalise(RawIndicator(type=self._guess, value=text))
+        if isinstance(found, Rejection):
+            self._found.rejected.append(f"{text}: {found.reason}")
+        elif found.type not in self._types:
+            self._found.rejected.append(f"{text}: of type {found.type}, which the list is not for")
+        elif found.type in ADDRESSES:
+            self._add_network(found.value)
+        elif found.type in NAMES:
+            self._add_kind(found.value)
+        else:
+            self._found.texts[EntryKind.EXACT].append(found.value)

@@ -16,6 +16,8 @@ from typing import NamedTuple
 from pulsegate.curation.protections import carried_ipv4
 
 _BITS = {4: 32, 6: 128}
+_FOUR, _SIX = (4, int(AF_INET), 32), (6, int(AF_INET6), 128)  # plain integers: members of enumerations are slow
+_LONGEST_LENGTH = 3  # digits of a prefix length
 _NUMBER_BITS = 16
 _LENGTH_BITS = 8
 _HIGHEST = (1 << _NUMBER_BITS) - 1
@@ -43,9 +45,8 @@ class Span(NamedTuple):
 def span(text: str) -> Span | None:
     """The network or single address that the text is, without its host bits; None when it is neither."""
     front, slash, length = text.partition("/")
-    version, family = (6, AF_INET6) if ":" in front else (4, AF_INET)
-    bits = _BITS[version]
-    if slash and not (length.isascii() and length.isdigit() and len(length) <= len(str(bits))):
+    version, family, bits = _SIX if ":" in front else _FOUR
+    if slash and not (length.isascii() and length.isdigit() and len(length) <= _LONGEST_LENGTH):
         return None
     prefix = int(length) if slash else bits
     try:
@@ -68,8 +69,8 @@ class NetworkTree:
         """``filed``: addresses and networks by number. What is neither is left out."""
         keys: dict[int, list[int]] = {4: [], 6: []}
         for number, texts in filed.items():
-            for text in texts:
-                if (found := span(text)) is not None:
+            for found in map(span, texts):
+                if found is not None:
                     keys[found.version].append(_key(found, number))
         self._levels = {version: _Level(version, found) for version, found in keys.items() if found}
 

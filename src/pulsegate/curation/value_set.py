@@ -76,6 +76,7 @@ class ValueSet:
         self._batches: list[Batch] = []  # without their texts
         self._count = 0
         self._shelves: list[_Shelf] = []
+        self._tops: set[str] = set()  # subtrees of a single label: without them no top-level domain is looked up
         filed = self._filed(batches)
         self._shelves.insert(0, _Shelf(Texts(filed[EntryKind.EXACT]), tuple(filed[EntryKind.EXACT])))
         self._texts = {kind: tuple(self._shelves_for(kind)) for kind in IndicatorType}
@@ -89,7 +90,10 @@ class ValueSet:
         for number, batch in enumerate(batches):
             self._batches.append(replace(batch, texts=()))
             self._count += len(batch.texts)
-            kind = EntryKind.EXACT if batch.kind is EntryKind.SUBTREE else batch.kind
+            kind = batch.kind
+            if kind is EntryKind.SUBTREE:
+                self._tops.update(text for text in batch.texts if "." not in text)
+                kind = EntryKind.EXACT
             if kind is EntryKind.EXACT and len(batch.texts) > _LARGE:
                 self._shelves.append(_Shelf(Texts({number: batch.texts}), (number,)))
             else:
@@ -163,7 +167,7 @@ class ValueSet:
             for texts in exact:
                 yield from ((number, name) for number in texts.numbers(name))
             name = name.partition(".")[2]
-        while self._trees and name:
+        while "." in name or name in self._tops:
             for texts in self._trees:
                 for number in texts.numbers(name):
                     if self._batches[number].kind is EntryKind.SUBTREE:
