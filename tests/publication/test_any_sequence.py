@@ -19,7 +19,18 @@ from pulsegate.store.tables import content_blocks, data_collections, indicators,
 
 HOUR = timedelta(hours=1)
 PULSES = (1, 2, 3)
-EFFECTS = ("clear_staged", "stage", "publish", "rewrite", "delete", "unplace", "adopt", "key_anew")
+EFFECTS = (
+    "clear_staged",
+    "stage_all",
+    "publish",
+    "release",
+    "foresee",
+    "rewrite",
+    "delete",
+    "unplace",
+    "adopt",
+    "key_anew",
+)
 
 
 class CrashError(Exception):
