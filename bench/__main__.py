@@ -6,7 +6,13 @@ import argparse
 
 from bench import convert, poll, publish, year
 
-ALL = {"convert": convert.run, "publish": publish.run, "poll": poll.run, "year": year.run}
+ALL = {
+    "convert": convert.run,
+    "publish": publish.run,
+    "unique": publish.run_unique,
+    "poll": poll.run,
+    "year": year.run,
+}
 QUICK = ("convert", "publish", "poll")  # a year takes minutes
 
 

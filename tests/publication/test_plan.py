@@ -94,7 +94,7 @@ PLACES = st.tuples(
 
 def reversed_groups(candidates):
     """The same by identity, but within one in the other order: it is the pulses' ages that count."""
-    return sorted(candidates[::-1], key=lambda one: one.identity)
+    return sorted(candidates, key=lambda one: (one.identity, -one.pulse_pk))
 
 
 @given(CANDIDATES, st.dictionaries(IDENTITIES, PLACES), WANTED)

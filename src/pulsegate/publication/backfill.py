@@ -14,7 +14,7 @@ from itertools import islice
 
 from pulsegate.publication.copies import Copies
 from pulsegate.publication.labels import EARLIEST, Labels
-from pulsegate.publication.render import Job, Rendered
+from pulsegate.publication.render import Content, Job, Rendered
 from pulsegate.store import blocks, ledger, placing
 from pulsegate.store.blocks import Text
 from pulsegate.store.collections import StoredCollection
@@ -36,7 +36,7 @@ class _Entry:
     job: Job
     modified: datetime
     mark: bytes
-    placed: list[tuple[bytes, int]]
+    placed: Content
     label: datetime
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pulsegate.publication.render import Job, Rendered
+from pulsegate.publication.render import Content, Job, Rendered
 from pulsegate.store import blocks
 from pulsegate.store.database import Database
-from pulsegate.store.digests import SIZE
 
 LIMIT = 1_000_000  # indicators whose places are remembered, about 25 bytes each
 
@@ -18,17 +16,12 @@ _Key = tuple[int, str, bool]
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A block that was made of a pulse: where and in which version it stands; what is in it, packed."""
+    """A block that was made of a pulse: where and in which version it stands, and what is in it."""
 
     block_id: int
     revision: int
     mark: bytes
-    identities: bytes
-    keys: array[int]
-
-    def placed(self) -> list[tuple[bytes, int]]:
-        found = self.identities
-        return [(found[place * SIZE : (place + 1) * SIZE], pk) for place, pk in enumerate(self.keys)]
+    placed: Content
 
 
 @dataclass(slots=True)
@@ -38,7 +31,7 @@ class _Parts:
 
     def are(self, job: Job) -> bool:
         """Whether they hold exactly what the job is to hold."""
-        return sorted(pk for part in self.parts for pk in part.keys) == sorted(job.keys)
+        return sorted(pk for part in self.parts for pk in part.placed.keys) == sorted(job.keys)
 
 
 class Copies:
@@ -55,17 +48,15 @@ class Copies:
         return bool(self._known)
 
     def remember(
-        self, collection_id: int, job: Job, block_id: int, revision: int, mark: bytes, placed: list[tuple[bytes, int]]
+        self, collection_id: int, job: Job, block_id: int, revision: int, mark: bytes, placed: Content
     ) -> None:
         """Something of ``job`` was published in the collection, as this version of this block."""
         if self._indicators >= LIMIT:
             return
         parts = self._known.setdefault(_key(job), _Parts(collection_id))
         if parts.collection_id == collection_id:
-            identities = b"".join(identity for identity, _ in placed)
-            keys = array("q", (pk for _, pk in placed))
-            parts.parts.append(_Part(block_id, revision, mark, identities, keys))
-            self._indicators += len(keys)
+            parts.parts.append(_Part(block_id, revision, mark, placed))
+            self._indicators += len(placed)
 
     def knows(self, job: Job) -> bool:
         parts = self._known.get(_key(job))
@@ -85,7 +76,7 @@ class Copies:
             text = texts.get(part.block_id)
             if text is None or (text.revision, text.mark) != (part.revision, part.mark):
                 return None
-            copies.append(Rendered(text.pulse_pk, text.modified, text.content, part.placed(), part.mark))
+            copies.append(Rendered(text.pulse_pk, text.modified, text.content, part.placed, part.mark))
         return copies or None
 
 

@@ -291,7 +291,7 @@ class _Publisher:
             for rewritten in step.rewritten:
                 self._take_out(connection, rewritten, row.revision + 1)
             ready = [
-                Ready(block_id, labels.give(new.modified), new.placed, len(new.placed))
+                Ready(block_id, labels.give(new.modified), list(new.placed), len(new.placed))
                 for block_id, new in zip(staged, step.new, strict=True)
             ]
             if ready:

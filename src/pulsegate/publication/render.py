@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from pulsegate.store import blocks as stored_blocks
 from pulsegate.store import candidates, pulses
 from pulsegate.store.blocks import StoredBlock
 from pulsegate.store.database import Database
+from pulsegate.store.digests import SIZE
 from pulsegate.store.pulses import StoredIndicator, StoredPulse
 
 REWRITE_BYTES = 4_000_000  # a block that only lost indicators stays one block, however long its pulse's text has grown
@@ -31,16 +33,31 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What is in a block, packed: the identities of the placements, and the keys of the indicators."""
+
+    identities: bytes
+    keys: array[int]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[tuple[bytes, int]]:
+        found = self.identities
+        return ((found[place * SIZE : place * SIZE + SIZE], pk) for place, pk in enumerate(self.keys))
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """A new block: its pulse, when that was modified, its text, and what is in it.
 
-    ``placed``: (identity of the placement, key of the indicator). ``mark``: the pulse's, from before it was read.
+    ``mark``: the pulse's, from before it was read.
     """
 
     pulse_pk: int
     modified: datetime
     content: bytes
-    placed: list[tuple[bytes, int]]
+    placed: Content
     mark: bytes
 
 
@@ -135,7 +152,8 @@ def write(database: Database, job: Job) -> Iterator[Rendered | Refused]:
         if isinstance(block, Failure):
             yield Refused(known[block.indicator.identity][1], block.reason)
         else:
-            placed = [known[one.identity] for one in block.indicators]
+            identities, keys = zip(*(known[one.identity] for one in block.indicators), strict=True)
+            placed = Content(b"".join(identities), array("q", keys))
             yield Rendered(pulse.pk, pulse.pulse.modified, block.content, placed, mark)
 
 

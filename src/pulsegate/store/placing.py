@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from pulsegate.errors import PublicationConflictError
@@ -40,13 +42,14 @@ def place(connection: sa.Connection, collection_id: int, rows: Sequence[New]) ->
 
 def _place_rows(connection: sa.Connection, collection_id: int, rows: Sequence[New]) -> None:
     """By the driver, with moments as the column's type writes them, each of them once."""
-    write = placements.c.since.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
-    assert write is not None
-    texts = {moment: write(moment) for moment in {row[3] for row in rows}}
-    given = [(collection_id, identity, block_id, pk, texts[since]) for identity, block_id, pk, since in rows]
+    given = [(collection_id, identity, block_id, pk, _text(since)) for identity, block_id, pk, since in rows]
     connection.exec_driver_sql(_INSERT, given)
 
 
+_DIALECT = sqlite.dialect()
+_bind = placements.c.since.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+assert _bind is not None
+_text = lru_cache(10_000)(_bind)
 _INSERT = (
     "INSERT INTO placements (collection_id, identity, content_block_id, indicator_pk, since) VALUES (?, ?, ?, ?, ?)"
 )
