@@ -44,10 +44,10 @@ class Verdicts:
 
         What is decided by the pulse and the type alone is decided once for all of them; the odd ones one by one.
         """
-        author, lives = self.collection.author, self._lives()
-        odd = {one.pk for one in candidates.odd(connection, lives, author=author) if self.of(one).included}
-        own = bool(self._policy.own)
-        return self._choose(candidates.walk(connection, lives, author=author, by_identity=by_identity, values=own), odd)
+        lives, own = self._lives(), bool(self._policy.own)
+        of = None if self.collection.author is None else list(self._pulses)
+        odd = {one.pk for one in candidates.odd(connection, lives, of=of) if self.of(one).included}
+        return self._choose(candidates.walk(connection, lives, of=of, by_identity=by_identity, values=own), odd)
 
     def _choose(self, rows: Iterable[Slim], odd: set[int]) -> Iterator[Wanted]:
         covering = self._policy.own.covering if self._policy.own else None
