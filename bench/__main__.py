@@ -6,7 +6,14 @@ import argparse
 
 from bench import convert, poll, publish, pull, year
 
-ALL = {"convert": convert.run, "publish": publish.run, "pull": pull.run, "poll": poll.run, "year": year.run}
+ALL = {
+    "convert": convert.run,
+    "publish": publish.run,
+    "unique": publish.run_unique,
+    "pull": pull.run,
+    "poll": poll.run,
+    "year": year.run,
+}
 QUICK = ("convert", "publish", "poll")  # a year takes minutes
 
 

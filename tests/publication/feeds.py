@@ -31,6 +31,7 @@ DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
 MAIL = Collection("mail")
 MODULES = (
+    "publication.backfill",
     "publication.publish",
     "publication.explain",
     "store.blocks",
