@@ -436,7 +436,11 @@ def test_indicator_that_can_not_be_written_stops_nothing_else(mail, monkeypatch)
     assert sorted(value for block in mail.values() for value in block) == ["a.example", "c.example"]
     with mail.database.read() as connection:
         rows = connection.execute(sa.select(indicators.c.value, indicators.c.failure).order_by(indicators.c.pk))
-        assert [tuple(row) for row in rows] == [("a.example", None), ("b.example", "is no good"), ("c.example", None)]
+        assert [tuple(row) for row in rows] == [
+            ("a.example", None),
+            ("b.example", '{"full": "is no good"}'),
+            ("c.example", None),
+        ]
     assert mail.publish()["mail"] == Publication("mail")
     mail.check()
 

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
+import support
 from publication.feeds import MODULES, NOW, a_name, a_pulse
 from publication.gated import Actor, GatedDatabase
 from publication.inline import within
@@ -29,7 +30,7 @@ from pulsegate.errors import OutdatedRevisionError
 from pulsegate.model.collection import Collection
 from pulsegate.publication import backfill, publish, render
 from pulsegate.stix import Block
-from pulsegate.store import collections, ledger, migrate, pulses, taken, versions
+from pulsegate.store import collections, ledger, migrate, taken, versions
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Database
 from pulsegate.store.tables import blocks, content_blocks
@@ -110,7 +111,7 @@ class Machine(RuleBasedStateMachine):
         pulse = a_pulse(number, self.moment - age * DAY, author="")
         with self.database.write() as connection:
             if values is None:
-                taken.withdraw(connection, [pulses.get(connection, pulse.id).pk])
+                support.withdraw(connection, pulse.id)
             else:
                 taken.put(connection, pulse, [a_name(value) for value in sorted(values)], lambda _: None)
         self.wanted[number] = values or set()
