@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import support
 from publication.feeds import DAY, MICROSECOND, NOW, Feed, a_pulse
 from pulsegate.curation.own import Own
 from pulsegate.curation.policy import Policy
@@ -17,7 +18,7 @@ from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.tlp import TLP
 from pulsegate.publication.verdicts import BY_VALUE, Verdicts, as_candidate
 from pulsegate.stix import expressible
-from pulsegate.store import pulses
+from pulsegate.store import failures, pulses
 
 VALUES = {
     IndicatorType.DOMAIN: ["a.example", "mine.example", "sub.mine.example"],
@@ -103,9 +104,9 @@ def fill(feed, pulse, members, protection, *, active, failure):
         assert stored is not None
         for one in pulses.indicators_of(connection, stored.pk)[:1]:
             if failure:
-                pulses.mark_failure(connection, one.pk, failure)
+                failures.mark(connection, one.pk, "full", failure)
         if not active:
-            pulses.withdraw(connection, pulse.id)
+            support.withdraw(connection, pulse.id)
 
 
 @pytest.mark.parametrize("kind", sorted(set(IndicatorType) - BY_VALUE))
