@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,12 +29,16 @@ def in_child(work: Callable[[], None]) -> float:
     if pid == 0:
         try:
             work()
-        finally:
-            os._exit(0)
+        except BaseException:  # noqa: BLE001 - it must not go on as the process that waits
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
     most = 0.0
-    while os.waitpid(pid, os.WNOHANG) == (0, 0):
+    while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):
         most = max(most, sum(map(_memory, _tree(pid))))
         time.sleep(0.3)
+    if ended[1]:
+        raise SystemExit("the benchmark failed")
     return most
 
 
