@@ -105,6 +105,6 @@ def test_status_shows_the_last_poll_of_each_account() -> None:
     assert [(one["account"], one["collection"]) for one in told["polls"]] == [
         ("branch", "subscribed"), ("gateway", "user_A+[b]B"),
     ]  # fmt: skip
-    assert list(told) == ["pulses", "indicators", "quarantined", "last_pull", "collections", "polls"]
+    assert list(told) == ["pulses", "indicators", "quarantined", "last_pull", "sources", "collections", "polls"]
     branch, gateway = run("status").splitlines()[-2:]
     assert (branch.split()[0], gateway.split()[0]) == ("branch", "gateway")
