@@ -80,8 +80,14 @@ def get(connection: sa.Connection, pk: int) -> Quarantined | None:
     return next(_entries(connection, sa.select(quarantine).where(quarantine.c.pk == pk)), None)
 
 
-def remove(connection: sa.Connection, pk: int) -> None:
-    connection.execute(sa.delete(quarantine).where(quarantine.c.pk == pk))
+def remove(connection: sa.Connection, entry: Quarantined) -> None:
+    """Remove that entry, and not one that has got its key since."""
+    mine = (
+        quarantine.c.pk == entry.pk,
+        quarantine.c.kind == entry.kind,
+        quarantine.c.value_digest == digest(entry.value),
+    )
+    connection.execute(sa.delete(quarantine).where(*mine))
 
 
 def keys(connection: sa.Connection) -> list[int]:

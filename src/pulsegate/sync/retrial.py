@@ -86,7 +86,7 @@ def _retry_pulse(database: Database, entry: Quarantined, sent: Any) -> bool:
     source = entry.source or FILES
     take(database, [sent], Intake(), Claim(source, FILE if source == FILES else SUBSCRIPTION))
     with database.write() as connection:
-        quarantine.remove(connection, _key(entry))
+        quarantine.remove(connection, entry)
     return True
 
 
@@ -103,7 +103,7 @@ def _retry_indicator(database: Database, entry: Quarantined, sent: Any) -> bool:
         # Where the pulse has the value in another spelling, that stays, as with any two of a pulse.
         growing = Growing(stored.pk, seen={digest(result.identity)})
         taken.grow(connection, growing, [result], protect)
-        quarantine.remove(connection, _key(entry))
+        quarantine.remove(connection, entry)
     return True
 
 
@@ -112,8 +112,3 @@ def _raw(kept: Mapping[str, Any]) -> RawIndicator:
     known = {one.name: kept[one.name] for one in fields(RawIndicator) if one.name in kept}
     dates = {name: read_date(known.get(name)) for name in _DATES}
     return RawIndicator(**{"type": "", "value": ""} | known | dates)
-
-
-def _key(entry: Quarantined) -> int:
-    assert entry.pk is not None
-    return entry.pk
