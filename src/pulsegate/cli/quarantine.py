@@ -9,7 +9,7 @@ import typer
 
 from pulsegate.cli.options import installation
 from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
-from pulsegate.cli.setup import Installation
+from pulsegate.cli.setup import Installation, prepare
 from pulsegate.errors import UsageError
 from pulsegate.store import failures, quarantine
 from pulsegate.store.digests import storable
@@ -62,6 +62,7 @@ def retry(
     from pulsegate.sync.retrial import retry as try_again
 
     where = installation(context)
+    prepare(where)
     for one in entries or ():
         _get(where, one)
     with where.database.read() as connection:
