@@ -153,6 +153,8 @@ def test_first_pull_by_cron_of_a_new_source_comes_at_once(where: Installation) -
 class Scheduler:
     """Notes when a job is to come again."""
 
+    running = True
+
     def __init__(self) -> None:
         self.waits: list[float] = []
 

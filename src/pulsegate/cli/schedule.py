@@ -41,6 +41,7 @@ LONGEST_RETRY = timedelta(hours=1)  # however long OTX asks to wait, and however
 OTHER_JOBS = 4  # beside the pulls
 LOCK_WAIT = 5.0  # seconds: 'status' holds the lock of a pull for a moment, to see whether somebody else does
 FOREVER = 1e9  # seconds
+GRACE = 3.0  # seconds that a pull has to end when the worker is told to; the next one goes on where it stopped
 
 
 def run(where: Installation, parent: int | None = None) -> None:
@@ -155,7 +156,8 @@ class _Pull:
             sources.update(connection, self._source.name, next_try=again)
 
     def _at(self, moment: datetime) -> None:
-        self._scheduler.modify_job(f"pull.{self._source.name}", next_run_time=moment)
+        if self._scheduler.running:
+            self._scheduler.modify_job(f"pull.{self._source.name}", next_run_time=moment)
 
 
 def _publish(where: Installation) -> None:
@@ -192,7 +194,12 @@ def _end_with(parent: int) -> None:
 @contextmanager
 def _stopped_by_signals(scheduler: BlockingScheduler) -> Iterator[None]:
     def stop(_number: int, _frame: Any) -> None:
-        os._exit(0) if scheduler.state == 0 else scheduler.shutdown(wait=False)
+        if not scheduler.running:
+            os._exit(0)
+        impatience = threading.Timer(GRACE, os._exit, (0,))
+        impatience.daemon = True
+        impatience.start()
+        scheduler.shutdown(wait=False)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
