@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
-from pulsegate.store.tables import passed_over, pulses, source_pulses, sources
+from pulsegate.store.tables import passed_over, pulses, quarantine, source_pulses, sources
 from pulsegate.store.taken import withdraw
 
 SUBSCRIPTION, PULSE, FILE = "subscription", "pulse", "file"
@@ -69,7 +69,7 @@ def ensure(connection: sa.Connection, name: str, shape: str) -> Source:
     if found is None:
         connection.execute(sa.insert(sources).values(name=name, since=now(connection), shape=shape))
     elif found.shape != shape:
-        update(connection, name, shape=shape, watermark=None, walk=None)
+        update(connection, name, shape=shape, watermark=None, walk=None, compared=None)
         connection.execute(sa.delete(passed_over).where(passed_over.c.source == name))
     else:
         return found
@@ -95,8 +95,9 @@ def update(connection: sa.Connection, name: str, **values: Any) -> None:
 
 
 def forget(connection: sa.Connection, name: str) -> int:
-    """Remove the source with all its claims; gives how many pulses nobody claims any more."""
+    """Remove the source with all its claims, and what of it can't be read; gives how many pulses are withdrawn."""
     withdrawn = release(connection, name, None)
+    connection.execute(sa.delete(quarantine).where(quarantine.c.source == name, quarantine.c.kind == "pulse"))
     connection.execute(sa.delete(passed_over).where(passed_over.c.source == name))
     connection.execute(sa.delete(sources).where(sources.c.name == name))
     return withdrawn

@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 IDS = 500  # in one request
 EVENTS = 100
 MOST_EVENTS = 2_000  # that are looked at in one run; the comparison finds the rest
+ACCEPT = "if they may go: pulsegate pull --accept-removals"
 _GONE, _BACK = ("delete", "unsubscribe"), ("subscribe",)
 
 
@@ -163,7 +164,7 @@ class Comparison:
         if held:
             log.error(
                 "pull.removals_held", source=source.name, pulses=held, of=len(claimed),
-                hint="if they may go: pulsegate pull --accept-removals",
+                hint=ACCEPT,
             )  # fmt: skip
         elif going.keys:
             log.info("pull.removed", source=source.name, pulses=len(going.keys), withdrawn=withdrawn)

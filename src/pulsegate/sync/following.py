@@ -17,7 +17,7 @@ from pulsegate.store import pulses, sources
 from pulsegate.store.database import Database
 from pulsegate.store.sources import PULSE, SUBSCRIPTION
 from pulsegate.sync.asking import Asking, Pager
-from pulsegate.sync.comparison import leaving
+from pulsegate.sync.comparison import ACCEPT, leaving
 from pulsegate.sync.completion import complete
 from pulsegate.sync.intake import Claim, Intake, Unfinished, take
 from pulsegate.sync.wanted import Wanted
@@ -61,8 +61,11 @@ class Following:
             if identity in waiting:
                 self._complete(Unfinished(identity, key))
 
-    def by_id(self) -> None:
-        """Take the pulses that the settings name; those that they name no more, or that OTX doesn't know, leave."""
+    def by_id(self, *, accept: bool = False) -> None:
+        """Take the pulses that the settings name; those that they name no more, or that OTX doesn't know, leave.
+
+        ``accept``: however many OTX doesn't know.
+        """
         with self._database.read() as connection:
             claimed = sources.claimed(connection, self._wanted.name, PULSE)
         gone = []
@@ -74,8 +77,8 @@ class Following:
                 gone.append(identity)
                 log.warning("otx.pulse_unknown", source=self._wanted.name, pulse_id=identity)
         unnamed = sorted(claimed.keys() - set(self._wanted.pulses))
-        if leaving(claimed, gone).needs_confirmation(self._wanted.max_removal):
-            log.error("pull.removals_held", source=self._wanted.name, pulses=len(gone), of=len(claimed))
+        if leaving(claimed, gone).needs_confirmation(self._wanted.max_removal) and not accept:
+            log.error("pull.removals_held", source=self._wanted.name, pulses=len(gone), of=len(claimed), hint=ACCEPT)
             gone = []
         keys = [claimed[one] for one in (*gone, *unnamed) if one in claimed]
         with self._database.write() as connection:

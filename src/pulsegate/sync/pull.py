@@ -85,7 +85,8 @@ def pull(
 
     ``full``: walk over the whole backfill again. ``compare``: compare the subscription with the store, whenever that
     was done last. ``accept_removals``: however much of it leaves. Raises OTXError when OTX fails for good; what was
-    stored until then stays and is published, and the next pull goes on there.
+    stored until then stays and is published, and the next pull goes on there. BusyError: another one of the source has
+    not ended after ``wait`` seconds.
     """
     told = progress or Silent()
     with database.write() as connection:
@@ -96,8 +97,7 @@ def pull(
             full=full, compare=compare, accept=accept_removals
         )
 
-    with _state_kept(database, wanted.name):
-        return _run(database, wanted.name, policy, told, work, wait)
+    return _run(database, wanted.name, policy, told, work, wait)
 
 
 def pull_files(
@@ -146,7 +146,7 @@ class _Pull:
             self._subscription(full=full, compare=compare, accept=accept)
         else:
             self._nothing_subscribed()
-        self._following.by_id()
+        self._following.by_id(accept=accept)
         self._following.by_search()
         self._following.complete(waiting)
 
@@ -185,7 +185,6 @@ class _Pull:
         """The subscription is not wanted, or no longer."""
         with self._database.write() as connection:
             self._intake.removed += sources.release(connection, self._wanted.name, SUBSCRIPTION)
-            sources.update(connection, self._wanted.name, completed=now(connection))
 
     def _learn_owner(self) -> None:
         """The key's owner has a collection, also when it is empty. Not being told of one stops nothing."""
@@ -213,7 +212,7 @@ class _Pull:
 
 @contextmanager
 def _state_kept(database: Database, name: str) -> Iterator[None]:
-    """What fails, and since when, stands in the source's row until it succeeds."""
+    """The source's row says when a pull ended well last; or what fails, and since when."""
     try:
         yield
     except Exception as error:
@@ -223,7 +222,7 @@ def _state_kept(database: Database, name: str) -> Iterator[None]:
             sources.update(connection, name, failing=since, error=_reason(error))
         raise
     with database.write() as connection:
-        sources.update(connection, name, failing=None, error=None, next_try=None)
+        sources.update(connection, name, completed=now(connection), failing=None, error=None, next_try=None)
 
 
 def _run(

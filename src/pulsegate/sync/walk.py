@@ -141,9 +141,7 @@ class SubscriptionWalk:
             assert source is not None
             mark = min(walk.started, walk.newest) if walk.newest else None
             known = [one for one in (mark, source.watermark) if one is not None]
-            sources.update(
-                connection, source.name, walk=None, completed=now(connection), watermark=max(known, default=None)
-            )
+            sources.update(connection, source.name, walk=None, watermark=max(known, default=None))
 
 
 _MISSING: Page[object] = Page([], None, has_next=False)
