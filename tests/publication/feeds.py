@@ -92,8 +92,10 @@ class Feed:
             return taken.put(connection, pulse, found, lambda _: protection)
 
     def withdraw(self, pulse: Pulse) -> None:
+        """Also of one that is not there."""
         with self.database.write() as connection:
-            taken.withdraw(connection, [pulses.get(connection, pulse.id).pk])
+            stored = pulses.get(connection, pulse.id)
+            taken.withdraw(connection, [stored.pk] if stored else [])
 
     def publish(self, policy: Policy | None = None) -> dict[str, Publication]:
         return {one.collection: one for one in publish_all(self.database, policy or self.policy)}

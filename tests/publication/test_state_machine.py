@@ -109,7 +109,8 @@ class Machine(RuleBasedStateMachine):
         pulse = a_pulse(number, self.moment - age * DAY, author="")
         with self.database.write() as connection:
             if values is None:
-                taken.withdraw(connection, [pulses.get(connection, pulse.id).pk])
+                stored = pulses.get(connection, pulse.id)
+                taken.withdraw(connection, [stored.pk] if stored else [])
             else:
                 taken.put(connection, pulse, [a_name(value) for value in sorted(values)], lambda _: None)
         self.wanted[number] = values or set()

@@ -131,7 +131,8 @@ class Feeder:
                 if number in self.active:
                     taken.put(connection, pulse, [_name(one) for one in sorted(self.values[number])], lambda _: None)
                 else:
-                    taken.withdraw(connection, [pulses.get(connection, pulse.id).pk])
+                    stored = pulses.get(connection, pulse.id)
+                    taken.withdraw(connection, [stored.pk] if stored else [])
 
 
 def _name(value: str) -> Indicator:
