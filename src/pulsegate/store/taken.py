@@ -258,6 +258,11 @@ def _differs(row: dict[str, Any], old: Any) -> bool:
     return old is None or any(getattr(old, key) != value for key, value in row.items())
 
 
+def has_indicators(connection: sa.Connection, pulse_pk: int) -> bool:
+    query = sa.select(indicators.c.pk).where(indicators.c.pulse_pk == pulse_pk).limit(1)
+    return connection.scalar(query) is not None
+
+
 def finish(connection: sa.Connection, growing: Growing) -> None:
     """All have come: those that did not, leave, and the pulse is complete."""
     query = sa.select(indicators.c.pk, indicators.c.identity).where(indicators.c.pulse_pk == growing.pk)

@@ -17,16 +17,22 @@ from pulsegate.sync.wanted import Pace
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-TRIES = 5  # of one request within a run: a page of 20 becomes one of 1; a failed run goes on there later
+TRIES = 5  # of one request within a run; a failed run goes on there later
+SMALLER = 4  # a page of 1000 becomes one of 3 within so many tries
 MAX_WAIT = timedelta(minutes=5)
 GROW_AFTER = 8  # answers in a row, before a page that was made smaller is doubled again
 
 
 class Asking:
-    """Asks at the pace that is set. Raises what is left after ``TRIES``, and at once what waiting doesn't mend."""
+    """Asks at the pace that is set. Raises what is left after so many ``tries``; at once what waiting doesn't mend."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, tries: int = TRIES) -> None:
         self._pace = pace
+        self._tries = tries
+
+    def without_waiting(self) -> Asking:
+        """One that asks once."""
+        return Asking(self._pace, tries=1)
 
     def __call__(self, request: Callable[[], T], ask_for_less: Callable[[], bool] = lambda: False) -> T:
         """What ``request`` gives. ``ask_for_less`` is called before another try; false: it asks for little already."""
@@ -39,10 +45,10 @@ class Asking:
                 if not ask_for_less():
                     raise
             except OTXUnavailableError as error:
-                if attempt == TRIES:
-                    raise
                 if not isinstance(error, OTXRateLimitedError):
                     ask_for_less()
+                if attempt == self._tries:
+                    raise
                 seconds = self._wait(error, wait)
                 log.warning("otx.unavailable", attempt=attempt, reason=error.message, wait=round(seconds, 1))
                 self._pace.sleep(seconds)
@@ -62,6 +68,11 @@ class Piece(Generic[T]):
     start: int
     asked: int
     page: Page[T]
+
+    @property
+    def end(self) -> int:
+        """The place after its last row. Rows beyond those asked for are no rows of the list: they don't count."""
+        return self.start + min(len(self.page.results), self.asked)
 
 
 class Pager(Generic[T]):
@@ -88,15 +99,14 @@ class Pager(Generic[T]):
         while True:
             piece = self.at(offset)
             yield piece
-            received = len(piece.page.results)
-            offset = piece.start + received
-            if not piece.page.has_next or not received:
+            offset = piece.end
+            if not piece.page.has_next or offset == piece.start:
                 return
             self.fit(piece)
 
     def fit(self, piece: Piece[Any]) -> None:
         """Where fewer rows came than were asked for, and more are there, that is the most that OTX gives."""
-        received = len(piece.page.results)
+        received = piece.end - piece.start
         if piece.page.has_next and 0 < received < piece.asked:
             self.size = self._most = min(self.size, received)
 
@@ -109,7 +119,7 @@ class Pager(Generic[T]):
         self._answers = 0
         if self.size == 1:
             return False
-        self.size = max(1, self.size // 2)
+        self.size = max(1, self.size // SMALLER)
         return True
 
 

@@ -17,12 +17,13 @@ from pulsegate.otx.client import OTXClient
 from pulsegate.otx.documents import documents
 from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.publish import Publication, publish_all
-from pulsegate.store import collections, ledger, locks, runs, sources
+from pulsegate.store import collections, ledger, locks, quarantine, runs, sources
 from pulsegate.store.database import Database, now
 from pulsegate.store.locks import hold
-from pulsegate.store.sources import FILE, FILES, SUBSCRIPTION
+from pulsegate.store.sources import FILE, FILES, SUBSCRIPTION, Walk
 from pulsegate.sync.asking import Asking
 from pulsegate.sync.comparison import Compared, Comparison
+from pulsegate.sync.completion import Completion
 from pulsegate.sync.following import Following
 from pulsegate.sync.intake import Claim, Intake, take
 from pulsegate.sync.walk import Progress, SubscriptionWalk, back
@@ -33,7 +34,7 @@ log = structlog.get_logger(__name__)
 LOCK_WAIT = 600.0  # seconds that a pull waits for another one of its source to end
 FILE_BATCH = 20  # pulses stored in one transaction
 PUBLISH_EVERY = timedelta(minutes=5)  # of a walk that takes longer
-MOST_SINGLE = 50  # new pulses that are fetched one by one; more are found by a whole walk
+MOST_SINGLE = 50  # new pulses that are fetched one by one in a run; more are found by a whole walk
 
 
 class Silent:
@@ -136,7 +137,8 @@ class _Pull:
         self._intake = intake
         self._progress = progress
         self._ask = Asking(pace)
-        self._following = Following(database, client, wanted, self._ask, intake)
+        self._complete = Completion(database, client, self._ask, wanted.name, intake)
+        self._following = Following(database, client, wanted, self._ask, self._complete, intake)
         self._published = time.monotonic()
 
     def run(self, *, full: bool, compare: bool, accept: bool) -> None:
@@ -154,24 +156,35 @@ class _Pull:
         comparison = Comparison(self._database, self._client, self._wanted, self._ask)
         compared, withdrawn = comparison.run(due=compare or full, accept=accept)
         self._intake.removed += withdrawn + self._leave_other_authors()
-        full = full or len(compared.new) > MOST_SINGLE
+        shaken = compared.happened.shaken or len(compared.new - compared.unread) > MOST_SINGLE
         walk = SubscriptionWalk(
-            self._database, self._client, self._wanted, self._pace, self._ask, self._publish_now_and_then
-        ).run(self._intake, self._progress, full=full)
-        self._settle(compared, is_full=walk.full)
+            self._database,
+            self._client,
+            self._wanted,
+            self._pace,
+            self._ask,
+            self._complete,
+            self._publish_now_and_then,
+        ).run(self._intake, self._progress, compared, full=full, shaken=shaken)
+        self._settle(compared, walk)
 
-    def _settle(self, compared: Compared, *, is_full: bool) -> None:
-        """What was in the subscription before a whole walk, and not in it, is older than the backfill."""
+    def _settle(self, compared: Compared, walk: Walk) -> None:
+        """What was in the subscription before a whole walk, and not in it, is older than the backfill.
+
+        An empty walk is no proof of that: it is what OTX answers when it is in trouble, too.
+        """
         if compared.ids is None:
             return
         name = self._wanted.name
         with self._database.write() as connection:
-            there = {*sources.claimed(connection, name, SUBSCRIPTION)}
-            if is_full:
-                sources.pass_over(connection, name, compared.ids - there)
-                return
+            claimed = sources.claimed(connection, name, SUBSCRIPTION).keys()
+            unread = quarantine.unreadable_ids(connection)
+            is_proof = bool(walk.offset) or not walk.full
+            older = sources.keep_passed_over(connection, name, compared.ids - claimed - unread if is_proof else ())
             since = back(now(connection), self._wanted.backfill)
-        self._following.new_in_subscription(compared.new - there, since)
+        new = compared.new - claimed - older
+        singly = [*sorted(new - unread), *sorted(new & compared.unread)]
+        self._following.new_in_subscription(singly[:MOST_SINGLE], since)
 
     def _leave_other_authors(self) -> int:
         """What was taken before the settings named other authors."""
