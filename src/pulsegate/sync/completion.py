@@ -68,7 +68,7 @@ class Completion:
                 within(connection, INTAKE)
                 taken.grow(connection, growing, found, protect)
             received, expected = piece.end, max(expected, piece.page.count or 0)
-            self._intake.grown += growing.changed
+            self._intake.grown |= growing.changed
         if received < expected:
             return f"{received} of {expected} indicators came"
         return None if self._finish(unfinished, growing, rejections) else "none of its indicators came"

@@ -32,7 +32,7 @@ class Intake:
     rejected: int = 0  # indicators that are no value of any type
     unreadable: int = 0  # pulses that can't be read
     removed: int = 0  # pulses that no source has any more
-    grown: int = field(default=0, compare=False)  # pulses whose indicators came apart, and other ones than before
+    grown: bool = field(default=False, compare=False)  # indicators that came apart are other ones than before
 
     def __add__(self, other: Intake) -> Intake:
         return Intake(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(Intake)))
