@@ -17,8 +17,7 @@ from pulsegate.sync.wanted import Pace
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-TRIES = 5  # of one request within a run; a failed run goes on there later
-SMALLER = 4  # a page of 1000 becomes one of 3 within so many tries
+TRIES = 5  # of one request within a run: a page of 20 becomes one of 1; a failed run goes on there later
 MAX_WAIT = timedelta(minutes=5)
 GROW_AFTER = 8  # answers in a row, before a page that was made smaller is doubled again
 
@@ -119,7 +118,7 @@ class Pager(Generic[T]):
         self._answers = 0
         if self.size == 1:
             return False
-        self.size = max(1, self.size // SMALLER)
+        self.size = max(1, self.size // 2)
         return True
 
 
