@@ -39,7 +39,7 @@ run: setup
 	@exec $(BIN)/pulsegate serve --demo-without-key
 
 test: dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 soak: dev
 	cd tests && ../$(BIN)/python -m soak.ledger --seconds $(SECONDS) --database $(DATABASE)

@@ -9,6 +9,7 @@ from bench import convert, lists, poll, publish, pull, year
 ALL = {
     "convert": convert.run,
     "publish": publish.run,
+    "unique": publish.run_unique,
     "pull": pull.run,
     "poll": poll.run,
     "lists": lists.run,

@@ -13,6 +13,8 @@ import cabby
 from lxml import etree
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from pulsegate.store import pulses, taken
+
 BIN = Path(sys.executable).parent
 NS = {
     "stix": "http://stix.mitre.org/stix-1",
@@ -102,3 +104,9 @@ def pulse_id(package: bytes) -> str:
     """The pulse that a package names as its origin."""
     address = etree.fromstring(package).findtext("stix:STIX_Header/stix:Short_Description", namespaces=NS)
     return str(address).rpartition("/")[2]
+
+
+def withdraw(connection, pulse_id: str) -> None:
+    """The pulse, if it is stored, is no longer what any source has."""
+    stored = pulses.get(connection, pulse_id)
+    taken.withdraw(connection, [stored.pk] if stored else [])

@@ -55,11 +55,10 @@ def upgrade() -> None:
 
 
 def _claim_what_is_there() -> None:
-    """Pulses were not told apart by where they came from: a database that was never pulled into has them from files."""
-    pulled = "EXISTS (SELECT 1 FROM state WHERE key = 'otx.watermark')"
-    op.execute(
-        "INSERT INTO source_pulses (source, pulse_pk, via) "
-        f"SELECT CASE WHEN {pulled} THEN 'otx' ELSE 'files' END, pk, "
-        f"CASE WHEN {pulled} THEN 'subscription' ELSE 'file' END FROM pulses WHERE active"
-    )
+    """Pulses were not told apart by where they came from: a database that never saw OTX has them from files."""
+    seen = sa.text("SELECT count(*) FROM state WHERE key IN ('otx.watermark', 'otx.owner')")
+    source, via = ("otx", "subscription") if op.get_bind().scalar(seen) else ("files", "file")
+    claims = "INSERT INTO source_pulses (source, pulse_pk, via) SELECT :source, pk, :via FROM pulses WHERE active"
+    op.execute(sa.text(claims).bindparams(source=source, via=via))
+    op.execute(sa.text("UPDATE quarantine SET source = :source").bindparams(source=source))
     op.execute("DELETE FROM state WHERE key IN ('otx.watermark', 'otx.owner')")

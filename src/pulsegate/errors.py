@@ -78,6 +78,10 @@ class StoreError(PulsegateError):
     """The database can't be opened, read or written."""
 
 
+class BusyError(StoreError):
+    """Another process is at work on it; nothing is wrong."""
+
+
 class PublicationError(PulsegateError):
     """A publication could not be completed."""
 

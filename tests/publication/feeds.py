@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
+import support
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.publication.publish import Publication, publish_all
-from pulsegate.store import collections, ledger, pulses, taken
+from pulsegate.store import collections, ledger, taken
 from pulsegate.store.database import Database
 from pulsegate.store.tables import (
     blocks,
@@ -31,6 +32,7 @@ DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
 MAIL = Collection("mail")
 MODULES = (
+    "publication.backfill",
     "publication.publish",
     "publication.explain",
     "store.blocks",
@@ -93,7 +95,7 @@ class Feed:
 
     def withdraw(self, pulse: Pulse) -> None:
         with self.database.write() as connection:
-            taken.withdraw(connection, [pulses.get(connection, pulse.id).pk])
+            support.withdraw(connection, pulse.id)
 
     def publish(self, policy: Policy | None = None) -> dict[str, Publication]:
         return {one.collection: one for one in publish_all(self.database, policy or self.policy)}

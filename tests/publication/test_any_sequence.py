@@ -12,17 +12,31 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from publication.feeds import MAIL, NOW, Clock, Feed, a_name, a_pulse
+from publication.inline import within
+from pulsegate.model.collection import Collection
 from pulsegate.publication import publish, render
 from pulsegate.stix import Block
 from pulsegate.store import blocks, collections, ledger
 from pulsegate.store.tables import content_blocks, data_collections, indicators, placements, pulses
 
 HOUR = timedelta(hours=1)
+COPY = Collection("other")  # holds the same as the one that is looked at
 PULSES = (1, 2, 3)
-EFFECTS = ("clear_staged", "stage", "publish", "rewrite", "delete", "unplace", "adopt", "key_anew")
+EFFECTS = (
+    "clear_staged",
+    "stage_all",
+    "publish",
+    "release",
+    "foresee",
+    "rewrite",
+    "delete",
+    "unplace",
+    "adopt",
+    "key_anew",
+)
 
 
-class CrashError(Exception):
+class Crash(BaseException):
     """The process ends here."""
 
 
@@ -72,7 +86,8 @@ def a_block(pulse, members) -> Block:
 class World:
     """The pulses as they should be, beside the feed."""
 
-    def __init__(self, feed: Feed, clock: Clock, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, feed: Feed, clock: Clock, patch: pytest.MonkeyPatch, copied: bool) -> None:
+        self.copied = copied
         self.feed, self.clock, self.patch = feed, clock, patch
         self.pulses: dict[int, dict[str, int]] = {}
         self.gone: frozenset[int] = frozenset()
@@ -83,6 +98,8 @@ class World:
     def take(self, step: Step) -> None:
         self.clock.moment += step.hours * HOUR
         self.feed.collection(MAIL, deduplicate=step.deduplicate)
+        if self.copied:
+            self.feed.collection(COPY, deduplicate=step.deduplicate)
         for number, found in step.pulses.items():
             self.pulses[number] = dict(found)
             rows = [a_name(value, expiration=NOW + hours * HOUR) for value, hours in sorted(found)]
@@ -110,7 +127,7 @@ class World:
                 self._die_at(patch, dies_at)
                 try:
                     self.feed.publish()
-                except CrashError:
+                except Crash:
                     assert self.values() >= staying
                 else:
                     return
@@ -127,7 +144,7 @@ class World:
                 nonlocal left
                 left -= 1
                 if left == 0:
-                    raise CrashError
+                    raise Crash
                 return effect(*args, **kwargs)
 
             return run
@@ -149,6 +166,11 @@ class World:
         }
         return sorted(pairs)
 
+    def check_copy(self, *, once: bool) -> None:
+        found = [json.loads(one.content) for one in self.feed.served("other")]
+        pairs = [(0 if once else int(pulse, 16), value) for pulse, values in found for value in values]
+        assert sorted(pairs) == self.wanted(once=once)
+
     def check(self, *, once: bool) -> None:
         found = [(one.id, value) for one in self.served() for value in json.loads(one.content)[1]]
         with self.feed.database.read() as connection:
@@ -165,12 +187,26 @@ class World:
         self.feed.check()
 
 
+BUDGET = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
 @given(st.lists(STEPS, min_size=1, max_size=5))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@BUDGET
 def test_any_sequence_of_changes_ends_with_what_is_wanted_each_once(feed, clock, monkeypatch, steps):
+    check_sequence(feed, clock, monkeypatch, steps)
+
+
+@given(st.lists(STEPS, min_size=1, max_size=5))
+@settings(BUDGET, max_examples=20)
+def test_any_sequence_of_large_publications_ends_with_the_same(feed, clock, monkeypatch, steps):
+    within(monkeypatch)
+    check_sequence(feed, clock, monkeypatch, steps, copied=True)
+
+
+def check_sequence(feed, clock, monkeypatch, steps, copied=False):
     monkeypatch.setattr(render, "blocks", small_blocks)
     monkeypatch.setattr(publish, "BATCH_BLOCKS", 2)
-    world = World(feed, clock, monkeypatch)
+    world = World(feed, clock, monkeypatch, copied)
     for step in steps:
         world.take(step)
         if step.lost is not None:
@@ -179,6 +215,8 @@ def test_any_sequence_of_changes_ends_with_what_is_wanted_each_once(feed, clock,
         frontier = feed.ledger().frontier
         world.publish(step.dies_at)
         world.check(once=step.deduplicate)
+        if copied:
+            world.check_copy(once=step.deduplicate)
         for one in world.served():
             old = before.get(one.id)
             assert one.label == old or one.label > frontier

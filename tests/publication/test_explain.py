@@ -144,6 +144,8 @@ def test_value_of_several_pulses_is_out_by_the_rule_nearest_to_letting_it_in(mai
     mail.collection(include=Rule(tags=frozenset({"good"})))
     mail.put(a_pulse(1, tags=("bad",)), ["a.example"])
     mail.put(a_pulse(2, tags=("good",)), [a_name("a.example", expiration=NOW)])
+    mail.put(a_pulse(3, tags=("good",)), ["a.example"])
+    mail.withdraw(a_pulse(3))
     mail.publish()
     assert standing(mail, "a.example").rule == "expired"
 

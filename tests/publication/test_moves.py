@@ -18,6 +18,7 @@ from pulsegate.publication import publish, render
 from pulsegate.publication.explain import explain
 from pulsegate.publication.publish import Publication
 from pulsegate.publication.render import Renderer
+from pulsegate.publication.writers import Writers
 from pulsegate.stix.blocks import _Packer
 from pulsegate.stix.blocks import blocks as pack
 from pulsegate.store import blocks, collections, ledger, pulses, taken
@@ -282,7 +283,7 @@ def test_crash_within_a_move_leaves_the_value_in_its_old_block(mail, monkeypatch
     mail.publish()
     mail.put(OLD, ["b.example"])
     before = state(mail)
-    for name in ("stage", "publish", "rewrite", "unplace"):
+    for name in ("stage_all", "publish", "rewrite", "unplace"):
         with monkeypatch.context() as patch:
             patch.setattr(publish.stored_blocks, name, killed)
             with pytest.raises(RuntimeError, match="killed"):
@@ -516,7 +517,7 @@ def test_publisher_that_clears_what_was_staged_takes_nothing_that_is_being_publi
     cleared = Event()
 
     def clear():
-        publish._Publisher(mail.database, stored(mail), Policy(), Publication("mail")).run()
+        publish._Publisher(mail.database, stored(mail), Policy(), Publication("mail"), Writers(mail.database)).run()
         cleared.set()
 
     def while_another_clears(*given):

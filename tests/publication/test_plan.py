@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsegate.publication.plan import Plan, deduplicated, each, pulse_identity
-from pulsegate.store.blocks import Placement
-from pulsegate.store.pulses import Candidate
+from pulsegate.publication import plan as plans
+from pulsegate.publication.plan import Plan, Standing, pulse_identity
+from pulsegate.store.blocks import Placement, StoredBlock
 
 MOVABLE = datetime(2024, 6, 1, tzinfo=UTC)
 US = timedelta(microseconds=1)
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """An indicator. Those of one value stand in the order of their pulses' age."""
+
+    pk: int
+    pulse_pk: int
+    identity: bytes
+
+
 def a_candidate(pk: int, pulse_pk: int, identity: bytes) -> Candidate:
-    return Candidate(pk, pulse_pk, identity, "domain", "bad.example", "", None, None, True, None, None)
+    return Candidate(pk, pulse_pk, identity)
+
+
+def deduplicated(candidates, placed, wanted, movable):
+    candidates = list(candidates)
+    ages = {one.pulse_pk: place for place, one in reversed(list(enumerate(candidates)))}
+    return _plan(plans.deduplicated, candidates, placed, wanted, Standing({}, ages, movable))
+
+
+def each(candidates, placed, wanted, movable):
+    return _plan(plans.each, candidates, placed, wanted, Standing({}, {}, movable))
+
+
+def _plan(make, candidates, placed, wanted, standing):
+    """Each placement stands in a block of its own, as the walk sees it; the plan tells of the block that was given."""
+    numbers = dict(enumerate(placed))
+    blocks = {number: StoredBlock(number, one.pulse_pk, one.label, 1) for number, one in numbers.items()}
+    rows = [(one.identity, one.pk, one.pulse_pk) for one in candidates if wanted(one)]
+    places = [(one.identity, one.indicator_pk, number) for number, one in numbers.items()]
+    plan = make(iter(rows), iter(places), replace(standing, blocks=blocks))
+    for by_block in (plan.leaving, plan.moving):
+        pairs = [(numbers[number].content_block_id, identity) for number in by_block for identity in by_block[number]]
+        by_block.clear()
+        by_block.update(gathered(pairs))
+    return plan
 
 
 def a_placement(
@@ -46,7 +80,7 @@ def gathered(pairs):
 
 
 IDENTITIES = st.sampled_from([b"a", b"b", b"c", b"d"])
-CANDIDATES = st.lists(st.tuples(st.integers(1, 4), IDENTITIES), max_size=8).map(
+CANDIDATES = st.lists(st.tuples(st.integers(1, 4), IDENTITIES), unique=True, max_size=8).map(
     lambda rows: [a_candidate(pk, pulse, identity) for pk, (pulse, identity) in enumerate(rows, 1)]
 )
 PKS = st.integers(1, 10)
@@ -58,9 +92,14 @@ PLACES = st.tuples(
 )
 
 
+def reversed_groups(candidates):
+    """The same by identity, but within one in the other order: it is the pulses' ages that count."""
+    return sorted(candidates, key=lambda one: (one.identity, -one.pulse_pk))
+
+
 @given(CANDIDATES, st.dictionaries(IDENTITIES, PLACES), WANTED)
 def test_plan_of_each_value_once(candidates, placed, wanted):
-    candidates = sorted(candidates, key=lambda one: one.identity)
+    candidates = sorted(candidates, key=lambda one: (one.identity, one.pulse_pk, one.pk))
     placements = [a_placement(identity, *placed[identity]) for identity in sorted(placed)]
     entering, leaving, moving, adopted, kept = [], [], [], {}, 0
     for identity in (b"a", b"b", b"c", b"d"):
@@ -81,7 +120,8 @@ def test_plan_of_each_value_once(candidates, placed, wanted):
         else:
             moving.append((block, identity))
             entering.append((good[new], new))
-    plan = deduplicated(iter(candidates), iter(placements), lambda one: one.pk in wanted, MOVABLE)
+    ages = Standing({}, {number: number for number in range(5)}, MOVABLE)
+    plan = _plan(plans.deduplicated, reversed_groups(candidates), placements, lambda one: one.pk in wanted, ages)
     assert shown(plan) == a_plan(entering, leaving, moving, adopted, kept)
 
 

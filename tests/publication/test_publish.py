@@ -20,7 +20,7 @@ from pulsegate.publication.publish import Publication
 from pulsegate.publication.render import Renderer
 from pulsegate.stix.blocks import _Packer
 from pulsegate.stix.blocks import blocks as pack
-from pulsegate.store import blocks, collections, ledger, locks, pulses, taken
+from pulsegate.store import blocks, collections, failures, ledger, locks, pulses, taken
 from pulsegate.store.ledger import Answer, Ledger
 from pulsegate.store.tables import content_blocks, data_collections, indicators
 from support import read_values
@@ -436,7 +436,8 @@ def test_indicator_that_can_not_be_written_stops_nothing_else(mail, monkeypatch)
     assert sorted(value for block in mail.values() for value in block) == ["a.example", "c.example"]
     with mail.database.read() as connection:
         rows = connection.execute(sa.select(indicators.c.value, indicators.c.failure).order_by(indicators.c.pk))
-        assert [tuple(row) for row in rows] == [("a.example", None), ("b.example", "is no good"), ("c.example", None)]
+        found = [(row.value, failures.reason_in(row.failure, "full")) for row in rows]
+    assert found == [("a.example", None), ("b.example", "is no good"), ("c.example", None)]
     assert mail.publish()["mail"] == Publication("mail")
     mail.check()
 

@@ -11,12 +11,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import support
 from pulsegate.errors import OutdatedRevisionError, PublicationConflictError, StoreError
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.publication import publish, render
 from pulsegate.stix import Block
-from pulsegate.store import collections, ledger, migrate, pulses, taken, versions
+from pulsegate.store import collections, ledger, migrate, taken, versions
 from pulsegate.store.database import Database
 from pulsegate.store.versions import Window
 from soak.faults import plant
@@ -131,7 +132,7 @@ class Feeder:
                 if number in self.active:
                     taken.put(connection, pulse, [_name(one) for one in sorted(self.values[number])], lambda _: None)
                 else:
-                    taken.withdraw(connection, [pulses.get(connection, pulse.id).pk])
+                    support.withdraw(connection, pulse.id)
 
 
 def _name(value: str) -> Indicator:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -80,3 +81,46 @@ def test_lock_of_another_database_is_free(tmp_path):
         assert locks.is_held(second, "pull")
     first.close()
     second.close()
+
+
+def test_lock_that_is_held_within_a_transaction_lets_others_wait(database):
+    """Two that store pulses at once would both find that one isn't there yet."""
+    order = []
+
+    def second():
+        with database.write() as connection:
+            locks.within(connection, locks.INTAKE)
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with database.write() as connection:
+        locks.within(connection, locks.INTAKE)
+        thread.start()
+        thread.join(0.5)
+        order.append("first")
+    thread.join(20)
+    assert order == ["first", "second"]
+
+
+def test_locks_of_other_names_within_transactions_do_not_wait(database):
+    if database.is_sqlite:
+        pytest.skip("one transaction writes at a time")
+    with database.write() as one, database.write() as other:
+        locks.within(one, locks.INTAKE)
+        locks.within(other, "other")
+
+
+def test_lock_within_a_transaction_is_had_again_after_it_and_within_it(database):
+    for _ in range(2):
+        with database.write() as connection:
+            locks.within(connection, locks.INTAKE)
+            locks.within(connection, locks.INTAKE)
+
+
+def test_lock_of_a_pull_is_that_of_its_source(database):
+    with locks.hold(database, locks.pull("otx")), locks.hold(database, locks.pull("partner")):
+        assert [locks.is_held(database, locks.pull(name)) for name in ("otx", "partner", "third")] == [
+            True,
+            True,
+            False,
+        ]

@@ -144,3 +144,74 @@ def test_migrations_at_the_same_time_wait_for_each_other(empty):
     ]
     said = sorted(one.communicate(timeout=60)[0].strip() for one in both)
     assert said == [f"('{migrate.HEAD}', '{migrate.HEAD}')", f"(None, '{migrate.HEAD}')"]
+
+
+# --- From 0002 to 0003 -----------------------------------------------------------------------------------------------
+
+
+def value_for(column):
+    """Something that the column takes; keys are 1, so that rows belong together."""
+    kind = column.type
+    if isinstance(kind, sa.Boolean):
+        return True
+    if isinstance(kind, sa.DateTime):
+        return LABEL if kind.timezone else LABEL.replace(tzinfo=None)
+    if isinstance(kind, sa.LargeBinary):
+        return b"bytes"
+    return 1 if isinstance(kind, sa.Integer | sa.Float) else "text"
+
+
+def reflected(connection):
+    found = sa.MetaData()
+    found.reflect(connection)
+    found.remove(found.tables["alembic_version"])
+    return found
+
+
+def rows(database):
+    with database.read() as connection:
+        tables = reflected(connection).sorted_tables
+        return {one.name: [dict(row._mapping) for row in connection.execute(sa.select(one))] for one in tables}
+
+
+def fill_0002(database, *state):
+    """A database of schema 0002 with a row in every table, a withdrawn pulse, and these keys in ``state``."""
+    with database.write() as connection:
+        command.upgrade(migrate._config(connection), "0002")
+        found = reflected(connection)
+        for table in found.sorted_tables:
+            connection.execute(sa.insert(table), {column.name: value_for(column) for column in table.columns})
+        pulses = found.tables["pulses"]
+        withdrawn = {column.name: value_for(column) for column in pulses.columns} | {
+            "pk": 2,
+            "id": "2",
+            "active": False,
+        }
+        connection.execute(sa.insert(pulses), withdrawn)
+        for key in state:
+            connection.execute(sa.insert(found.tables["state"]).values(key=key, value="x"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "source", "via"),
+    [
+        (["otx.watermark", "otx.owner"], "otx", "subscription"),
+        (["otx.owner"], "otx", "subscription"),  # a first pull that never came to its end
+        ([], "files", "file"),
+    ],
+)
+def test_everything_of_0002_is_there_in_0003_with_its_source(empty, keys, source, via):
+    fill_0002(empty, *keys)
+    before = rows(empty)
+    assert migrate.upgrade(empty) == ("0002", migrate.HEAD)
+    after = rows(empty)
+    (indicator,) = before["indicators"]
+    before["indicators"] = [indicator | {"failure": None}]
+    before["pulses"] = [one | {"complete": True} for one in before["pulses"]]
+    before["quarantine"] = [one | {"source": source} for one in before["quarantine"]]
+    before["runs"] = [one | {"source": None} for one in before["runs"]]
+    before["superseded"] = [one | {"message": None} for one in before["superseded"]]
+    before["state"] = [one for one in before["state"] if one["key"] == "text"]
+    new = {"sources": [], "passed_over": [], "source_pulses": [{"source": source, "pulse_pk": 1, "via": via}]}
+    assert after == before | new
+    assert all(after[name] for name in before)

@@ -72,6 +72,15 @@ def test_entry_is_added_once(database, at):
         assert quarantine.count(connection) == 1
 
 
+def test_entry_that_is_added_again_keeps_its_time_and_has_what_was_sent_last(database, at):
+    """A later Pulsegate must not take the older state of a pulse."""
+    entry = Quarantined(PULSE, PULSE_ID, "pulse", PULSE_ID, "it has no name", '{"revision": 1}', source="otx")
+    add(database, entry)
+    at(LATER)
+    add(database, replace(entry, raw='{"revision": 2}'))
+    assert of_pulse(database) == [replace(entry, raw='{"revision": 2}', since=NOW)]
+
+
 def test_entry_with_another_reason_is_added(database, at):
     entry = Quarantined(PULSE, None, "pulse", "x", "a pulse is a JSON object", '"x"')
     add(database, entry)
@@ -104,3 +113,66 @@ def test_entry_of_a_pulse_with_an_impossible_id(database, at, pulse_id):
     add(database, Quarantined(PULSE, pulse_id, "pulse", pulse_id, "a pulse's id is 24 hex digits"))
     with database.read() as connection:
         assert quarantine.count(connection) == 1
+
+
+def test_entry_by_its_key(database, at):
+    full = replace(FIRST, raw='{"a": 1}', source="otx")
+    replace_with(database, full, SECOND)
+    one, two = (entry.pk for entry in of_pulse(database))
+    with database.read() as connection:
+        assert quarantine.get(connection, one) == replace(full, since=NOW)
+        assert quarantine.get(connection, one).pk == one
+        assert quarantine.get(connection, max(one, two) + 1) is None
+        assert quarantine.keys(connection) == [one, two]
+
+
+def test_entry_that_is_removed(database, at):
+    replace_with(database, FIRST, SECOND)
+    one, _ = of_pulse(database)
+    with database.write() as connection:
+        quarantine.remove(connection, one)
+        quarantine.remove(connection, one)
+    assert of_pulse(database) == [replace(SECOND, since=NOW)]
+
+
+def test_entry_that_got_the_key_of_another_one_stays(database, at):
+    """SQLite gives the key of a deleted row again."""
+    replace_with(database, FIRST)
+    (one,) = of_pulse(database)
+    with database.write() as connection:
+        for other in (replace(one, kind=PULSE), replace(one, value="other")):
+            quarantine.remove(connection, other)
+    assert of_pulse(database) == [one]
+
+
+def test_entries_of_many_pulses_are_replaced_at_once(database, at):
+    """A pulse that is readable now has no entry of its own any more, and one without entries none at all."""
+    gone = Quarantined(PULSE, f"{1:024x}", "pulse", f"{1:024x}", "it has no name", "{}")
+    add(database, gone)
+    replace_with(database, FIRST, SECOND)
+    other = replace(FIRST, pulse_id=f"{2:024x}")
+    replace_with(database, other, pulse_id=f"{2:024x}")
+    at(LATER)
+    many = {f"{number:024x}": [replace(FIRST, pulse_id=f"{number:024x}")] for number in range(3, 1203)}
+    with database.write() as connection:
+        quarantine.replace_many(connection, {f"{1:024x}": [], PULSE_ID: [SECOND, replace(FIRST, type="IPv6")], **many})
+    assert of_pulse(database, f"{1:024x}") == []
+    assert of_pulse(database) == [replace(SECOND, since=NOW), replace(FIRST, type="IPv6", since=LATER)]
+    assert of_pulse(database, f"{2:024x}") == [replace(other, since=NOW)]
+    with database.read() as connection:
+        assert quarantine.count(connection) == 1203
+        assert of_pulse(database, f"{1202:024x}") == [replace(FIRST, pulse_id=f"{1202:024x}", since=LATER)]
+
+
+def test_all_entries_are_listed_without_what_was_sent(database, at):
+    add(database, Quarantined(PULSE, None, "pulse", "x", "a pulse is a JSON object", '"x"', source="files"))
+    replace_with(database, replace(FIRST, raw="{}", source="otx"))
+    with database.read() as connection:
+        assert quarantine.every(connection) == [
+            Quarantined(PULSE, None, "pulse", "x", "a pulse is a JSON object", since=NOW, source="files"),
+            replace(FIRST, since=NOW, source="otx"),
+        ]
+        assert quarantine.unreadable_ids(connection) == set()
+    add(database, Quarantined(PULSE, PULSE_ID, "pulse", PULSE_ID, "it has no name"))
+    with database.read() as connection:
+        assert quarantine.unreadable_ids(connection) == {PULSE_ID}

@@ -141,7 +141,7 @@ def test_last_event_of_a_pulse_counts():
         event("unsubscribe", 3), event("unsubscribe", 7, kind="user"), "text", {"action": "delete"},
     ]  # fmt: skip
     eleven = datetime(2024, 6, 1, 11, tzinfo=UTC)
-    assert read_events(rows) == Happened(frozenset(ids(2, 3)), anything=True, latest=eleven)
+    assert read_events(rows) == Happened(frozenset(ids(2, 3)), anything=True, shaken=True, latest=eleven)
     assert read_events(rows, eleven) == Happened()
     assert read_events([event("like", 1)]).anything is False
 

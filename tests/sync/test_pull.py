@@ -10,6 +10,7 @@ import pytest
 
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import (
+    BusyError,
     OTXAnswerError,
     OTXKeyError,
     OTXRateLimitedError,
@@ -249,18 +250,23 @@ def test_publication_that_fails_fails_the_run(store, monkeypatch):
         with pytest.raises(StoreError):
             run(store, FakeOTX([[raw(1, "a.example")]]))
     assert last(store) == ("failed", 1, 1, "the disk is full")
+    found = source(store)
+    assert (found.completed, found.failing, found.error) == (None, NOW, "the disk is full")
     run(store, FakeOTX([[]]))
     assert (served(store), last(store)) == (["a.example"], ("ok", 0, 0, None))
+    found = source(store)
+    assert (found.completed, found.failing, found.error) == (NOW, None, None)
 
 
 def test_pull_while_another_one_is_at_work(store):
     otx = FakeOTX([[]])
     with (
         locks.hold(store, locks.pull("otx")),
-        pytest.raises(StoreError, match=r"another process is at work on it \(pull\.otx\)"),
+        pytest.raises(BusyError, match=r"another process is at work on it \(pull\.otx\)"),
     ):
         run(store, otx, wait=0.0)
     assert (otx.asked, runs.last(store)) == ([], None)
+    assert (source(store).failing, source(store).error) == (None, None)  # nothing is wrong with the source
 
 
 def test_empty_page_in_the_middle_is_no_whole_walk(store):

@@ -18,6 +18,7 @@ from pulsegate.cli import (
     db,
     esa,
     explain,
+    lists,
     logs,
     polls,
     preview,
@@ -80,6 +81,7 @@ app.add_typer(collection.app, name="collection")
 app.add_typer(source.app, name="source")
 app.add_typer(pulse.app, name="pulse")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(lists.app, name="lists")
 app.add_typer(account.app, name="account")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 
-from pulsegate.cli import feeding
+from pulsegate.cli.feeding import Feeding
 from pulsegate.cli.setup import Installation
 from pulsegate.errors import PulsegateError, SettingsError
 from pulsegate.settings import Settings
@@ -15,36 +20,83 @@ from pulsegate.store.database import now
 from pulsegate.store.sources import Source
 from pulsegate.sync.alarm import cleared, complaints
 
+if TYPE_CHECKING:
+    import apprise
+
 log = structlog.get_logger(__name__)
 
+RAISED, CLEARED, TEST = "failure", "success", "info"  # Apprise's kinds of messages
 TRIES = 3
 PAUSE = 5.0  # seconds between them
+INTERVAL = timedelta(minutes=1)
+_LONGEST_SILENCE = 3600.0  # seconds until it is tried again to tell people, while nobody can be told
 
 
-def check(where: Installation) -> None:
-    """Raise what is due and clear what is over, each once."""
-    try:
-        for one in feeding.active(where):
-            with where.database.read() as connection:
-                source, moment = sources.get(connection, one.name), now(connection)
-            if source is not None:
-                _settle(where, source, complaints(source, one.settings.stale_after, moment))
-    except PulsegateError as error:
-        log.error("alarms.failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
+class Watch:
+    """Raises what is due and clears what is over. People are told of each once; until one can be told, again."""
 
+    def __init__(self, where: Installation, found: Sequence[Feeding]) -> None:
+        self._where = where
+        self._found = found
+        self._logged: set[tuple[str, str]] = set()
+        self._silence = 0.0  # seconds
+        self._silent_until = 0.0
 
-def _settle(where: Installation, source: Source, due: dict[str, str]) -> None:
-    raised = set(source.alarms.split())
-    if raised == due.keys():
-        return
-    with where.database.write() as connection:
-        sources.update(connection, source.name, alarms=" ".join(sorted(due)))
-    for kind in sorted(due.keys() - raised):
-        log.error("alarm.raised", source=source.name, alarm=kind, reason=due[kind])
-        notify(where.settings, f"Pulsegate: {source.name}: {kind}", due[kind])
-    for kind in sorted(raised - due.keys()):
-        log.info("alarm.cleared", source=source.name, alarm=kind)
-        notify(where.settings, f"Pulsegate: {source.name}: well again", cleared(source, kind))
+    @property
+    def interval(self) -> timedelta:
+        """How often to look: no alarm is to come much later than the settings say."""
+        return min(INTERVAL, *(one.settings.stale_after for one in self._found))
+
+    def __call__(self) -> None:
+        for one in self._found:
+            try:
+                self._look(one)
+            except PulsegateError as error:
+                log.error("alarms.failed", source=one.name, reason=str(error))  # noqa: TRY400 - the whole story
+
+    def _look(self, feeding: Feeding) -> None:
+        database = self._where.database
+        with database.read() as connection:
+            source, moment = sources.get(connection, feeding.name), now(connection)
+        if source is None:
+            return
+        due = complaints(source, feeding.settings.stale_after, moment)
+        told = self._settle(source, due)
+        if told != set(source.alarms.split()):
+            with database.write() as connection:  # only now: who dies before this tells it twice, and never not at all
+                sources.update(connection, source.name, alarms=" ".join(sorted(told)))
+
+    def _settle(self, source: Source, due: dict[str, str]) -> set[str]:
+        """The alarms that people know of when all is said that can be."""
+        self._log(source, due)
+        told = set(source.alarms.split())
+        for kind in sorted(due.keys() - told):
+            if self._tell(f"{source.name}: {kind}", due[kind], RAISED):
+                told.add(kind)
+        for kind in sorted(told - due.keys()):
+            if self._tell(f"{source.name}: well again", cleared(source, kind), CLEARED):
+                told.remove(kind)
+        return told
+
+    def _log(self, source: Source, due: dict[str, str]) -> None:
+        known = {kind for name, kind in self._logged if name == source.name} | set(source.alarms.split())
+        for kind in sorted(due.keys() - known):
+            log.error("alarm.raised", source=source.name, alarm=kind, reason=due[kind])
+        for kind in sorted(known - due.keys()):
+            log.info("alarm.cleared", source=source.name, alarm=kind)
+        self._logged = {one for one in self._logged if one[0] != source.name} | {(source.name, kind) for kind in due}
+
+    def _tell(self, title: str, text: str, kind: str) -> bool:
+        """Whether somebody knows now, or nobody wants to. After a failure it is not tried for a while."""
+        if time.monotonic() < self._silent_until:
+            return False
+        addressed, reached = tell(self._where.settings, title, text, kind)
+        if reached or not addressed:
+            self._silence = 0.0
+            return True
+        self._silence = min(max(INTERVAL.total_seconds(), 2 * self._silence), _LONGEST_SILENCE)
+        self._silent_until = time.monotonic() + self._silence
+        return False
 
 
 def addresses(settings: Settings) -> list[str]:
@@ -57,23 +109,54 @@ def addresses(settings: Settings) -> list[str]:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8 text"
             raise SettingsError(f"alarms.notify_file can't be read: {reason}", resource=str(file)) from error
-        found += [line.strip() for line in lines if not line.startswith("#")]
+        found += [line for line in map(str.strip, lines) if not line.startswith("#")]
     return [one for one in found if one]
 
 
-def notify(settings: Settings, title: str, text: str) -> bool:
-    """Tell those that ``alarms.notify`` names. False, and a line in the log, when not all could be told."""
+def check(settings: Settings) -> int:
+    """How many are told; SettingsError where an address is none. It is named by its place: it may be a secret."""
     found = addresses(settings)
-    if not found:
-        return True
+    for number, address in enumerate(found, 1):
+        if _messenger(address) is None:
+            raise SettingsError(
+                f"address {number} is none that Apprise knows",
+                resource="alarms",
+                hint="They read like jsons://host/path; https://github.com/caronc/apprise lists them",
+            )
+    return len(found)
+
+
+def tell(settings: Settings, title: str, text: str, kind: str) -> tuple[int, int]:
+    """Send it to everybody in ``alarms``; gives how many they are, and how many of them were reached."""
+    found = dict(enumerate(addresses(settings), 1))
+    left = dict(found)
+    for attempt in range(TRIES):
+        if attempt and left:
+            time.sleep(PAUSE)
+        left = {number: address for number, address in left.items() if not _send(address, title, text, kind)}
+    for number in left:
+        hint = "'pulsegate config check --notify' tries it"
+        log.error("alarm.not_sent", address=number, title=title, hint=hint)
+    return len(found), len(found) - len(left)
+
+
+def _send(address: str, title: str, text: str, kind: str) -> bool:
+    messenger = _messenger(address)
+    if messenger is None:
+        return False
+    head = f"Pulsegate on {socket.gethostname()}: {title}"
+    return bool(messenger.notify(body=text, title=head, notify_type=kind, body_format="text"))
+
+
+def _messenger(address: str) -> apprise.Apprise | None:
+    """Sends to that address; None where it is none. Apprise's own complaints about it may hold the secret in it."""
     import apprise
 
+    noise = logging.getLogger("apprise")
+    level = noise.level
+    noise.setLevel(logging.CRITICAL + 1)
     messenger = apprise.Apprise()
-    known = [messenger.add(address) for address in found]
-    for attempt in range(TRIES):
-        if attempt:
-            time.sleep(PAUSE)
-        if messenger.notify(body=text, title=title, body_format=apprise.NotifyFormat.TEXT):
-            return all(known)
-    log.error("alarm.not_sent", title=title, hint="check alarms.notify; 'pulsegate config check --notify' tries it")
-    return False
+    try:
+        return messenger if messenger.add(address) else None
+    finally:
+        noise.setLevel(level)

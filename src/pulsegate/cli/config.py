@@ -12,11 +12,13 @@ from pulsegate.cli.feeding import api_key
 from pulsegate.cli.options import Options
 from pulsegate.cli.output import AsJSON, people, print_json, without_password
 from pulsegate.cli.setup import load_settings, make_policy
-from pulsegate.errors import SettingsError
-from pulsegate.settings import Settings, find_file
+from pulsegate.errors import PulsegateError, SettingsError
+from pulsegate.settings import OTXSettings, Settings, find_file
+from pulsegate.settings.duration import format_duration
 from pulsegate.store.database import Database
 
 app = typer.Typer(no_args_is_help=True, help="The settings.")
+SEE_LOG = "The lines above say which could not, and why"
 
 
 @app.command()
@@ -34,9 +36,9 @@ def check(
     key = api_key(found.otx)
     for one in found.sources:
         api_key(one)
-    told = alarms.addresses(found)
-    if notify and not (told and alarms.notify(found, "Pulsegate: a test", "This is a test: alarms come here.")):
-        raise SettingsError("not everybody could be told", resource="alarms.notify", hint="The log says more")
+    told = alarms.check(found)
+    if notify:
+        _send_a_test(found)
     file = find_file()
     if as_json:
         values = _without_secrets(found)
@@ -45,16 +47,27 @@ def check(
     people.print(f"Settings file: {file or 'none (defaults and environment)'}", markup=False)
     people.print(f"Database: {Database(found.database_url).name}", markup=False)
     people.print(f"Listens at: {'https' if found.tls.is_on else 'http'}://{found.host}:{found.port}", markup=False)
-    pulling = (
-        "pulling is off" if not found.otx.enabled else f"every {_values(found)['otx']['interval']} from {found.otx.url}"
-    )
-    people.print(f"OTX: {pulling}; API key {'set' if key else 'not set'}", markup=False)
-    more = ", ".join(one.name for one in found.sources)
-    people.print(f"Further sources: {escape(more) or 'none'}")
+    every: list[tuple[str, OTXSettings]] = [("OTX", found.otx), *((f"Source {one.name}", one) for one in found.sources)]
+    for name, source in every:
+        people.print(f"{name}: {_pulling(source)}; API key {'set' if api_key(source) else 'not set'}", markup=False)
     names = ", ".join(collection.name for collection in found.collections)
     people.print(f"Own collections: {escape(names) or 'none'}")
-    people.print(f"Alarms are sent to {len(told)} addresses besides the log")
+    people.print(f"Alarms: in the log, and to {told} {'address' if told == 1 else 'addresses'}")
     people.print("The settings are right.")
+
+
+def _send_a_test(found: Settings) -> None:
+    addressed, reached = alarms.tell(found, "a test", "This is a test: alarms come here.", alarms.TEST)
+    if not addressed:
+        raise SettingsError("nobody is named", resource="alarms", hint="Set alarms.notify or alarms.notify_file")
+    if reached < addressed:
+        raise PulsegateError(f"{reached} of {addressed} addresses could be told", resource="alarms", hint=SEE_LOG)
+
+
+def _pulling(one: OTXSettings) -> str:
+    if not one.enabled:
+        return "pulling is off"
+    return f"{f'at {one.cron!r} (UTC)' if one.cron else f'every {format_duration(one.interval)}'} from {one.url}"
 
 
 def _values(found: Settings) -> dict[str, Any]:

@@ -59,8 +59,14 @@ def configured(where: Installation) -> list[Feeding]:
     return [Feeding(MAIN, otx), *(Feeding(one.name, one) for one in where.settings.sources)]
 
 
+def is_on(where: Installation, source: Feeding) -> bool:
+    """Whether it is meant to be pulled from. Its key is not read: not everybody who asks may do that."""
+    found = source.settings
+    return where.demo or (found.enabled and bool(found.api_key or found.api_key_file))
+
+
 def active(where: Installation) -> list[Feeding]:
-    """The sources that can be pulled from."""
+    """The sources that can be pulled from. SettingsError: the file of a key can't be read."""
     if where.demo:
         return configured(where)
     return [one for one in configured(where) if one.settings.enabled and api_key(one.settings) is not None]

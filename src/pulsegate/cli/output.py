@@ -13,6 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pulsegate.store.digests import storable
+
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else, for programs.")]
 
 people = Console(highlight=False, soft_wrap=True)
@@ -28,11 +30,11 @@ def without_password(address: str) -> str:
 
 
 def print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=_encode) + "\n")
+    sys.stdout.write(storable(json.dumps(value, ensure_ascii=False, indent=2, default=_encode)) + "\n")
 
 
 def print_json_line(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=_encode) + "\n")
+    sys.stdout.write(storable(json.dumps(value, ensure_ascii=False, default=_encode)) + "\n")
 
 
 def _encode(value: Any) -> Any:

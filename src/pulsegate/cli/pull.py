@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import structlog
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -23,6 +24,9 @@ if TYPE_CHECKING:  # imported when a pull begins, so that help and other command
     from pulsegate.sync.intake import Intake
     from pulsegate.sync.pull import Outcome
     from pulsegate.sync.walk import Progress as Told
+
+
+log = structlog.get_logger(__name__)
 
 
 class Bar:
@@ -88,20 +92,28 @@ def pull(
     where = installation(context)
     prepare(where)
     paths = [*(files or ()), *(more or ())]
+    failures: list[PulsegateError] = []
     with _bar() as bar:
         if paths:
-            outcome = sync.pull_files(where.database, paths, where.policy, progress=bar)
+            outcomes = [sync.pull_files(where.database, paths, where.policy, progress=bar)]
         else:
-            outcome = _pull_all(where, source, bar, full=full, accept_removals=accept_removals)
-    _report(outcome, as_json=as_json, from_otx=not paths)
+            outcomes, failures = _pull_all(where, source, bar, full=full, accept_removals=accept_removals)
+    if outcomes:
+        _report(sync.together(outcomes), as_json=as_json, from_otx=not paths)
+    if failures:
+        raise failures[0]
 
 
-def _pull_all(where: Installation, source: str | None, bar: Told, *, full: bool, accept_removals: bool) -> Outcome:
-    """Pull from each source; the failure of one stops no other, and is raised at the end."""
+def _pull_all(
+    where: Installation, source: str | None, bar: Told, *, full: bool, accept_removals: bool
+) -> tuple[list[Outcome], list[PulsegateError]]:
+    """Pull from each source; the failure of one stops no other."""
     from pulsegate.sync import pull as sync
 
-    outcomes, failures = [], []
-    for one in feeding.named(where, source):
+    outcomes: list[Outcome] = []
+    failures: list[PulsegateError] = []
+    found = feeding.named(where, source)
+    for one in found:
         try:
             with feeding.client(where, one) as client:
                 outcomes.append(
@@ -112,9 +124,9 @@ def _pull_all(where: Installation, source: str | None, bar: Told, *, full: bool,
                 )  # fmt: skip
         except PulsegateError as error:
             failures.append(error)
-    if failures:
-        raise failures[0]
-    return sync.together(outcomes)
+            if len(found) > 1:
+                log.error("pull.failed", source=one.name, reason=str(error))  # noqa: TRY400 - the whole story
+    return outcomes, failures
 
 
 def _report(outcome: Outcome, *, as_json: bool, from_otx: bool) -> None:

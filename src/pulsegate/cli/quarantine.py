@@ -9,9 +9,10 @@ import typer
 
 from pulsegate.cli.options import installation
 from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
-from pulsegate.cli.setup import Installation
+from pulsegate.cli.setup import Installation, prepare
 from pulsegate.errors import UsageError
 from pulsegate.store import failures, quarantine
+from pulsegate.store.digests import storable
 from pulsegate.store.quarantine import Quarantined
 
 app = typer.Typer(no_args_is_help=True, help="What could not be taken in, with the reasons.")
@@ -38,7 +39,7 @@ def show(
 ) -> None:
     """Show an entry with all that OTX sent of it."""
     found = _get(installation(context), entry)
-    raw = json.loads(found.raw) if found.raw else None
+    raw = _sent(found)
     if as_json:
         print_json(_shown(found) | {"raw": raw})
         return
@@ -46,7 +47,8 @@ def show(
     people.print(
         f"of pulse {found.pulse_id or '-'}, from {found.source or '-'}, since {when(found.since)}", markup=False
     )
-    people.print(json.dumps(raw, ensure_ascii=False, indent=2) if raw else "It was too long to keep.", markup=False)
+    text = json.dumps(raw, ensure_ascii=False, indent=2)
+    people.print("It was too long to keep." if raw is None else storable(text), markup=False)
 
 
 @app.command()
@@ -60,8 +62,12 @@ def retry(
     from pulsegate.sync.retrial import retry as try_again
 
     where = installation(context)
-    wanted = [_get(where, one) for one in entries] if entries else _every(where)
-    result = try_again(where.database, [one for one in wanted if one.kind != UNWRITTEN])
+    prepare(where)
+    for one in entries or ():
+        _get(where, one)
+    with where.database.read() as connection:
+        keys = entries or quarantine.keys(connection)
+    result = try_again(where.database, keys)
     with where.database.write() as connection:
         unwritten = failures.forget(connection) if not entries else 0
     publish_all(where.database, where.policy)
@@ -75,6 +81,14 @@ def retry(
     people.print(f"{result.taken:,} taken, {result.refused:,} refused again")
     if result.not_kept:
         people.print(f"{result.not_kept:,} were too long to keep; 'pulsegate pull --full' asks OTX for them again")
+
+
+def _sent(entry: Quarantined) -> Any:
+    """What OTX sent; None where that was too long to keep, the text where an older version has cut it."""
+    try:
+        return json.loads(entry.raw or "null")
+    except ValueError:
+        return entry.raw
 
 
 def _every(where: Installation) -> list[Quarantined]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.base import BaseTrigger
@@ -20,10 +22,11 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 import pulsegate.sync.pull as sync
-from pulsegate.cli import alarms, feeding
+from pulsegate.cli import feeding
+from pulsegate.cli.alarms import Watch
 from pulsegate.cli.feeding import Feeding
 from pulsegate.cli.setup import Installation
-from pulsegate.errors import OTXRateLimitedError, PulsegateError
+from pulsegate.errors import BusyError, OTXRateLimitedError, PulsegateError
 from pulsegate.otx.client import OTXClient
 from pulsegate.publication.publish import publish_all
 from pulsegate.settings import OTXSettings
@@ -34,9 +37,11 @@ from pulsegate.sync.retrial import retry_after_upgrade
 log = structlog.get_logger(__name__)
 
 PUBLISH_INTERVAL = timedelta(minutes=15)  # expiry and rules take effect at least so often
-ALARM_INTERVAL = timedelta(minutes=1)
-LONGEST_RETRY = timedelta(hours=1)  # however long OTX asks to wait
+LONGEST_RETRY = timedelta(hours=1)  # however long OTX asks to wait, and however long the interval is
+OTHER_JOBS = 4  # beside the pulls
+LOCK_WAIT = 5.0  # seconds: 'status' holds the lock of a pull for a moment, to see whether somebody else does
 FOREVER = 1e9  # seconds
+GRACE = 3.0  # seconds that a pull has to end when the worker is told to; the next one goes on where it stopped
 
 
 def run(where: Installation, parent: int | None = None) -> None:
@@ -48,30 +53,55 @@ def run(where: Installation, parent: int | None = None) -> None:
 
 
 def _work(where: Installation) -> None:
-    scheduler = BlockingScheduler(timezone=UTC)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of each time at which a long pull goes on
+    found = feeding.active(where)
+    _say_what_is_left_out(where, found)
+    scheduler = BlockingScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(len(found) + OTHER_JOBS)})
     with ExitStack() as stack:
-        found = feeding.active(where)
         for source in found:
             client = stack.enter_context(feeding.client(where, source))
+            trigger = _trigger(source.settings)
             job = _Pull(scheduler, where, source, client)
-            _add(scheduler, job, f"pull.{source.name}", _trigger(source.settings), timedelta())
-        if not found:
-            log.warning("otx.not_pulled", reason="no API key is set, or otx.enabled is false; serving what is stored")
+            _add(scheduler, job, f"pull.{source.name}", trigger, _first_pull(where, source, trigger))
         soon = PUBLISH_INTERVAL if found else timedelta()
-        _add(scheduler, lambda: _publish(where), "publish", _every(PUBLISH_INTERVAL), soon)
-        _add(scheduler, lambda: _forget(where), "retention", _every(timedelta(days=1)), timedelta(minutes=10))
-        _add(scheduler, lambda: _try_again(where), "quarantine", DateTrigger(timezone=UTC), timedelta())
-        _add(scheduler, lambda: alarms.check(where), "alarms", _every(ALARM_INTERVAL), timedelta())
+        _add(scheduler, lambda: _publish(where), "publish", _every(PUBLISH_INTERVAL), _in(soon))
+        _add(scheduler, lambda: _forget(where), "retention", _every(timedelta(days=1)), _in(timedelta(minutes=10)))
+        _add(scheduler, lambda: _try_again(where), "quarantine", DateTrigger(timezone=UTC), _in(timedelta()))
+        if found and not where.demo:
+            watch = Watch(where, found)  # later than the first pulls, which may mend what lay still for a while
+            _add(scheduler, watch, "alarms", _every(watch.interval), _in(watch.interval))
         with _stopped_by_signals(scheduler):
             scheduler.start()
 
 
-def _add(scheduler: BaseScheduler, job: Callable[[], None], name: str, trigger: BaseTrigger, first: timedelta) -> None:
-    """A job that never overlaps itself, runs ``first`` from now on, and makes up for what it missed once."""
+def _say_what_is_left_out(where: Installation, found: Sequence[Feeding]) -> None:
+    if not found:
+        log.warning("otx.not_pulled", reason="no API key is set, or otx.enabled is false; serving what is stored")
+        return
+    for one in feeding.configured(where):
+        if one not in found and one.name != feeding.MAIN and one.settings.enabled:
+            log.warning("source.not_pulled", source=one.name, reason="no API key is set")
+
+
+def _add(scheduler: BaseScheduler, job: Callable[[], None], name: str, trigger: BaseTrigger, first: datetime) -> None:
+    """A job that never overlaps itself, runs at ``first``, and makes up for what it missed once."""
     scheduler.add_job(
-        job, trigger, id=name, max_instances=1, coalesce=True, misfire_grace_time=None,
-        next_run_time=datetime.now(UTC) + first,
-    )  # fmt: skip
+        job, trigger, id=name, max_instances=1, coalesce=True, misfire_grace_time=None, next_run_time=first
+    )
+
+
+def _in(time: timedelta) -> datetime:
+    return datetime.now(UTC) + time
+
+
+def _first_pull(where: Installation, source: Feeding, trigger: BaseTrigger) -> datetime:
+    """At once; with cron when that says, unless a time was missed or the last pull failed."""
+    with where.database.read() as connection:
+        row = sources.get(connection, source.name)
+    if source.settings.cron is None or row is None or row.completed is None or row.failing is not None:
+        return _in(timedelta())
+    due: datetime = trigger.get_next_fire_time(None, row.completed)
+    return max(due, _in(timedelta()))
 
 
 def _every(interval: timedelta, jitter: timedelta = timedelta()) -> IntervalTrigger:
@@ -101,8 +131,12 @@ class _Pull:
         where, source = self._where, self._source
         try:
             sync.pull(
-                where.database, self._client, where.policy, feeding.wanted(source), feeding.pace(where, source), wait=0
-            )
+                where.database, self._client, where.policy, feeding.wanted(source), feeding.pace(where, source),
+                wait=LOCK_WAIT,
+            )  # fmt: skip
+        except BusyError as error:
+            log.info("pull.put_off", source=source.name, reason=str(error))
+            self._at(_in(source.settings.retry))
         except PulsegateError as error:
             self._again(error)
         else:
@@ -110,15 +144,20 @@ class _Pull:
 
     def _again(self, error: PulsegateError) -> None:
         settings = self._source.settings
-        wait = min(settings.retry * 2**self._failures, max(settings.retry, settings.interval))
+        longest = max(settings.retry, min(settings.interval, LONGEST_RETRY))
+        wait = min(settings.retry * 2**self._failures, longest)
         if isinstance(error, OTXRateLimitedError) and error.retry_after is not None:
             wait = max(wait, min(timedelta(seconds=error.retry_after), LONGEST_RETRY))
         self._failures = min(self._failures + 1, 10)
-        again = datetime.now(UTC) + wait
+        again = _in(wait)
         log.error("pull.failed", source=self._source.name, reason=str(error), next_try_in=f"{wait.total_seconds():g}s")
-        self._scheduler.modify_job(f"pull.{self._source.name}", next_run_time=again)
+        self._at(again)
         with self._where.database.write() as connection:
             sources.update(connection, self._source.name, next_try=again)
+
+    def _at(self, moment: datetime) -> None:
+        if self._scheduler.running:
+            self._scheduler.modify_job(f"pull.{self._source.name}", next_run_time=moment)
 
 
 def _publish(where: Installation) -> None:
@@ -155,7 +194,12 @@ def _end_with(parent: int) -> None:
 @contextmanager
 def _stopped_by_signals(scheduler: BlockingScheduler) -> Iterator[None]:
     def stop(_number: int, _frame: Any) -> None:
-        os._exit(0) if scheduler.state == 0 else scheduler.shutdown(wait=False)
+        if not scheduler.running:
+            os._exit(0)
+        impatience = threading.Timer(GRACE, os._exit, (0,))
+        impatience.daemon = True
+        impatience.start()
+        scheduler.shutdown(wait=False)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -16,14 +16,19 @@ from pulsegate.cli.setup import Installation
 from pulsegate.errors import UsageError
 from pulsegate.store import sources
 from pulsegate.store.database import now
+from pulsegate.store.locks import hold, pull
 from pulsegate.store.sources import FILES, Source, Walk
+from pulsegate.sync.alarm import complaints
 
 app = typer.Typer(no_args_is_help=True, help="The sources of pulses.")
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A source as people want to know it. ``row``: None before its first pull; ``is_known``: it is in the settings."""
+    """A source as people want to know it.
+
+    ``row``: None before its first pull; ``is_known``: it is in the settings; ``alarms``: their texts.
+    """
 
     name: str
     row: Source | None
@@ -31,21 +36,24 @@ class State:
     is_known: bool
     is_active: bool
     moment: datetime
+    alarms: Mapping[str, str]
 
 
 def states(where: Installation) -> list[State]:
     """Every source that is in the settings or in the store, and the files."""
-    configured = [one.name for one in feeding.configured(where)]
-    active = {one.name for one in feeding.active(where)}
+    configured = {one.name: one for one in feeding.configured(where)}
     with where.database.read() as connection:
         stored = {one.name: one for one in sources.every(connection)}
         counts = sources.counts(connection)
         moment = now(connection)
-    names = dict.fromkeys([*configured, *stored, *counts])
-    return [
-        State(name, stored.get(name), counts.get(name, 0), name in (*configured, FILES), name in active, moment)
-        for name in names
-    ]
+    found = []
+    for name in dict.fromkeys([*configured, *stored, *counts]):
+        one, row = configured.get(name), stored.get(name)
+        is_active = one is not None and feeding.is_on(where, one)
+        alarms = complaints(row, one.settings.stale_after, moment) if one and row and is_active else {}
+        is_known = one is not None or name == FILES
+        found.append(State(name, row, counts.get(name, 0), is_known, is_active, moment, alarms))
+    return found
 
 
 @app.command("list")
@@ -69,10 +77,12 @@ def remove(
         raise UsageError("there is no such source", resource=name, hint="'pulsegate source list' shows them")
     if found[name].is_known and name != FILES:
         raise UsageError("is still in the settings", resource=name, hint="Take it out of there first")
-    with where.database.write() as connection:
+    with hold(where.database, pull(name)), where.database.write() as connection:
         withdrawn = sources.forget(connection, name)
     people.print(
-        f"{name} is forgotten; {withdrawn:,} pulses are withdrawn with the next publication ('pulsegate publish')"
+        f"{name} is forgotten; {withdrawn:,} pulses are withdrawn with the next publication ('pulsegate publish'). "
+        "Restart the worker if it was started when the settings still named it",
+        markup=False,
     )
 
 
@@ -90,7 +100,7 @@ def shown(state: State) -> dict[str, Any]:
         "error": row.error if row else None,
         "next_try": instant(row.next_try) if row else None,
         "removals_held": row.held if row else 0,
-        "alarms": row.alarms.split() if row else [],
+        "alarms": sorted(state.alarms),
     }
 
 
@@ -101,13 +111,12 @@ def print_states(found: Sequence[State]) -> None:
     for one in found:
         row = one.row
         if row is not None and row.failing is not None:
-            again = f"; tried again at {when(row.next_try)}" if row.next_try else ""
-            people.print(f"  {one.name} fails since {when(row.failing)}{again}: {row.error}", markup=False, style="red")
-        if row is not None and row.held:
+            again = f"; tried again at {when(row.next_try)}" if row.next_try and row.next_try > one.moment else ""
             people.print(
-                f"  {one.name}: {row.held:,} pulses left the subscription at once and are held; if they may go: "
-                f"pulsegate pull --source {one.name} --accept-removals", markup=False, style="red",
-            )  # fmt: skip
+                f"  {one.name} has failed since {when(row.failing)}{again}: {row.error}", markup=False, style="red"
+            )
+        for kind, text in sorted(one.alarms.items()):
+            people.print(f"  ALARM ({kind}): {text}", markup=False, style="bold red")
 
 
 def _words(state: State) -> str:

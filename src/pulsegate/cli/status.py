@@ -7,7 +7,6 @@ from typing import Any
 import typer
 
 from pulsegate.cli import source
-from pulsegate.cli.feeding import pulls
 from pulsegate.cli.options import installation
 from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
 from pulsegate.cli.polls import outcome_text, shown
@@ -39,7 +38,7 @@ def status(context: typer.Context, as_json: AsJSON = False) -> None:
         }
         print_json(numbers | told)
         return
-    _print(where, numbers, last)
+    _print(where, numbers, last, pulls=any(one.is_active for one in fed))
     rows = [
         (name, size.indicators, size.blocks, when(size.last_label), "" if size.opened else "being filled")
         for name, size in sizes.items()
@@ -58,7 +57,7 @@ def _print_polls(last: list[PollRecord]) -> None:
     print_table(titles, rows, empty="No account has polled yet.")
 
 
-def _print(where: Installation, numbers: dict[str, int], last: Run | None) -> None:
+def _print(where: Installation, numbers: dict[str, int], last: Run | None, *, pulls: bool) -> None:
     if where.demo:
         people.print("DEMO: these are invented pulses from the built-in simulator, not OTX's.", style="bold yellow")
     people.print(f"Database: {where.database.name}", markup=False)
@@ -67,11 +66,10 @@ def _print(where: Installation, numbers: dict[str, int], last: Run | None) -> No
         f"{numbers['quarantined']:,} quarantined (unreadable, or no value of any type): 'pulsegate quarantine list'"
     )
     if last is None:
-        people.print(
-            "Nothing was pulled yet." if pulls(where) else "Nothing was pulled yet, and no OTX API key is set."
-        )
+        people.print("Nothing was pulled yet." if pulls else "Nothing was pulled yet, and no OTX API key is set.")
         return
-    people.print(f"Last pull: {last.outcome}, started {when(last.started)}, {last.pulses:,} pulses read")
+    source = f" from {last.source}" if last.source else ""
+    people.print(f"Last pull{source}: {last.outcome}, started {when(last.started)}, {last.pulses:,} pulses read")
     if last.error:
         people.print(f"  {last.error}", markup=False, style="red")
 

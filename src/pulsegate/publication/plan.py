@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
-from typing import TypeVar
 
-from pulsegate.store.blocks import Placement
+from pulsegate.store.blocks import StoredBlock
 from pulsegate.store.digests import digest
-from pulsegate.store.pulses import Candidate
+from pulsegate.store.placing import Place
 
-K = TypeVar("K", bytes, int)
-L = TypeVar("L")
-R = TypeVar("R")
+Wanted = tuple[bytes, int, int]
+"""An indicator that is wanted: its identity, its key, its pulse's key. A plain tuple: there are a million of them."""
 
 
 @dataclass(slots=True)
@@ -32,11 +29,27 @@ class Plan:
     adopted: dict[bytes, int] = field(default_factory=dict)
     kept: int = 0
 
-    def enter(self, candidate: Candidate) -> None:
-        self.entering.setdefault(candidate.pulse_pk, array("q")).append(candidate.pk)
+    def enter(self, pk: int, pulse_pk: int) -> None:
+        there = self.entering.get(pulse_pk)
+        if there is None:
+            there = self.entering[pulse_pk] = array("q")
+        there.append(pk)
 
-    def leave(self, placement: Placement) -> None:
-        self.leaving.setdefault(placement.content_block_id, []).append(placement.identity)
+    def leave(self, place: Place) -> None:
+        self.leaving.setdefault(place[2], []).append(place[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a walk is judged by: the published blocks by key, and of each pulse the place in the order of their age.
+
+    Only labels at or before ``movable`` may move: one that moves on before a slow client has reached it, and again, is
+    never reached.
+    """
+
+    blocks: Mapping[int, StoredBlock]
+    ages: Mapping[int, int]
+    movable: datetime
 
 
 def pulse_identity(pulse_pk: int, identity: bytes) -> bytes:
@@ -44,51 +57,64 @@ def pulse_identity(pulse_pk: int, identity: bytes) -> bytes:
     return digest(str(pulse_pk), identity.hex())
 
 
-def deduplicated(
-    candidates: Iterable[Candidate],
-    placed: Iterable[Placement],
-    wanted: Callable[[Candidate], bool],
-    movable: datetime,
-) -> Plan:
+def deduplicated(wanted: Iterable[Wanted], placed: Iterable[Place], standing: Standing) -> Plan:
     """Each value once. Both sides come ordered by identity.
 
     A value stays with the pulse it was attributed to as long as that one has it; else it goes to the pulse that was
-    modified first (``candidates`` come in that order). Only what is labelled at or before ``movable`` moves: a label
-    that moves on before a slow client has reached it, and again, is never reached. Until then it stays where it is, and
-    stands for the other pulse's indicator.
+    modified first. Only what is labelled at or before ``movable`` moves. Until then it stays where it is, and stands
+    for the other pulse's indicator.
     """
     plan = Plan()
-    groups = ((identity, list(group)) for identity, group in groupby(candidates, key=lambda one: one.identity))
-    for group, placement in _merge(groups, ((one.identity, one) for one in placed)):
-        good = [one for one in group or () if wanted(one)]
-        if placement is None:
-            if good:
-                plan.enter(good[0])
-        elif not good:
-            plan.leave(placement)
+    places = iter(placed)
+    place = next(places, None)
+    for group in _groups(wanted):
+        identity = group[0][0]
+        while place is not None and place[0] < identity:
+            plan.leave(place)
+            place = next(places, None)
+        if place is not None and place[0] == identity:
+            _keep_or_move(plan, group, place, standing)
+            place = next(places, None)
         else:
-            _keep_or_move(plan, good, placement, movable)
+            _, pk, pulse_pk = group[0] if len(group) == 1 else _oldest(group, standing)
+            plan.enter(pk, pulse_pk)
+    while place is not None:
+        plan.leave(place)
+        place = next(places, None)
     return plan
 
 
-def _keep_or_move(plan: Plan, good: list[Candidate], placement: Placement, movable: datetime) -> None:
-    own = next((one for one in good if one.pulse_pk == placement.pulse_pk), None)
-    stands_for = own or next((one for one in good if one.pk == placement.indicator_pk), good[0])
-    if stands_for.pk != placement.indicator_pk:
-        plan.adopted[placement.identity] = stands_for.pk
-    if own is None and placement.label <= movable:
-        plan.moving.setdefault(placement.content_block_id, []).append(placement.identity)
-        plan.enter(stands_for)
+def _groups(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
+    """Those of one identity together."""
+    group: list[Wanted] = []
+    for one in wanted:
+        if group and group[0][0] != one[0]:
+            yield group
+            group = []
+        group.append(one)
+    if group:
+        yield group
+
+
+def _keep_or_move(plan: Plan, good: list[Wanted], place: Place, standing: Standing) -> None:
+    identity, stood_for, block_id = place
+    block = standing.blocks[block_id]
+    own = next((one for one in good if one[2] == block.pulse_pk), None)
+    _, pk, pulse_pk = own or next((one for one in good if one[1] == stood_for), None) or _oldest(good, standing)
+    if pk != stood_for:
+        plan.adopted[identity] = pk
+    if own is None and block.label <= standing.movable:
+        plan.moving.setdefault(block_id, []).append(identity)
+        plan.enter(pk, pulse_pk)
     else:
         plan.kept += 1
 
 
-def each(
-    candidates: Iterable[Candidate],
-    placed: Iterable[Placement],
-    wanted: Callable[[Candidate], bool],
-    movable: datetime,
-) -> Plan:
+def _oldest(good: list[Wanted], standing: Standing) -> Wanted:
+    return min(good, key=lambda one: (standing.ages[one[2]], one[1]))
+
+
+def each(wanted: Iterable[Wanted], placed: Iterable[Place], standing: Standing) -> Plan:
     """Each pulse carries its own. Both sides come ordered by the indicator's key.
 
     An indicator that left its pulse and came back has a key of its own, later than the one that it had: it takes its
@@ -96,44 +122,33 @@ def each(
     of it as soon as its label is ``movable``.
     """
     plan = Plan()
-    left: dict[bytes, Placement] = {}
-    rows = ((one.pk, one) for one in candidates)
-    places = ((pk, list(group)) for pk, group in groupby(placed, key=lambda one: one.indicator_pk))
-    for candidate, group in _merge(rows, places):
-        left.update((one.identity, one) for one in group or ())
-        if candidate is not None and wanted(candidate):
-            own = left.pop(pulse_identity(candidate.pulse_pk, candidate.identity), None) if left else None
-            if own is None:
-                plan.enter(candidate)
-            else:
-                _keep_or_move_own(plan, candidate, own, movable)
-    for placement in left.values():
-        plan.leave(placement)
+    left: dict[bytes, Place] = {}
+    places = iter(placed)
+    place = next(places, None)
+    for identity, pk, pulse_pk in wanted:
+        while place is not None and place[1] <= pk:
+            left[place[0]] = place
+            place = next(places, None)
+        own = left.pop(pulse_identity(pulse_pk, identity), None) if left else None
+        if own is None:
+            plan.enter(pk, pulse_pk)
+        else:
+            _keep_or_move_own(plan, pk, pulse_pk, own, standing)
+    for gone in left.values():
+        plan.leave(gone)
+    while place is not None:
+        plan.leave(place)
+        place = next(places, None)
     return plan
 
 
-def _keep_or_move_own(plan: Plan, candidate: Candidate, placement: Placement, movable: datetime) -> None:
-    if placement.indicator_pk != candidate.pk:
-        plan.adopted[placement.identity] = candidate.pk
-    if placement.pulse_pk == candidate.pulse_pk or placement.label > movable:
+def _keep_or_move_own(plan: Plan, pk: int, pulse_pk: int, place: Place, standing: Standing) -> None:
+    identity, stood_for, block_id = place
+    block = standing.blocks[block_id]
+    if stood_for != pk:
+        plan.adopted[identity] = pk
+    if block.pulse_pk == pulse_pk or block.label > standing.movable:
         plan.kept += 1
     else:
-        plan.moving.setdefault(placement.content_block_id, []).append(placement.identity)
-        plan.enter(candidate)
-
-
-def _merge(left: Iterable[tuple[K, L]], right: Iterable[tuple[K, R]]) -> Iterator[tuple[L | None, R | None]]:
-    """Walk two sides in the order of their keys, each of which comes once, pairing equal ones."""
-    lefts, rights = iter(left), iter(right)
-    one, other = next(lefts, None), next(rights, None)
-    while one is not None or other is not None:
-        if other is None or (one is not None and one[0] < other[0]):
-            assert one is not None
-            yield one[1], None
-            one = next(lefts, None)
-        elif one is None or other[0] < one[0]:
-            yield None, other[1]
-            other = next(rights, None)
-        else:
-            yield one[1], other[1]
-            one, other = next(lefts, None), next(rights, None)
+        plan.moving.setdefault(block_id, []).append(identity)
+        plan.enter(pk, pulse_pk)

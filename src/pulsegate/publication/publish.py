@@ -7,6 +7,7 @@ what was planned from, and is rolled back and planned again when another publish
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -17,14 +18,16 @@ from pulsegate.curation.policy import Policy
 from pulsegate.errors import PublicationConflictError
 from pulsegate.model.collection import CollectionKind
 from pulsegate.publication import inbox, refresh
+from pulsegate.publication.backfill import Backfill
 from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.labels import EARLIEST, Labels
-from pulsegate.publication.plan import Plan, deduplicated, each, pulse_identity
-from pulsegate.publication.render import Rendered, Renderer, Rewritten
+from pulsegate.publication.plan import Plan, Standing, deduplicated, each, pulse_identity
+from pulsegate.publication.render import Job, Rendered, Renderer, Rewritten
 from pulsegate.publication.verdicts import Verdicts
+from pulsegate.publication.writers import Writers
 from pulsegate.store import blocks as stored_blocks
-from pulsegate.store import collections, failures, ledger, pulses, versions
-from pulsegate.store.blocks import Ready
+from pulsegate.store import collections, failures, ledger, placing, pulses, versions
+from pulsegate.store.blocks import Ready, Text
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.ledger import Ledger
@@ -34,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 BATCH_BLOCKS = 20  # labelled in one transaction, so that a poll never waits long for it
 BATCH_INDICATORS = 2_000
+LARGE = 5_000  # indicators that enter at once: those are written in processes of their own
+CLEARED = 20  # staged blocks dropped in one transaction
 LOCK_WAIT = 600.0  # seconds
 TRIES = 5  # plans, when other publishers come in between
 LAG = timedelta(days=1)  # the slowest client's clock error and polling interval: younger labels do not move
@@ -81,9 +86,10 @@ def publish_unlocked(
 ) -> list[Publication]:
     """``publish_all`` for one that holds the lock."""
     done = []
-    for stored in _collections(database):
-        on_collection(stored.collection.name)
-        done.append(publish(database, stored, policy))
+    with closing(Writers(database)) as writers:
+        for stored in _collections(database):
+            on_collection(stored.collection.name)
+            done.append(publish(database, stored, policy, writers))
     return done
 
 
@@ -107,15 +113,20 @@ def _collections(database: Database) -> list[StoredCollection]:
     return every
 
 
-def publish(database: Database, stored: StoredCollection, policy: Policy) -> Publication:
+def publish(
+    database: Database, stored: StoredCollection, policy: Policy, writers: Writers | None = None
+) -> Publication:
     """Bring one collection up to date; plans again when another publisher came in between."""
+    if writers is None:
+        with closing(Writers(database)) as own:
+            return publish(database, stored, policy, own)
     done = Publication(stored.collection.name)
     for attempt in range(1, TRIES + 1):
         try:
             if stored.collection.kind is CollectionKind.INBOX:
                 _expire(database, stored, policy, done)
             else:
-                _Publisher(database, stored, policy, done).run()
+                _Publisher(database, stored, policy, done, writers).run()
             break
         except PublicationConflictError:
             if attempt == TRIES:
@@ -138,8 +149,16 @@ def _expire(database: Database, stored: StoredCollection, policy: Policy, done: 
 class _Publisher:
     """One attempt at one publication of one collection."""
 
-    def __init__(self, database: Database, stored: StoredCollection, policy: Policy, done: Publication) -> None:
+    def __init__(
+        self,
+        database: Database,
+        stored: StoredCollection,
+        policy: Policy,
+        done: Publication,
+        writers: Writers,
+    ) -> None:
         self._database = database
+        self._writers = writers
         self._stored = stored
         self._id = stored.id
         self._collection = stored.collection
@@ -150,16 +169,19 @@ class _Publisher:
         self._recorded: datetime | None = None
 
     def run(self) -> None:
-        with self._database.write() as connection:
-            # Else it waits for a block that is being published, and takes it.
-            ledger.lock(connection, self._collection.name)
-            stored_blocks.clear_staged(connection, self._id)
+        self._clear_staged()
         plan, order = self._plan()
         if plan.entering and plan.leaving and self._key_anew(plan):
             plan, order = self._plan()
         self._adopt(plan)
         try:
-            self._carry_out_all(self._entering(plan, order))
+            jobs = (self._renderer.job(pk, plan.entering[pk]) for pk in order)
+            large = self._writers.busy or sum(map(len, plan.entering.values())) > LARGE
+            written = self._written(jobs, large=large)
+            if large and not plan.moving:
+                backfill = Backfill(self._database, self._stored, self._writers.copies, self._count_new)
+                backfill.run(written)
+            self._carry_out_all(self._entering(plan, written))
         except PublicationConflictError:
             raise
         except Exception:  # no fault in writing what is new may hold up a withdrawal
@@ -168,6 +190,14 @@ class _Publisher:
         self._carry_out_all(self._leaving(plan))
         self._refresh()
         self._settle()
+
+    def _clear_staged(self) -> None:
+        cleared = CLEARED
+        while cleared == CLEARED:
+            with self._database.write() as connection:
+                # Else it waits for a block that is being published, and takes it.
+                ledger.lock(connection, self._collection.name)
+                cleared = stored_blocks.clear_staged(connection, self._id, limit=CLEARED)
 
     def _plan(self) -> tuple[Plan, list[int]]:
         """The plan, and the keys of the pulses in the order in which they are published: the oldest first."""
@@ -178,10 +208,12 @@ class _Publisher:
             for pulse in pulses.every(connection, self._collection.author):
                 verdicts.learn(pulse)
                 order.append(pulse.pk)
+            blocks = stored_blocks.published(connection, self._id)
+            standing = Standing(blocks, {pk: place for place, pk in enumerate(order)}, moment - LAG)
             once = self._collection.deduplicate
-            found = pulses.candidates(connection, author=self._collection.author, by_identity=once)
-            placed = stored_blocks.placed(connection, self._id, by_identity=once)
-            plan = (deduplicated if once else each)(found, placed, verdicts.wants, moment - LAG)
+            wanted = verdicts.wanted(connection, by_identity=once)
+            placed = (one for one in placing.walk(connection, self._id, by_identity=once) if one[2] in blocks)
+            plan = (deduplicated if once else each)(wanted, placed, standing)
         return plan, [pk for pk in order if pk in plan.entering]
 
     def _key_anew(self, plan: Plan) -> bool:
@@ -212,15 +244,23 @@ class _Publisher:
                 for identity, pk in adopted[start : start + BATCH_INDICATORS]:
                     stored_blocks.adopt(connection, self._id, identity, pk)
 
-    def _entering(self, plan: Plan, order: list[int]) -> Iterator[_Step]:
+    def _written(self, jobs: Iterable[Job], *, large: bool) -> Iterator[tuple[Job, Rendered]]:
+        """The blocks of the jobs, with theirs; what could not be written is told."""
+        if large:
+            for job, one in self._writers.write(jobs):
+                yield from ((job, good) for good in self._renderer.good([one]))
+        else:
+            for job in jobs:
+                yield from ((job, one) for one in self._renderer.new(job.pulse_pk, job.keys))
+
+    def _entering(self, plan: Plan, written: Iterator[tuple[Job, Rendered]]) -> Iterator[_Step]:
         """What enters, in one step with what leaves its block to move there.
 
         It comes before what only leaves: so at no moment a value that is still wanted stands in no block; nor in two,
         where each is carried once.
         """
         moving = {identity: block_id for block_id, identities in plan.moving.items() for identity in identities}
-        rendered = (one for pk in order for one in self._renderer.new(pk, plan.entering[pk]))
-        for batch in _batches(rendered):
+        for batch in _batches(one for _, one in written):
             losing: dict[int, set[bytes]] = {}
             for identity in (identity for one in batch for identity, _ in one.placed):
                 if identity in moving:
@@ -242,14 +282,16 @@ class _Publisher:
 
     def _carry_out(self, step: _Step) -> None:
         with self._database.write() as connection:
-            staged = [stored_blocks.stage(connection, self._id, one.pulse.pk, one.content) for one in step.new]
+            staged = stored_blocks.stage_all(
+                connection, self._id, [Text(one.pulse_pk, one.content) for one in step.new]
+            )
         with self._database.write() as connection:
             row = ledger.lock(connection, self._collection.name)
             labels = self._labels(row, now(connection))
             for rewritten in step.rewritten:
                 self._take_out(connection, rewritten, row.revision + 1)
             ready = [
-                Ready(block_id, labels.give(new.pulse.pulse.modified), new.placed, len(new.placed))
+                Ready(block_id, labels.give(new.modified), list(new.placed), len(new.placed))
                 for block_id, new in zip(staged, step.new, strict=True)
             ]
             if ready:
@@ -303,9 +345,12 @@ class _Publisher:
         with self._database.write() as connection:
             failures.mark(connection, pk, self._collection.profile, reason)
 
+    def _count_new(self, blocks: int, indicators: int) -> None:
+        self._done.new_blocks += blocks
+        self._done.added += indicators
+
     def _count(self, step: _Step) -> None:
-        self._done.new_blocks += len(step.new)
-        self._done.added += sum(len(one.placed) for one in step.new)
+        self._count_new(len(step.new), sum(len(one.placed) for one in step.new))
         self._done.removed += sum(len(one.gone) for one in step.rewritten)
         deleted = sum(one.content is None for one in step.rewritten)
         self._done.deleted_blocks += deleted

@@ -2,30 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pulsegate.errors import ConversionError, PublicationConflictError
-from pulsegate.model.collection import Collection
+from pulsegate.model.collection import Collection, Profile
+from pulsegate.model.indicator import Indicator
 from pulsegate.publication.plan import pulse_identity
 from pulsegate.stix import Block, Failure, blocks
 from pulsegate.store import blocks as stored_blocks
-from pulsegate.store import pulses
+from pulsegate.store import candidates, pulses
 from pulsegate.store.blocks import StoredBlock
 from pulsegate.store.database import Database
-from pulsegate.store.digests import digest
+from pulsegate.store.digests import SIZE
 from pulsegate.store.pulses import StoredIndicator, StoredPulse
 
 REWRITE_BYTES = 4_000_000  # a block that only lost indicators stays one block, however long its pulse's text has grown
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
-    """A new block: its pulse, its text, and (identity of the placement, key of the indicator) of all that is in it."""
+class Job:
+    """Indicators of one pulse that are to be written, by their keys, and how."""
 
-    pulse: StoredPulse
+    pulse_pk: int
+    keys: Sequence[int]
+    profile: Profile
+    deduplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is in a block, packed: the identities of the placements, and the keys of the indicators."""
+
+    identities: bytes
+    keys: array[int]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[tuple[bytes, int]]:
+        found = self.identities
+        return ((found[place * SIZE : place * SIZE + SIZE], pk) for place, pk in enumerate(self.keys))
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A new block: its pulse, when that was modified, its text, and what is in it.
+
+    ``mark``: the pulse's, from before it was read.
+    """
+
+    pulse_pk: int
+    modified: datetime
     content: bytes
-    placed: list[tuple[bytes, int]]
+    placed: Content
+    mark: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An indicator that can't be written, by its key, with the reason for people."""
+
+    pk: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +86,20 @@ class Renderer:
         self._collection = collection
         self._failed = failed
 
+    def job(self, pulse_pk: int, keys: Sequence[int]) -> Job:
+        return Job(pulse_pk, keys, self._collection.profile, self._collection.deduplicate)
+
     def new(self, pulse_pk: int, keys: Sequence[int]) -> Iterator[Rendered]:
         """The blocks of these indicators of one pulse."""
-        with self._database.read() as connection:
-            pulse = pulses.by_pk(connection, pulse_pk)
-            found = pulses.indicators_by_pk(connection, keys)
-        if pulse is None:
-            return
-        by_identity = {one.indicator.identity: one.pk for one in found}
-        for block in self._blocks(pulse, found):
-            if isinstance(block, Failure):
-                self._failed(by_identity[block.indicator.identity], block.reason)
+        return self.good(write(self._database, self.job(pulse_pk, keys)))
+
+    def good(self, written: Iterable[Rendered | Refused]) -> Iterator[Rendered]:
+        """The blocks; what could not be written is told."""
+        for one in written:
+            if isinstance(one, Refused):
+                self._failed(one.pk, one.reason)
             else:
-                yield Rendered(pulse, block.content, self._placements(pulse_pk, block, by_identity))
+                yield one
 
     def without(self, block_id: int, leaving: set[bytes]) -> Rewritten | None:
         """The block without what leaves it; None when nothing of that is in it any more.
@@ -86,26 +128,44 @@ class Renderer:
         self, pulse: StoredPulse, found: list[StoredIndicator], there: dict[int, bytes]
     ) -> tuple[bytes | None, set[bytes]]:
         by_identity = {one.indicator.identity: one.pk for one in found}
+        members = [one.indicator for one in found]
         content, kept = None, set[bytes]()
-        for block in self._blocks(pulse, found, max_indicators=len(found), max_bytes=REWRITE_BYTES):
+        for block in _blocks(
+            pulse, members, self._collection.profile, max_indicators=len(found), max_bytes=REWRITE_BYTES
+        ):
             # What can't be rendered any more leaves like what has no room: the next publication tries it as a new one.
             if isinstance(block, Block) and content is None:
                 content, kept = block.content, {there[by_identity[one.identity]] for one in block.indicators}
         return content, kept
 
-    def _blocks(self, pulse: StoredPulse, found: list[StoredIndicator], **bounds: int) -> Iterator[Block | Failure]:
-        """The blocks of these indicators; a pulse that can't be written at all is a failure of each of them."""
-        members = [one.indicator for one in found]
-        try:
-            yield from blocks(pulse.pulse, members, self._collection.profile, **bounds)
-        except ConversionError as error:
-            yield from (Failure(member, str(error)) for member in members)
 
-    def _placements(self, pulse_pk: int, block: Block, by_identity: dict[str, int]) -> list[tuple[bytes, int]]:
-        placed = []
-        for indicator in block.indicators:
-            identity = digest(indicator.identity)
-            if not self._collection.deduplicate:
-                identity = pulse_identity(pulse_pk, identity)
-            placed.append((identity, by_identity[indicator.identity]))
-        return placed
+def write(database: Database, job: Job) -> Iterator[Rendered | Refused]:
+    """The blocks of a job, one by one, and what can't be written; nothing when the pulse is gone."""
+    with database.read() as connection:
+        mark = candidates.mark(connection, job.pulse_pk)
+        pulse = pulses.by_pk(connection, job.pulse_pk)
+        found = list(candidates.by_keys(connection, job.keys))
+    if pulse is None or mark is None:
+        return
+    known = {one.indicator.identity: (_identity(job, identity), one.pk) for identity, one in found}
+    for block in _blocks(pulse, [one.indicator for _, one in found], job.profile):
+        if isinstance(block, Failure):
+            yield Refused(known[block.indicator.identity][1], block.reason)
+        else:
+            identities, keys = zip(*(known[one.identity] for one in block.indicators), strict=True)
+            placed = Content(b"".join(identities), array("q", keys))
+            yield Rendered(pulse.pk, pulse.pulse.modified, block.content, placed, mark)
+
+
+def _identity(job: Job, identity: bytes) -> bytes:
+    return identity if job.deduplicate else pulse_identity(job.pulse_pk, identity)
+
+
+def _blocks(
+    pulse: StoredPulse, members: Sequence[Indicator], profile: Profile, **bounds: int
+) -> Iterator[Block | Failure]:
+    """The blocks of these indicators; a pulse that can't be written at all is a failure of each of them."""
+    try:
+        yield from blocks(pulse.pulse, members, profile, **bounds)
+    except ConversionError as error:
+        yield from (Failure(member, str(error)) for member in members)

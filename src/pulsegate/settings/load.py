@@ -32,7 +32,8 @@ OPENTAXII_KEYS = frozenset({
 _NOT_OURS = re.compile(r"PULSEGATE_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)|PULSEGATE_CONFIG")
 _ADDRESS_OF_A_SERVICE = re.compile(r"(tcp|udp)://")  # in a variable that ends in _PORT
 _NAMED = {"collections": "collection", "sources": "source"}
-_LISTS = ("own", "proxies", "collections", "sources")  # written as in YAML; any other variable is taken to the letter
+# Written as in YAML; any other variable is taken to the letter.
+_LISTS = {"own", "proxies", "collections", "sources", "authors", "pulses", "searches", "notify"}
 
 
 def find_file(environment: Mapping[str, str] | None = None) -> Path | None:
@@ -111,7 +112,7 @@ def _lay_over(section: dict[str, Any], keys: list[str], text: str, variable: str
         inner = target.get(key)
         target[key] = dict(inner) if isinstance(inner, dict) else {}
         target = target[key]
-    target[keys[-1]] = _value(text, variable) if keys[0] in _LISTS else text
+    target[keys[-1]] = _value(text, variable) if _LISTS & {keys[0], keys[-1]} else text
 
 
 def _value(text: str, variable: str) -> Any:

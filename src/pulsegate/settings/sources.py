@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -16,15 +16,23 @@ from pulsegate.settings.share import Share
 
 RESERVED_NAMES = ("otx", "files")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,50}")
-_PULSE_ID = re.compile(r"[0-9a-f]{24}")
+_PULSE = re.compile(r"(?:https?://\S+/)?([0-9a-f]{24})(?:[/?#]\S*)?", re.IGNORECASE)
+_LONGEST = timedelta(days=365)
 
 
 def _are_pulse_ids(entries: list[str]) -> list[str]:
-    found = [entry.strip().rpartition("/")[2].lower() for entry in entries]
-    for entry, identity in zip(entries, found, strict=True):
-        if not _PULSE_ID.fullmatch(identity):
+    found = {}
+    for entry in entries:
+        match = _PULSE.fullmatch(entry.strip())
+        if match is None:
             raise ValueError(f"{entry!r} is no pulse's id (24 hex digits) or address")
-    return found
+        found[match[1].lower()] = True
+    return list(found)
+
+
+def _listed(value: object) -> object:
+    """One is a list too."""
+    return [value] if isinstance(value, str) else value
 
 
 Words = Annotated[list[str], BeforeValidator(split)]
@@ -42,9 +50,13 @@ class OTXSettings(Section):
     pulses: Annotated[Words, AfterValidator(_are_pulse_ids)] = Field(
         [], description="ids or addresses of pulses that are followed without a subscription"
     )
-    searches: list[str] = Field([], description="what these words find on OTX is followed too")
+    searches: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        [], description="what these words find on OTX is followed too"
+    )
     interval: Duration = Field(timedelta(minutes=15), description="the time between two pulls")
-    jitter: Duration | None = Field(None, description="shifts each pull by up to so much; a tenth of `interval`")
+    jitter: Duration | None = Field(
+        None, description="delays each pull by up to so much; with `interval` a tenth of it"
+    )
     cron: str | None = Field(None, description="when to pull, in place of `interval`: `*/15 6-20 * * mon-fri` (UTC)")
     backfill: Duration = Field(timedelta(days=365), description="how far back the first pull reaches")
     backoff: Duration = Field(timedelta(seconds=1), description="the first wait after an error, doubling up to 5m")
@@ -53,7 +65,9 @@ class OTXSettings(Section):
     )
     max_removal: Share = Field(0.2, description="the share of a subscription that may leave at once unasked")
     stale_after: Duration = Field(timedelta(hours=6), description="an alarm is raised after so long without a pull")
-    retry: Duration = Field(timedelta(minutes=1), description="the next try after a failed run")
+    retry: Duration = Field(
+        timedelta(minutes=1), description="the next try after a failed run, then twice as long, up to `interval` or 1h"
+    )
     page_size: Annotated[int, Field(ge=1, le=1000)] = Field(20, description="pulses in one request")
     timeout: Duration = Field(timedelta(seconds=60), description="the longest silence within one request")
     proxy: str | None = Field(None, repr=False, description="an HTTP proxy: `http://host:port`")
@@ -85,16 +99,18 @@ class OTXSettings(Section):
             raise ValueError("must be longer than nothing")
         return value
 
+    @field_validator("interval", "retry", "jitter")
+    @classmethod
+    def _comes_again(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and value > _LONGEST:
+            raise ValueError("must be at most 365d; enabled: false pulls never")
+        return value
+
     @field_validator("cron")
     @classmethod
     def _cron_is_one(cls, text: str | None) -> str | None:
         if text is not None:
-            from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - few settings need it
-
-            try:
-                CronTrigger.from_crontab(text)
-            except ValueError as error:
-                raise ValueError(f"{text!r} is no schedule such as '*/15 6-20 * * mon-fri': {error}") from None
+            _check_cron(text)
         return text
 
     @model_validator(mode="after")
@@ -102,6 +118,20 @@ class OTXSettings(Section):
         if not (self.subscription or self.pulses or self.searches):
             raise ValueError("subscription: false leaves nothing to pull; name pulses or searches")
         return self
+
+
+def _check_cron(text: str) -> None:
+    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - few settings need it
+
+    no_schedule = f"{text!r} is no schedule such as '*/15 6-20 * * mon-fri'"
+    try:
+        trigger = CronTrigger.from_crontab(text, timezone=UTC)
+    except ValueError as error:
+        raise ValueError(f"{no_schedule}: {error}") from None
+    if any(digit in text.rsplit(maxsplit=1)[-1] for digit in "0123456789"):
+        raise ValueError(f"{no_schedule}: write the days of the week as mon, tue, …")  # APScheduler's 0 is Monday
+    if trigger.get_next_fire_time(None, datetime.now(UTC)) is None:
+        raise ValueError(f"{no_schedule}: that day never comes")
 
 
 class SourceSettings(OTXSettings):
@@ -122,7 +152,7 @@ class SourceSettings(OTXSettings):
 class AlarmSettings(Section):
     """Who is told when a source fails for too long."""
 
-    notify: list[SecretStr] = Field(
+    notify: Annotated[list[SecretStr], BeforeValidator(_listed)] = Field(
         [], description="Apprise addresses, such as `jsons://host/path` or `mailtos://user:password@example.com?to=you`"
     )
     notify_file: Path | None = Field(None, description="a file with such addresses, one a line")

@@ -16,8 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from pulsegate.errors import PublicationConflictError
+from pulsegate.store import placing
+from pulsegate.store.candidates import marked
 from pulsegate.store.collections import STIX_BINDING
-from pulsegate.store.database import inserted_key, now
+from pulsegate.store.database import now
 from pulsegate.store.tables import (
     blocks,
     collection_to_content_block,
@@ -56,6 +58,18 @@ class StoredBlock:
     indicators: int = field(default=0, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The content of a block of a pulse (None: pushed), and what its sender says of it. ``label``: foreseen for it."""
+
+    pulse_pk: int | None
+    content: bytes
+    binding: str = STIX_BINDING
+    message: str | None = None
+    label: datetime | None = None
+    indicators: int = 0
+
+
 def stage(
     connection: sa.Connection,
     collection_id: int,
@@ -65,12 +79,42 @@ def stage(
     binding: str = STIX_BINDING,
     message: str | None = None,
 ) -> int:
-    """Store a block that nobody is served yet; gives its key. ``message``: what its sender says of it."""
-    row = {"date_created": now(connection), "content": content, "binding_id": binding, "message": message}
-    key = inserted_key(connection.execute(sa.insert(content_blocks).values(row)))
-    mine = {"content_block_id": key, "collection_id": collection_id, "pulse_pk": pulse_pk, "size": len(content)}
-    connection.execute(sa.insert(blocks).values(mine))
-    return key
+    """Store a block that nobody is served yet; gives its key."""
+    return stage_all(connection, collection_id, [Text(pulse_pk, content, binding, message)])[0]
+
+
+def stage_all(connection: sa.Connection, collection_id: int, texts: Sequence[Text]) -> list[int]:
+    """Store blocks that nobody is served yet; gives their keys in the same order."""
+    if not texts:
+        return []
+    moment = now(connection)
+    rows = [
+        {
+            "date_created": moment,
+            "timestamp_label": one.label or moment,  # a label in the place of another one is written in no time
+            "content": one.content,
+            "binding_id": one.binding,
+            "message": one.message,
+        }
+        for one in texts
+    ]
+    keys = list(connection.scalars(_STAGE, rows))
+    mine = [
+        {
+            "content_block_id": key,
+            "collection_id": collection_id,
+            "pulse_pk": one.pulse_pk,
+            "size": len(one.content),
+            "label": one.label,
+            "indicators": one.indicators,
+        }
+        for key, one in zip(keys, texts, strict=True)
+    ]
+    connection.execute(sa.insert(blocks), mine)
+    return keys
+
+
+_STAGE = sa.insert(content_blocks).returning(content_blocks.c.id, sort_by_parameter_order=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +145,36 @@ def publish(connection: sa.Connection, collection_id: int, revision: int, ready:
     _expect(connection.execute(sa.update(blocks).where(staged).values(values), there), len(ready))
     mine = content_blocks.c.id == sa.bindparam("b_id")
     connection.execute(sa.update(content_blocks).where(mine).values(timestamp_label=sa.bindparam("b_label")), there)
-    links = [{"collection_id": collection_id, "content_block_id": one.block_id} for one in ready]
+    link(connection, collection_id, [one.block_id for one in ready])
+    rows = [(identity, one.block_id, pk, one.label) for one in ready for identity, pk in one.placed]
+    placing.place(connection, collection_id, rows)
+
+
+def release(connection: sa.Connection, collection_id: int, revision: int, block_ids: Sequence[int]) -> None:
+    """Publish staged blocks under the labels that were foreseen for them; their indicators are placed already.
+
+    PublicationConflictError when another publisher has cleared one of them meanwhile.
+    """
+    for start in range(0, len(block_ids), _CHUNK):
+        chunk = block_ids[start : start + _CHUNK]
+        staged = sa.and_(blocks.c.content_block_id.in_(chunk), blocks.c.revision.is_(None))
+        _expect(connection.execute(sa.update(blocks).where(staged).values(revision=revision)), len(chunk))
+    link(connection, collection_id, block_ids)
+
+
+def foresee(connection: sa.Connection, block_id: int, label: datetime) -> None:
+    """Foresee another label for a staged block, whose indicators are placed already."""
+    connection.execute(sa.update(blocks).where(blocks.c.content_block_id == block_id).values(label=label))
+    mine = content_blocks.c.id == block_id
+    connection.execute(sa.update(content_blocks).where(mine).values(timestamp_label=label))
+    placing.move_label(connection, block_id, label)
+
+
+def link(connection: sa.Connection, collection_id: int, block_ids: Sequence[int]) -> None:
+    """Let the blocks be served: what stock OpenTAXII goes by."""
+    links = [{"collection_id": collection_id, "content_block_id": one} for one in block_ids]
     connection.execute(sa.insert(collection_to_content_block), links)
-    rows = [
-        {"identity": identity, "indicator_pk": pk, "since": one.label} | link
-        for one, link in zip(ready, links, strict=True)
-        for identity, pk in one.placed
-    ]
-    try:
-        connection.execute(sa.insert(placements), rows)
-    except sa.exc.IntegrityError as error:
-        raise PublicationConflictError("it was placed by another publisher") from error
-    _change_volume(connection, collection_id, len(ready))
+    _change_volume(connection, collection_id, len(block_ids))
 
 
 def rewrite(connection: sa.Connection, block: StoredBlock, revision: int, content: bytes) -> None:
@@ -229,15 +291,21 @@ def key_anew(connection: sa.Connection, collection_id: int, keys: Sequence[tuple
         raise PublicationConflictError("an indicator was placed by another publisher") from error
 
 
-def clear_staged(connection: sa.Connection, collection_id: int, before: datetime | None = None) -> int:
+def clear_staged(
+    connection: sa.Connection, collection_id: int, before: datetime | None = None, limit: int | None = None
+) -> int:
     """Drop the blocks that a publisher staged and, having died, never published; gives their number.
 
-    ``before``: only those that were staged before it.
+    ``before``: only those that were staged before it. ``limit``: at most so many.
     """
     mine = sa.and_(blocks.c.collection_id == collection_id, blocks.c.revision.is_(None))
-    staged = content_blocks.c.id.in_(sa.select(blocks.c.content_block_id).where(mine))
-    old = sa.true() if before is None else content_blocks.c.date_created < before
-    return connection.execute(sa.delete(content_blocks).where(staged, old)).rowcount
+    staged = sa.select(blocks.c.content_block_id).where(mine)
+    if before is not None:
+        staged = staged.join(content_blocks).where(content_blocks.c.date_created < before)
+    keys = list(connection.scalars(staged.limit(limit)))
+    if keys:
+        connection.execute(sa.delete(content_blocks).where(content_blocks.c.id.in_(keys)))
+    return len(keys)
 
 
 def drop_staged(connection: sa.Connection, block_ids: Sequence[int]) -> None:
@@ -270,6 +338,32 @@ def get(connection: sa.Connection, block_id: int) -> StoredBlock | None:
     return StoredBlock(*row) if row else None
 
 
+@dataclass(frozen=True, slots=True)
+class PulseText:
+    """A published block's version and content, with the state of its pulse now (``candidates.mark``)."""
+
+    block_id: int
+    revision: int
+    content: bytes
+    pulse_pk: int
+    modified: datetime
+    mark: bytes
+
+
+def texts(connection: sa.Connection, block_ids: Sequence[int]) -> list[PulseText]:
+    """Those of the blocks that are still there, and whose pulses are."""
+    columns = (blocks.c.content_block_id, blocks.c.revision, content_blocks.c.content, pulses.c.pk, pulses.c.modified)
+    query = (
+        sa.select(*columns, pulses.c.fingerprint, pulses.c.stored)
+        .join(content_blocks, content_blocks.c.id == blocks.c.content_block_id)
+        .join(pulses, pulses.c.pk == blocks.c.pulse_pk)
+        .where(blocks.c.content_block_id.in_(block_ids), blocks.c.revision.is_not(None))
+    )
+    if not block_ids:
+        return []
+    return [PulseText(*row[:5], marked(row.fingerprint, row.stored)) for row in connection.execute(query)]
+
+
 def older_than(connection: sa.Connection, collection_id: int, label: datetime) -> list[StoredBlock]:
     """The published blocks with a label at or before ``label``, the oldest first."""
     query = _published().where(blocks.c.collection_id == collection_id, blocks.c.label <= label)
@@ -281,12 +375,10 @@ def _published() -> sa.Select[Any]:
     return sa.select(*columns).where(blocks.c.revision.is_not(None))
 
 
-def placed(connection: sa.Connection, collection_id: int, *, by_identity: bool) -> Iterator[Placement]:
-    """All that is placed in the collection, streamed: by identity, or by the indicator's key."""
-    query = _placements().where(placements.c.collection_id == collection_id)
-    query = query.order_by(placements.c.identity if by_identity else placements.c.indicator_pk)
-    for row in connection.execution_options(yield_per=2000).execute(query):
-        yield Placement(*row)
+def published(connection: sa.Connection, collection_id: int) -> dict[int, StoredBlock]:
+    """The published blocks by their keys."""
+    rows = connection.execute(_published().where(blocks.c.collection_id == collection_id))
+    return {row[0]: StoredBlock(*row) for row in rows}
 
 
 def in_block(connection: sa.Connection, block_id: int) -> list[Placement]:
@@ -317,7 +409,8 @@ def listed(connection: sa.Connection, collection_id: int) -> Iterator[Listed]:
         .select_from(placements)
         .join(indicators, indicators.c.pk == placements.c.indicator_pk)
         .join(pulses, pulses.c.pk == indicators.c.pulse_pk)
-        .where(placements.c.collection_id == collection_id)
+        .join(blocks, blocks.c.content_block_id == placements.c.content_block_id)
+        .where(placements.c.collection_id == collection_id, blocks.c.revision.is_not(None))
         .order_by(placements.c.since, indicators.c.pk)
     )
     for row in connection.execution_options(yield_per=2000).execute(query):
@@ -327,7 +420,8 @@ def listed(connection: sa.Connection, collection_id: int) -> Iterator[Listed]:
 def _placements() -> sa.Select[Any]:
     columns = (placements.c.identity, placements.c.content_block_id, placements.c.indicator_pk, placements.c.since)
     own = (blocks.c.label, blocks.c.pulse_pk)
-    return sa.select(*columns, *own).join(blocks, blocks.c.content_block_id == placements.c.content_block_id)
+    query = sa.select(*columns, *own).join(blocks, blocks.c.content_block_id == placements.c.content_block_id)
+    return query.where(blocks.c.revision.is_not(None))  # what is staged stands nowhere yet
 
 
 def _change_volume(connection: sa.Connection, collection_id: int, by: int) -> None:

@@ -53,11 +53,16 @@ def lock(connection: sa.Connection, name: str) -> Ledger:
 
 def record(connection: sa.Connection, name: str, last_label: datetime) -> Ledger:
     """Record a publication by its last label, within the transaction of ``lock``; gives the new row."""
-    frontier = _round_up(last_label, timedelta(milliseconds=1))
+    frontier = recorded(last_label)
     there = ledgers.c.name == name
     risen = sa.case((ledgers.c.frontier < frontier, sa.literal(frontier, UTCDateTime())), else_=ledgers.c.frontier)
     connection.execute(sa.update(ledgers).where(there).values(frontier=risen, revision=ledgers.c.revision + 1))
     return lock(connection, name)
+
+
+def recorded(last_label: datetime) -> datetime:
+    """The frontier that a publication with this last label leaves."""
+    return _round_up(last_label, timedelta(milliseconds=1))
 
 
 def open_(connection: sa.Connection, name: str) -> bool:

@@ -6,18 +6,19 @@ import fcntl
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from pulsegate.errors import StoreError
+from pulsegate.errors import BusyError, StoreError
 from pulsegate.store.database import Database
 
 PUBLISH = "publish"
 INTAKE = "intake"
 WORKER = "worker"
+_PAUSES = (0.1, 1.0)  # seconds between two attempts: at first, and in the long run
 
 
 def pull(source: str) -> str:
@@ -35,24 +36,24 @@ def within(connection: sa.Connection, name: str) -> None:
 def hold(
     database: Database, name: str, *, wait: float = 0.0, on_wait: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
-    """Hold the lock ``name`` of this database; waits up to ``wait`` seconds, then raises StoreError.
+    """Hold the lock ``name`` of this database; waits up to ``wait`` seconds, then raises BusyError.
 
     ``on_wait`` is called once, when another process holds it.
     """
     with _attempt(database, name) as attempt:
         deadline = time.monotonic() + wait
-        waited = False
+        pause = 0.0
         while not attempt():
-            if not waited:
-                waited = True
+            if not pause:
                 on_wait()
             if time.monotonic() >= deadline:
-                raise StoreError(
+                raise BusyError(
                     f"another process is at work on it ({name})",
                     resource=f"database {database.name}",
                     hint="Wait until it is done, or stop it",
                 )
-            time.sleep(0.1)
+            pause = min(max(_PAUSES[0], 1.5 * pause), _PAUSES[1])
+            time.sleep(pause)
         yield
 
 
@@ -98,8 +99,9 @@ def _advisory_lock(database: Database, name: str) -> Iterator[Callable[[], bool]
     connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
         yield lambda: bool(connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key}))
-        connection.execute(sa.text("SELECT pg_advisory_unlock_all()"))
     finally:
+        with suppress(sa.exc.SQLAlchemyError):  # at once: the server takes a moment to see that a session has ended
+            connection.execute(sa.text("SELECT pg_advisory_unlock_all()"))
         connection.invalidate()  # ends the session, and with it the lock
         connection.close()
 

@@ -58,10 +58,10 @@ def replace_many(connection: sa.Connection, entries: Mapping[str, Sequence[Quara
 
 
 def add(connection: sa.Connection, entry: Quarantined) -> None:
-    """Add an entry of a pulse whose id is not known, once."""
+    """Add an entry of a pulse that can't be read, once; one that is there keeps its time, with what was sent last."""
     row = _row(entry)
     same = sa.and_(quarantine.c.value_digest == row["value_digest"], quarantine.c.reason == entry.reason)
-    if connection.scalar(sa.select(quarantine.c.pk).where(same).limit(1)) is None:
+    if connection.execute(sa.update(quarantine).where(same).values(raw=row["raw"])).rowcount == 0:
         connection.execute(sa.insert(quarantine).values(row | {"since": now(connection)}))
 
 
@@ -80,12 +80,26 @@ def get(connection: sa.Connection, pk: int) -> Quarantined | None:
     return next(_entries(connection, sa.select(quarantine).where(quarantine.c.pk == pk)), None)
 
 
-def remove(connection: sa.Connection, pk: int) -> None:
-    connection.execute(sa.delete(quarantine).where(quarantine.c.pk == pk))
+def remove(connection: sa.Connection, entry: Quarantined) -> None:
+    """Remove that entry, and not one that has got its key since."""
+    mine = (
+        quarantine.c.pk == entry.pk,
+        quarantine.c.kind == entry.kind,
+        quarantine.c.value_digest == digest(entry.value),
+    )
+    connection.execute(sa.delete(quarantine).where(*mine))
+
+
+def keys(connection: sa.Connection) -> list[int]:
+    """The keys of all entries; what they hold may be too much at once."""
+    return list(connection.scalars(sa.select(quarantine.c.pk).order_by(quarantine.c.pk)))
 
 
 def every(connection: sa.Connection) -> list[Quarantined]:
-    return list(_entries(connection, sa.select(quarantine).order_by(quarantine.c.pk)))
+    """All entries, without what was sent."""
+    columns = [one for one in quarantine.c if one is not quarantine.c.raw]
+    query = sa.select(*columns, sa.null().label("raw")).order_by(quarantine.c.pk)
+    return list(_entries(connection, query))
 
 
 def unreadable_ids(connection: sa.Connection) -> set[str]:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
-from pulsegate.store.tables import passed_over, pulses, source_pulses, sources
+from pulsegate.store.tables import passed_over, pulses, quarantine, source_pulses, sources
 from pulsegate.store.taken import withdraw
 
 SUBSCRIPTION, PULSE, FILE = "subscription", "pulse", "file"
@@ -30,7 +30,7 @@ class Walk:
     ``offset``: so many pulses from the newest on were taken; ``count``: how many there were in all when OTX was last
     asked; ``newest``: when the newest of them was modified, as it began. ``retreats``: how often it went back, because
     the list had become shorter. ``full``: over the whole backfill; ``again``: for the second time, because the first
-    brought fewer pulses than there are.
+    brought fewer pulses than there are; ``doubtful``: it may have missed some, so a whole one comes after it.
     """
 
     started: datetime
@@ -41,6 +41,7 @@ class Walk:
     count: int | None = None
     newest: datetime | None = None
     retreats: int = 0
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def ensure(connection: sa.Connection, name: str, shape: str) -> Source:
     if found is None:
         connection.execute(sa.insert(sources).values(name=name, since=now(connection), shape=shape))
     elif found.shape != shape:
-        update(connection, name, shape=shape, watermark=None, walk=None)
+        update(connection, name, shape=shape, watermark=None, walk=None, compared=None)
         connection.execute(sa.delete(passed_over).where(passed_over.c.source == name))
     else:
         return found
@@ -95,8 +96,9 @@ def update(connection: sa.Connection, name: str, **values: Any) -> None:
 
 
 def forget(connection: sa.Connection, name: str) -> int:
-    """Remove the source with all its claims; gives how many pulses nobody claims any more."""
+    """Remove the source with all its claims, and what of it can't be read; gives how many pulses are withdrawn."""
     withdrawn = release(connection, name, None)
+    connection.execute(sa.delete(quarantine).where(quarantine.c.source == name, quarantine.c.kind == "pulse"))
     connection.execute(sa.delete(passed_over).where(passed_over.c.source == name))
     connection.execute(sa.delete(sources).where(sources.c.name == name))
     return withdrawn
@@ -187,10 +189,19 @@ def release(connection: sa.Connection, name: str, via: str | None, keys: Sequenc
 
 
 def pass_over(connection: sa.Connection, name: str, ids: Collection[str]) -> None:
-    """Remember which subscribed pulses are older than what is asked for, in place of those known until now."""
+    """Remember which subscribed pulses a whole walk does not bring, in place of those known until now."""
     connection.execute(sa.delete(passed_over).where(passed_over.c.source == name))
     if ids:
         connection.execute(sa.insert(passed_over), [{"source": name, "pulse_id": one} for one in sorted(ids)])
+
+
+def keep_passed_over(connection: sa.Connection, name: str, ids: Collection[str]) -> set[str]:
+    """Forget those passed over that are not among ``ids``; gives the others."""
+    there = known_as_passed_over(connection, name)
+    for chunk in chunks(sorted(there.difference(ids))):
+        mine = sa.and_(passed_over.c.source == name, passed_over.c.pulse_id.in_(chunk))
+        connection.execute(sa.delete(passed_over).where(mine))
+    return there.intersection(ids)
 
 
 def add_passed_over(connection: sa.Connection, name: str, pulse_id: str) -> None:

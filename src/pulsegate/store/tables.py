@@ -196,14 +196,14 @@ sources = Table(
     Column("watermark", UTCDateTime),  # everything modified until then was seen by a whole walk
     Column("walk", Text),  # the walk under way, as JSON
     Column("page_size", Integer),  # what OTX has answered to lately; null: the configured one
-    Column("completed", UTCDateTime),  # when the last whole walk ended
+    Column("completed", UTCDateTime),  # when the last pull ended well, and what it brought was published
     Column("compared", UTCDateTime),  # when the last comparison of ids ended
     Column("events", UTCDateTime),  # the latest event that was looked at, by OTX's clock
     Column("failing", UTCDateTime),  # since when it fails; null: it doesn't
     Column("error", Text),
     Column("next_try", UTCDateTime),
     Column("held", Integer, nullable=False, server_default="0"),  # pulses whose removal waits for a confirmation
-    Column("alarms", String(100), nullable=False, server_default=sa.text("''")),  # what was raised, and not yet cleared
+    Column("alarms", String(100), nullable=False, server_default=sa.text("''")),  # that people were told of
 )
 
 source_pulses = Table(

@@ -249,7 +249,8 @@ def grow(connection: sa.Connection, growing: Growing, found: Iterable[Indicator]
         query = _of_pulse(growing.pk).where(indicators.c.identity.in_(chunk))
         there |= {row.identity: row for row in connection.execute(query)}
     wanted = [row for key, row in rows.items() if not (key in growing.seen and key in there and there[key].active)]
-    growing.changed |= any(_differs(row, there.get(row["identity"])) for row in wanted)
+    if any(_differs(row, there.get(row["identity"])) for row in wanted):
+        _note_change(connection, growing)
     _insert(connection, _merge(connection, growing.pk, wanted, there))
     growing.seen.update(rows)
 
@@ -258,10 +259,22 @@ def _differs(row: dict[str, Any], old: Any) -> bool:
     return old is None or any(getattr(old, key) != value for key, value in row.items())
 
 
+def has_indicators(connection: sa.Connection, pulse_pk: int) -> bool:
+    query = sa.select(indicators.c.pk).where(indicators.c.pulse_pk == pulse_pk).limit(1)
+    return connection.scalar(query) is not None
+
+
 def finish(connection: sa.Connection, growing: Growing) -> None:
     """All have come: those that did not, leave, and the pulse is complete."""
     query = sa.select(indicators.c.pk, indicators.c.identity).where(indicators.c.pulse_pk == growing.pk)
     gone = [row.pk for row in connection.execute(query) if row.identity not in growing.seen]
     _delete(connection, gone)
-    growing.changed |= bool(gone)
+    if gone:
+        _note_change(connection, growing)
     connection.execute(sa.update(pulses).where(pulses.c.pk == growing.pk).values(complete=True))
+
+
+def _note_change(connection: sa.Connection, growing: Growing) -> None:
+    """``stored`` is when the pulse became other than it was: a block that was made before is not made from it."""
+    growing.changed = True
+    connection.execute(sa.update(pulses).where(pulses.c.pk == growing.pk).values(stored=now(connection)))

@@ -28,9 +28,10 @@ def _stale(source: Source, age: timedelta) -> str:
     pulled = "was never pulled completely" if source.completed is None else "was not pulled completely"
     text = f"The source {source.name} {pulled} for {_roughly(age)}."
     if source.failing is not None:
-        text += f" It has failed since {source.failing:%Y-%m-%d %H:%M} UTC: {source.error}."
+        text += f" It has failed since {source.failing:%Y-%m-%d %H:%M} UTC: {(source.error or '').rstrip('.')}."
     if source.walk is not None:
-        text += f" {source.walk.offset:,} of {source.walk.count or 0:,} pulses are taken."
+        of = f" of {source.walk.count:,}" if source.walk.count else ""
+        text += f" {source.walk.offset:,}{of} pulses are taken."
     return f"{text} What is published goes on being served."
 
 

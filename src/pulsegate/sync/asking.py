@@ -23,10 +23,15 @@ GROW_AFTER = 8  # answers in a row, before a page that was made smaller is doubl
 
 
 class Asking:
-    """Asks at the pace that is set. Raises what is left after ``TRIES``, and at once what waiting doesn't mend."""
+    """Asks at the pace that is set. Raises what is left after so many ``tries``; at once what waiting doesn't mend."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, tries: int = TRIES) -> None:
         self._pace = pace
+        self._tries = tries
+
+    def without_waiting(self) -> Asking:
+        """One that asks once."""
+        return Asking(self._pace, tries=1)
 
     def __call__(self, request: Callable[[], T], ask_for_less: Callable[[], bool] = lambda: False) -> T:
         """What ``request`` gives. ``ask_for_less`` is called before another try; false: it asks for little already."""
@@ -39,10 +44,10 @@ class Asking:
                 if not ask_for_less():
                     raise
             except OTXUnavailableError as error:
-                if attempt == TRIES:
-                    raise
                 if not isinstance(error, OTXRateLimitedError):
                     ask_for_less()
+                if attempt == self._tries:
+                    raise
                 seconds = self._wait(error, wait)
                 log.warning("otx.unavailable", attempt=attempt, reason=error.message, wait=round(seconds, 1))
                 self._pace.sleep(seconds)
@@ -62,6 +67,11 @@ class Piece(Generic[T]):
     start: int
     asked: int
     page: Page[T]
+
+    @property
+    def end(self) -> int:
+        """The place after its last row. Rows beyond those asked for are no rows of the list: they don't count."""
+        return self.start + min(len(self.page.results), self.asked)
 
 
 class Pager(Generic[T]):
@@ -88,15 +98,14 @@ class Pager(Generic[T]):
         while True:
             piece = self.at(offset)
             yield piece
-            received = len(piece.page.results)
-            offset = piece.start + received
-            if not piece.page.has_next or not received:
+            offset = piece.end
+            if not piece.page.has_next or offset == piece.start:
                 return
             self.fit(piece)
 
     def fit(self, piece: Piece[Any]) -> None:
         """Where fewer rows came than were asked for, and more are there, that is the most that OTX gives."""
-        received = len(piece.page.results)
+        received = piece.end - piece.start
         if piece.page.has_next and 0 < received < piece.asked:
             self.size = self._most = min(self.size, received)
 

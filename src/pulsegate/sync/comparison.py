@@ -7,7 +7,7 @@ at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -29,24 +29,35 @@ log = structlog.get_logger(__name__)
 IDS = 500  # in one request
 EVENTS = 100
 MOST_EVENTS = 2_000  # that are looked at in one run; the comparison finds the rest
+ACCEPT = "if they may go: pulsegate pull --accept-removals"
 _GONE, _BACK = ("delete", "unsubscribe"), ("subscribe",)
 
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """The events since the last ones: pulses that left and did not come back, and whether anything calls for a look."""
+    """The events since the last ones: pulses that left and did not come back, and whether anything calls for a look.
+
+    ``shaken``: a walk may have missed what is in the subscription now. That is so when an author's pulses came in, all
+    over the list; and when some left and others came, so that the list's length doesn't tell how its rows moved.
+    """
 
     gone: frozenset[str] = frozenset()
     anything: bool = False
+    shaken: bool = False
     latest: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """``ids``: of the whole subscription, None where they can't be had. ``new``: those that are not stored yet."""
+    """``ids``: of the whole subscription, None where they can't be had. ``new``: those that are not stored yet.
+
+    ``unread``: those of them that could not be read the last time. The others of ``Happened`` wait for the walk.
+    """
 
     ids: frozenset[str] | None = None
     new: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
+    happened: Happened = field(default_factory=Happened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +97,17 @@ class Comparison:
         happened = self._events(source)
         is_time = source.compared is None or moment - source.compared >= self._wanted.compare
         if not (due or accept or is_time or happened.anything):
-            return Compared(), 0
+            return Compared(happened=happened), 0
         ids = self._ids()
         withdrawn = self._remove(source, ids, happened, accept=accept)
         if ids is None:
-            return Compared(), withdrawn
+            return Compared(happened=happened), withdrawn
         with self._database.write() as connection:
             sources.update(connection, source.name, compared=now(connection))
-            known = {*sources.claimed(connection, source.name, SUBSCRIPTION)}
-            known |= sources.known_as_passed_over(connection, source.name)
-            known |= quarantine.unreadable_ids(connection)
-        return Compared(ids, ids - known), withdrawn
+            claimed = sources.claimed(connection, source.name, SUBSCRIPTION).keys()
+            new = ids - claimed - sources.keep_passed_over(connection, source.name, ids)
+            unread = new & quarantine.unreadable_ids(connection)
+        return Compared(ids, new, unread, happened), withdrawn
 
     def _events(self, source: Source) -> Happened:
         try:
@@ -109,15 +120,14 @@ class Comparison:
 
     def _read_events(self, source: Source) -> Happened:
         rows: list[object] = []
+        is_whole = False
         for piece in Pager(self._ask, partial(self._event_page, source.events), EVENTS).all():
             rows += piece.page.results
+            is_whole = not piece.page.has_next
             if len(rows) >= MOST_EVENTS:
                 break
         happened = read_events(rows, source.events)
-        if happened.latest is not None:
-            with self._database.write() as connection:
-                sources.update(connection, source.name, events=happened.latest)
-        return happened
+        return happened if is_whole else replace(happened, anything=True, shaken=True)
 
     def _event_page(self, since: datetime | None, number: int, limit: int) -> Page[object]:
         return self._client.events(since, number, limit)
@@ -134,13 +144,13 @@ class Comparison:
 
     def _whole_list(self) -> frozenset[str] | None:
         found: set[str] = set()
+        has_next = False  # some say so for ever; then the count must say that it is not so
         counts: set[int | None] = set()
         for piece in Pager(self._ask, self._client.subscribed_pulse_ids, IDS).all():
             found.update(piece.page.results)
             counts.add(piece.page.count)
-            if piece.page.has_next and not piece.page.results:
-                return None
-        is_whole = counts <= {len(found), None}
+            has_next = piece.page.has_next
+        is_whole = counts <= {len(found), None} and (counts == {len(found)} or not has_next)
         if not is_whole:
             log.info(
                 "otx.ids_not_whole",
@@ -163,7 +173,7 @@ class Comparison:
         if held:
             log.error(
                 "pull.removals_held", source=source.name, pulses=held, of=len(claimed),
-                hint="if they may go: pulsegate pull --accept-removals",
+                hint=ACCEPT,
             )  # fmt: skip
         elif going.keys:
             log.info("pull.removed", source=source.name, pulses=len(going.keys), withdrawn=withdrawn)
@@ -181,8 +191,16 @@ def read_events(rows: Iterable[object], after: datetime | None = None) -> Happen
     for _, action, (kind, identity) in sorted(dated):
         if kind == "pulse" and OBJECT_ID.fullmatch(identity):
             (gone.add if action in _GONE else gone.discard)(identity)
-    anything = any(action in (*_GONE, *_BACK) for _, action, _ in dated)
-    return Happened(frozenset(gone), anything, max((moment for moment, _, _ in dated), default=None))
+        elif kind == "user" and action in _BACK:
+            gone.clear()  # any of them may be the author's
+    left = any(action in _GONE for _, action, _ in dated)
+    came = {kind for _, action, (kind, _) in dated if action in _BACK}
+    return Happened(
+        frozenset(gone),
+        anything=left or bool(came),
+        shaken="user" in came or (left and bool(came)),
+        latest=max((moment for moment, _, _ in dated), default=None),
+    )
 
 
 def _object(row: Mapping[str, object]) -> tuple[str, str]:

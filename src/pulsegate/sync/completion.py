@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import structlog
 
-from pulsegate.errors import OTXError, OTXKeyError
+from pulsegate.errors import OTXError, OTXKeyError, OTXUnavailableError
 from pulsegate.model.indicator import Rejection
 from pulsegate.otx.client import OTXClient
-from pulsegate.otx.parse import read_indicators
+from pulsegate.otx.parse import Page, read_indicators
 from pulsegate.store import quarantine, taken
 from pulsegate.store.database import Database
 from pulsegate.store.locks import INTAKE, within
@@ -21,40 +23,64 @@ PAGE = 1000  # indicators in one request
 MOST_REJECTIONS = 10_000  # of one pulse that are kept
 
 
-def complete(
-    database: Database, client: OTXClient, ask: Asking, source: str, unfinished: Unfinished, intake: Intake
-) -> None:
-    """Fetch and store what is missing. A pulse that OTX can't tell stops nothing else; the next run tries again."""
-    try:
-        _complete(database, client, ask, source, unfinished, intake)
-    except OTXKeyError:
-        raise
-    except OTXError as error:
-        log.warning("pulse.incomplete", pulse_id=unfinished.pulse_id, reason=str(error))
+class Completion:
+    """Completes the pulses of one source, in one run."""
 
+    def __init__(self, database: Database, client: OTXClient, ask: Asking, source: str, intake: Intake) -> None:
+        self._database = database
+        self._client = client
+        self._ask = ask
+        self._source = source
+        self._intake = intake
+        self._size = PAGE
 
-def _complete(
-    database: Database, client: OTXClient, ask: Asking, source: str, unfinished: Unfinished, intake: Intake
-) -> None:
-    growing = Growing(unfinished.pk)
-    rejections: list[Rejection] = []
-    pager = Pager(ask, lambda number, limit: client.pulse_indicators(unfinished.pulse_id, number, limit), PAGE)
-    received, count = 0, None
-    for piece in pager.all():
-        rows = read_indicators(piece.page.results[max(0, received - piece.start) :])
-        found, unfit = clean((*rows.indicators, *rows.unreadable))
-        rejections += unfit[: MOST_REJECTIONS - len(rejections)]
-        with database.write() as connection:
+    def __call__(self, unfinished: Unfinished) -> None:
+        """Fetch and store what is missing. A pulse that OTX can't tell stops nothing else; the next run tries again.
+
+        Where OTX was waited for in vain, it is not waited for again in this run: there may be hundreds of such pulses.
+        """
+        pager = Pager(self._ask, partial(self._page, unfinished.pulse_id), self._size, PAGE)
+        try:
+            fault = self._complete(unfinished, pager)
+        except OTXKeyError:
+            raise
+        except OTXError as error:
+            fault = str(error)
+            if isinstance(error, OTXUnavailableError):
+                self._ask = self._ask.without_waiting()
+                self._size = pager.size
+        if fault:
+            log.warning("pulse.incomplete", pulse_id=unfinished.pulse_id, reason=fault)
+
+    def _page(self, pulse_id: str, number: int, limit: int) -> Page[object]:
+        return self._client.pulse_indicators(pulse_id, number, limit)
+
+    def _complete(self, unfinished: Unfinished, pager: Pager[object]) -> str | None:
+        """None, or why that can't be all of its indicators."""
+        growing = Growing(unfinished.pk)
+        rejections: list[Rejection] = []
+        received = expected = 0
+        for piece in pager.all():
+            rows = read_indicators(piece.page.results[max(0, received - piece.start) :])
+            found, unfit = clean((*rows.indicators, *rows.unreadable))
+            rejections += unfit[: MOST_REJECTIONS - len(rejections)]
+            with self._database.write() as connection:
+                within(connection, INTAKE)
+                taken.grow(connection, growing, found, protect)
+            received, expected = piece.end, max(expected, piece.page.count or 0)
+            self._intake.grown |= growing.changed
+        if received < expected:
+            return f"{received} of {expected} indicators came"
+        return None if self._finish(unfinished, growing, rejections) else "none of its indicators came"
+
+    def _finish(self, unfinished: Unfinished, growing: Growing, rejections: list[Rejection]) -> bool:
+        with self._database.write() as connection:
             within(connection, INTAKE)
-            taken.grow(connection, growing, found, protect)
-        received, count = piece.start + len(piece.page.results), piece.page.count
-    if count is not None and received < count:
-        log.warning("pulse.incomplete", pulse_id=unfinished.pulse_id, reason=f"{received} of {count} indicators came")
-        return
-    with database.write() as connection:
-        within(connection, INTAKE)
-        taken.finish(connection, growing)
-        entries = [rejected(source, unfinished.pulse_id, one) for one in rejections]
-        quarantine.replace(connection, unfinished.pulse_id, entries)
-    intake.indicators += len(growing.seen) - unfinished.taken
-    intake.rejected += len(rejections)
+            if not growing.seen and not rejections and taken.has_indicators(connection, unfinished.pk):
+                return False  # an empty list is what OTX answers when it is in trouble, too
+            taken.finish(connection, growing)
+            entries = [rejected(self._source, unfinished.pulse_id, one) for one in rejections]
+            quarantine.replace(connection, unfinished.pulse_id, entries)
+        self._intake.indicators += len(growing.seen) - unfinished.taken
+        self._intake.rejected += len(rejections)
+        return True

@@ -17,8 +17,8 @@ from pulsegate.store import pulses, sources
 from pulsegate.store.database import Database
 from pulsegate.store.sources import PULSE, SUBSCRIPTION
 from pulsegate.sync.asking import Asking, Pager
-from pulsegate.sync.comparison import leaving
-from pulsegate.sync.completion import complete
+from pulsegate.sync.comparison import ACCEPT, leaving
+from pulsegate.sync.completion import Completion
 from pulsegate.sync.intake import Claim, Intake, Unfinished, take
 from pulsegate.sync.wanted import Wanted
 
@@ -31,16 +31,25 @@ MOST_FOUND = 1_000  # of one search
 class Following:
     """Fetches single pulses of one source."""
 
-    def __init__(self, database: Database, client: OTXClient, wanted: Wanted, ask: Asking, intake: Intake) -> None:
+    def __init__(
+        self,
+        database: Database,
+        client: OTXClient,
+        wanted: Wanted,
+        ask: Asking,
+        complete: Completion,
+        intake: Intake,
+    ) -> None:
         self._database = database
         self._client = client
         self._wanted = wanted
         self._ask = ask
+        self._complete = complete
         self._intake = intake
 
     def new_in_subscription(self, ids: Iterable[str], since: datetime) -> None:
         """Take those that were modified after ``since``, by a wanted author; remember the others as passed over."""
-        for identity in sorted(ids):
+        for identity in ids:
             raw = self._pulse(identity)
             if raw is None:
                 continue
@@ -61,8 +70,11 @@ class Following:
             if identity in waiting:
                 self._complete(Unfinished(identity, key))
 
-    def by_id(self) -> None:
-        """Take the pulses that the settings name; those that they name no more, or that OTX doesn't know, leave."""
+    def by_id(self, *, accept: bool = False) -> None:
+        """Take the pulses that the settings name; those that they name no more, or that OTX doesn't know, leave.
+
+        ``accept``: however many OTX doesn't know.
+        """
         with self._database.read() as connection:
             claimed = sources.claimed(connection, self._wanted.name, PULSE)
         gone = []
@@ -74,8 +86,8 @@ class Following:
                 gone.append(identity)
                 log.warning("otx.pulse_unknown", source=self._wanted.name, pulse_id=identity)
         unnamed = sorted(claimed.keys() - set(self._wanted.pulses))
-        if leaving(claimed, gone).needs_confirmation(self._wanted.max_removal):
-            log.error("pull.removals_held", source=self._wanted.name, pulses=len(gone), of=len(claimed))
+        if leaving(claimed, gone).needs_confirmation(self._wanted.max_removal) and not accept:
+            log.error("pull.removals_held", source=self._wanted.name, pulses=len(gone), of=len(claimed), hint=ACCEPT)
             gone = []
         keys = [claimed[one] for one in (*gone, *unnamed) if one in claimed]
         with self._database.write() as connection:
@@ -128,9 +140,6 @@ class Following:
         claim = Claim(self._wanted.name, via)
         for one in take(self._database, [raw], self._intake, claim, wanted=self._wanted.has_author):
             self._complete(one)
-
-    def _complete(self, unfinished: Unfinished) -> None:
-        complete(self._database, self._client, self._ask, self._wanted.name, unfinished, self._intake)
 
     def _is_passed_over(self, raw: object, since: datetime) -> bool:
         """What can't be read is taken, and so quarantined."""

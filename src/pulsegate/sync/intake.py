@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 
 from pulsegate.curation.protections import protection
 from pulsegate.errors import PulseFormatError
@@ -32,6 +32,7 @@ class Intake:
     rejected: int = 0  # indicators that are no value of any type
     unreadable: int = 0  # pulses that can't be read
     removed: int = 0  # pulses that no source has any more
+    grown: bool = field(default=False, compare=False)  # indicators that came apart are other ones than before
 
     def __add__(self, other: Intake) -> Intake:
         return Intake(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(Intake)))
@@ -39,7 +40,7 @@ class Intake:
     @property
     def is_something(self) -> bool:
         """Whether there is anything to publish."""
-        return bool(self.new or self.changed or self.removed)
+        return bool(self.new or self.changed or self.removed or self.grown)
 
 
 @dataclass(frozen=True, slots=True)

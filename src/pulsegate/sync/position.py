@@ -58,12 +58,16 @@ def step(walk: Walk, seen: Seen) -> Step:
 
 
 def _after_404(walk: Walk, seen: Seen) -> Step:
-    """The list has become shorter than where the walk stood; the page before tells by how much."""
+    """The list has become shorter than where the walk stood; the page before tells by how much.
+
+    Where nothing told how long the list is, this does: it ends here at the latest.
+    """
     if walk.count is not None and walk.count <= seen.start:
         return Step(replace(walk, offset=seen.start), done=True)
     if walk.retreats >= MOST_RETREATS:
         return Step(_anew(walk), fault="its pages end where they say that more follow")
-    return Step(replace(walk, offset=max(0, seen.start - seen.asked), retreats=walk.retreats + 1))
+    count = seen.start if walk.count is None else walk.count
+    return Step(replace(walk, offset=max(0, seen.start - seen.asked), count=count, retreats=walk.retreats + 1))
 
 
 def _after_nothing(walk: Walk, seen: Seen) -> Step:

@@ -17,12 +17,13 @@ from pulsegate.otx.client import OTXClient
 from pulsegate.otx.documents import documents
 from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.publish import Publication, publish_all
-from pulsegate.store import collections, ledger, locks, runs, sources
+from pulsegate.store import collections, ledger, locks, quarantine, runs, sources
 from pulsegate.store.database import Database, now
 from pulsegate.store.locks import hold
-from pulsegate.store.sources import FILE, FILES, SUBSCRIPTION
+from pulsegate.store.sources import FILE, FILES, SUBSCRIPTION, Walk
 from pulsegate.sync.asking import Asking
 from pulsegate.sync.comparison import Compared, Comparison
+from pulsegate.sync.completion import Completion
 from pulsegate.sync.following import Following
 from pulsegate.sync.intake import Claim, Intake, take
 from pulsegate.sync.walk import Progress, SubscriptionWalk, back
@@ -33,7 +34,7 @@ log = structlog.get_logger(__name__)
 LOCK_WAIT = 600.0  # seconds that a pull waits for another one of its source to end
 FILE_BATCH = 20  # pulses stored in one transaction
 PUBLISH_EVERY = timedelta(minutes=5)  # of a walk that takes longer
-MOST_SINGLE = 50  # new pulses that are fetched one by one; more are found by a whole walk
+MOST_SINGLE = 50  # new pulses that are fetched one by one in a run; more are found by a whole walk
 
 
 class Silent:
@@ -85,7 +86,8 @@ def pull(
 
     ``full``: walk over the whole backfill again. ``compare``: compare the subscription with the store, whenever that
     was done last. ``accept_removals``: however much of it leaves. Raises OTXError when OTX fails for good; what was
-    stored until then stays and is published, and the next pull goes on there.
+    stored until then stays and is published, and the next pull goes on there. BusyError: another one of the source has
+    not ended after ``wait`` seconds.
     """
     told = progress or Silent()
     with database.write() as connection:
@@ -96,8 +98,7 @@ def pull(
             full=full, compare=compare, accept=accept_removals
         )
 
-    with _state_kept(database, wanted.name):
-        return _run(database, wanted.name, policy, told, work, wait)
+    return _run(database, wanted.name, policy, told, work, wait)
 
 
 def pull_files(
@@ -136,7 +137,8 @@ class _Pull:
         self._intake = intake
         self._progress = progress
         self._ask = Asking(pace)
-        self._following = Following(database, client, wanted, self._ask, intake)
+        self._complete = Completion(database, client, self._ask, wanted.name, intake)
+        self._following = Following(database, client, wanted, self._ask, self._complete, intake)
         self._published = time.monotonic()
 
     def run(self, *, full: bool, compare: bool, accept: bool) -> None:
@@ -146,7 +148,7 @@ class _Pull:
             self._subscription(full=full, compare=compare, accept=accept)
         else:
             self._nothing_subscribed()
-        self._following.by_id()
+        self._following.by_id(accept=accept)
         self._following.by_search()
         self._following.complete(waiting)
 
@@ -154,24 +156,35 @@ class _Pull:
         comparison = Comparison(self._database, self._client, self._wanted, self._ask)
         compared, withdrawn = comparison.run(due=compare or full, accept=accept)
         self._intake.removed += withdrawn + self._leave_other_authors()
-        full = full or len(compared.new) > MOST_SINGLE
+        shaken = compared.happened.shaken or len(compared.new - compared.unread) > MOST_SINGLE
         walk = SubscriptionWalk(
-            self._database, self._client, self._wanted, self._pace, self._ask, self._publish_now_and_then
-        ).run(self._intake, self._progress, full=full)
-        self._settle(compared, is_full=walk.full)
+            self._database,
+            self._client,
+            self._wanted,
+            self._pace,
+            self._ask,
+            self._complete,
+            self._publish_now_and_then,
+        ).run(self._intake, self._progress, compared, full=full, shaken=shaken)
+        self._settle(compared, walk)
 
-    def _settle(self, compared: Compared, *, is_full: bool) -> None:
-        """What was in the subscription before a whole walk, and not in it, is older than the backfill."""
+    def _settle(self, compared: Compared, walk: Walk) -> None:
+        """What was in the subscription before a whole walk, and not in it, is older than the backfill.
+
+        An empty walk is no proof of that: it is what OTX answers when it is in trouble, too.
+        """
         if compared.ids is None:
             return
         name = self._wanted.name
         with self._database.write() as connection:
-            there = {*sources.claimed(connection, name, SUBSCRIPTION)}
-            if is_full:
-                sources.pass_over(connection, name, compared.ids - there)
-                return
+            claimed = sources.claimed(connection, name, SUBSCRIPTION).keys()
+            unread = quarantine.unreadable_ids(connection)
+            is_proof = bool(walk.offset) or not walk.full
+            older = sources.keep_passed_over(connection, name, compared.ids - claimed - unread if is_proof else ())
             since = back(now(connection), self._wanted.backfill)
-        self._following.new_in_subscription(compared.new - there, since)
+        new = compared.new - claimed - older
+        singly = [*sorted(new - unread), *sorted(new & compared.unread)]
+        self._following.new_in_subscription(singly[:MOST_SINGLE], since)
 
     def _leave_other_authors(self) -> int:
         """What was taken before the settings named other authors."""
@@ -185,7 +198,6 @@ class _Pull:
         """The subscription is not wanted, or no longer."""
         with self._database.write() as connection:
             self._intake.removed += sources.release(connection, self._wanted.name, SUBSCRIPTION)
-            sources.update(connection, self._wanted.name, completed=now(connection))
 
     def _learn_owner(self) -> None:
         """The key's owner has a collection, also when it is empty. Not being told of one stops nothing."""
@@ -213,7 +225,7 @@ class _Pull:
 
 @contextmanager
 def _state_kept(database: Database, name: str) -> Iterator[None]:
-    """What fails, and since when, stands in the source's row until it succeeds."""
+    """The source's row says when a pull ended well last; or what fails, and since when."""
     try:
         yield
     except Exception as error:
@@ -223,7 +235,7 @@ def _state_kept(database: Database, name: str) -> Iterator[None]:
             sources.update(connection, name, failing=since, error=_reason(error))
         raise
     with database.write() as connection:
-        sources.update(connection, name, failing=None, error=None, next_try=None)
+        sources.update(connection, name, completed=now(connection), failing=None, error=None, next_try=None)
 
 
 def _run(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import structlog
 
@@ -15,6 +16,7 @@ from pulsegate.otx.dates import read_date
 from pulsegate.otx.parse import read_pulse
 from pulsegate.store import failures, pulses, quarantine, state, taken
 from pulsegate.store.database import Database
+from pulsegate.store.digests import digest
 from pulsegate.store.locks import INTAKE, within
 from pulsegate.store.quarantine import PULSE, Quarantined
 from pulsegate.store.sources import FILE, FILES, SUBSCRIPTION
@@ -37,13 +39,18 @@ class Retrial:
     not_kept: int = 0
 
 
-def retry(database: Database, entries: Iterable[Quarantined]) -> Retrial:
-    """Try these entries again. What is taken leaves the quarantine; it is published with the next publication."""
+def retry(database: Database, keys: Iterable[int]) -> Retrial:
+    """Try the entries with these keys again. What is taken leaves the quarantine, to be published with the next one."""
     result = Retrial()
-    for entry in entries:
-        if entry.raw is None:
+    for key in keys:
+        with database.read() as connection:
+            entry = quarantine.get(connection, key)
+        if entry is None:
+            continue  # a pull was faster
+        sent = _sent(entry)
+        if sent is None:
             result.not_kept += 1
-        elif _retry_pulse(database, entry) if entry.kind == PULSE else _retry_indicator(database, entry):
+        elif _retry_pulse(database, entry, sent) if entry.kind == PULSE else _retry_indicator(database, entry, sent):
             result.taken += 1
         else:
             result.refused += 1
@@ -55,48 +62,53 @@ def retry_after_upgrade(database: Database) -> None:
     with database.read() as connection:
         if state.get(connection, TRIED_BY) == __version__:
             return
-        entries = quarantine.every(connection)
-    result = retry(database, entries)
+        keys = quarantine.keys(connection)
+    result = retry(database, keys)
     with database.write() as connection:
         failures.forget(connection)
         state.put(connection, TRIED_BY, __version__)
     log.info("quarantine.tried_again", taken=result.taken, refused=result.refused, not_kept=result.not_kept)
 
 
-def _retry_pulse(database: Database, entry: Quarantined) -> bool:
-    raw = json.loads(entry.raw or "null")
+def _sent(entry: Quarantined) -> Any:
+    """What OTX sent; None where that was too long to keep, or cut by an older version."""
     try:
-        read_pulse(raw)
+        return json.loads(entry.raw or "null")
+    except ValueError:
+        return None
+
+
+def _retry_pulse(database: Database, entry: Quarantined, sent: Any) -> bool:
+    try:
+        read_pulse(sent)
     except PulseFormatError:
         return False
     source = entry.source or FILES
-    take(database, [raw], Intake(), Claim(source, FILE if source == FILES else SUBSCRIPTION))
+    take(database, [sent], Intake(), Claim(source, FILE if source == FILES else SUBSCRIPTION))
     with database.write() as connection:
-        quarantine.remove(connection, _key(entry))
+        quarantine.remove(connection, entry)
     return True
 
 
-def _retry_indicator(database: Database, entry: Quarantined) -> bool:
+def _retry_indicator(database: Database, entry: Quarantined, sent: Any) -> bool:
+    result = normalise(_raw(sent))
+    if isinstance(result, Rejection):
+        return False
     with database.read() as connection:
         stored = pulses.get(connection, entry.pulse_id or "")
-    result = normalise(_raw(entry.raw or "{}"))
-    if isinstance(result, Rejection) or stored is None:
+    if stored is None:
         return False
     with database.write() as connection:
         within(connection, INTAKE)
-        taken.grow(connection, Growing(stored.pk), [result], protect)
-        quarantine.remove(connection, _key(entry))
+        # Where the pulse has the value in another spelling, that stays, as with any two of a pulse.
+        growing = Growing(stored.pk, seen={digest(result.identity)})
+        taken.grow(connection, growing, [result], protect)
+        quarantine.remove(connection, entry)
     return True
 
 
-def _raw(text: str) -> RawIndicator:
-    """The indicator as it was sent; what an older version kept less of has the defaults."""
-    kept = json.loads(text)
+def _raw(kept: Mapping[str, Any]) -> RawIndicator:
+    """The indicator as it was sent."""
     known = {one.name: kept[one.name] for one in fields(RawIndicator) if one.name in kept}
     dates = {name: read_date(known.get(name)) for name in _DATES}
     return RawIndicator(**{"type": "", "value": ""} | known | dates)
-
-
-def _key(entry: Quarantined) -> int:
-    assert entry.pk is not None
-    return entry.pk

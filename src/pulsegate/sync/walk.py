@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from pulsegate.errors import OTXAnswerError
+from pulsegate.errors import OTXAnswerError, OTXUnavailableError
 from pulsegate.otx.client import OTXClient
 from pulsegate.otx.dates import read_date
 from pulsegate.otx.failures import OTXMissingError, OTXTooLargeError
@@ -19,7 +19,8 @@ from pulsegate.store import sources
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.sources import SUBSCRIPTION, Source, Walk
 from pulsegate.sync.asking import Asking, Pager, Piece
-from pulsegate.sync.completion import complete
+from pulsegate.sync.comparison import Compared
+from pulsegate.sync.completion import Completion
 from pulsegate.sync.intake import Claim, Intake, Unfinished, take
 from pulsegate.sync.position import Seen, step
 from pulsegate.sync.wanted import Pace, Wanted
@@ -49,6 +50,7 @@ class SubscriptionWalk:
         wanted: Wanted,
         pace: Pace,
         ask: Asking,
+        complete: Completion,
         after_page: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
@@ -56,12 +58,27 @@ class SubscriptionWalk:
         self._wanted = wanted
         self._pace = pace
         self._ask = ask
+        self._complete = complete
         self._after_page = after_page
         self._claim = Claim(wanted.name, SUBSCRIPTION)
 
-    def run(self, intake: Intake, progress: Progress, *, full: bool = False) -> Walk:
-        """Walk to the end, from where the last run stopped; gives the walk that is done. OTXError: not to the end."""
-        walk, size = self._begin(full=full)
+    def run(
+        self, intake: Intake, progress: Progress, compared: Compared, *, full: bool = False, shaken: bool = False
+    ) -> Walk:
+        """Walk to the end, from where the last run stopped; gives the walk that is done. OTXError: not to the end.
+
+        ``full``: over the whole backfill; ``shaken``: a walk that was broken off may have missed some already.
+        """
+        walk, size = self._begin(compared, full=full or shaken, shaken=shaken)
+        walk, size = self._to_the_end(walk, size, intake, progress)
+        if walk.doubtful:
+            walk = self._whole(compared)
+            walk, _ = self._to_the_end(walk, size, intake, progress)
+        self._end(walk)
+        return walk
+
+    def _to_the_end(self, walk: Walk, size: int, intake: Intake, progress: Progress) -> tuple[Walk, int]:
+        """The walk that is done, and the size of its last page."""
         pager = Pager(self._ask, lambda number, limit: self._page(walk, number, limit), size, self._pace.page_size)
         done = False
         while not done:
@@ -77,27 +94,43 @@ class SubscriptionWalk:
                 raise OTXAnswerError(made.fault, resource="the subscription", hint=AGAIN)
             progress.fetched(intake, piece.page.count)
             self._after_page()
-        self._end(walk)
-        return walk
+        return walk, pager.size
 
-    def _begin(self, *, full: bool) -> tuple[Walk, int]:
-        """The walk that was broken off, or a new one; and the size of its pages."""
+    def _begin(self, compared: Compared, *, full: bool, shaken: bool) -> tuple[Walk, int]:
+        """The walk that was broken off, or a new one; and the size of its pages.
+
+        The events that led to it are done with in the same transaction: whatever happens then, the walk stands.
+        """
         with self._database.write() as connection:
             source = sources.ensure(connection, self._wanted.name, self._wanted.shape)
-            started = now(connection)
             walk = source.walk
             if walk is None or (full and not walk.full):
-                walk = self._new(source, started, full=full)
-                sources.update(connection, source.name, walk=walk)
+                walk = self._new(connection, source, compared, full=full)
             else:
+                walk = replace(walk, doubtful=walk.doubtful or shaken)
                 log.info("pull.goes_on", source=source.name, offset=walk.offset, count=walk.count)
+            seen = compared.happened.latest or source.events
+            sources.update(connection, source.name, walk=walk, events=seen)
         return walk, min(source.page_size or self._pace.page_size, self._pace.page_size)
 
-    def _new(self, source: Source, started: datetime, *, full: bool) -> Walk:
+    def _whole(self, compared: Compared) -> Walk:
+        """A walk over the whole backfill, after one that may have missed some."""
+        with self._database.write() as connection:
+            source = sources.ensure(connection, self._wanted.name, self._wanted.shape)
+            walk = self._new(connection, source, compared, full=True)
+            sources.update(connection, source.name, walk=walk)
+        return walk
+
+    def _new(self, connection: Connection, source: Source, compared: Compared, *, full: bool) -> Walk:
+        """Of what there is already, a whole walk passes over what it does not bring."""
+        started = now(connection)
         since = back(started, self._wanted.backfill)
-        if source.watermark is None or full:
-            return Walk(started, since, full=True)
-        return Walk(started, max(since, source.watermark - OVERLAP))
+        if source.watermark is not None and not full:
+            return Walk(started, max(since, source.watermark - OVERLAP))
+        if compared.ids is not None:
+            claimed = sources.claimed(connection, source.name, SUBSCRIPTION).keys()
+            sources.pass_over(connection, source.name, compared.ids - claimed)
+        return Walk(started, since, full=True)
 
     def _page(self, walk: Walk, number: int, limit: int) -> Page[object]:
         try:
@@ -112,6 +145,10 @@ class SubscriptionWalk:
         """The page; one that isn't there any more has no rows."""
         try:
             return pager.at(offset)
+        except OTXUnavailableError:
+            with self._database.write() as connection:  # the next run doesn't begin with what was too much
+                sources.update(connection, self._wanted.name, page_size=pager.size)
+            raise
         except OTXMissingError:
             if not offset:
                 raise
@@ -127,7 +164,7 @@ class SubscriptionWalk:
 
         unfinished = take(self._database, rows, intake, self._claim, wanted=self._wanted.has_author, then=then)
         for one in unfinished:
-            complete(self._database, self._client, self._ask, self._wanted.name, one, intake)
+            self._complete(one)
         if unfinished:
             with self._database.write() as connection:
                 keep(connection)
@@ -141,9 +178,7 @@ class SubscriptionWalk:
             assert source is not None
             mark = min(walk.started, walk.newest) if walk.newest else None
             known = [one for one in (mark, source.watermark) if one is not None]
-            sources.update(
-                connection, source.name, walk=None, completed=now(connection), watermark=max(known, default=None)
-            )
+            sources.update(connection, source.name, walk=None, watermark=max(known, default=None))
 
 
 _MISSING: Page[object] = Page([], None, has_next=False)
@@ -151,7 +186,8 @@ _MISSING: Page[object] = Page([], None, has_next=False)
 
 def _seen(piece: Piece[object]) -> Seen:
     page = piece.page
-    return Seen(piece.start, piece.asked, len(page.results), page.count, page.has_next, missing=page is _MISSING)
+    received = piece.end - piece.start
+    return Seen(piece.start, piece.asked, received, page.count, page.has_next, missing=page is _MISSING)
 
 
 def _newest(rows: Iterable[object], latest: datetime) -> datetime | None:

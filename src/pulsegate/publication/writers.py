@@ -1,0 +1,148 @@
+"""Writing many blocks: in processes of their own, each with a connection of its own, a little ahead of their use."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context, parent_process
+from threading import Thread
+
+import structlog
+
+from pulsegate.publication.copies import Copies
+from pulsegate.publication.render import Job, Refused, Rendered, write
+from pulsegate.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+PROCESSES = 2
+AHEAD = 3  # bundles for each process that are written before they are used
+BUNDLE_INDICATORS = 500
+BUNDLE_PULSES = 20
+ALONE = 2_000  # indicators of one pulse that are written here, block by block: none holds them all
+
+Written = list[Rendered | Refused]
+_databases: list[Database] = []  # of a writing process: its own
+
+
+@dataclass(slots=True)
+class _Bundle:
+    """Jobs of several pulses: those that are copied, those that are written in a process; the rest is written here."""
+
+    jobs: list[Job] = field(default_factory=list)
+    copied: list[Job] = field(default_factory=list)
+    written: list[Job] = field(default_factory=list)
+    future: Future[list[Written]] | None = None
+
+
+class Writers:
+    """What the publications of one run share: the processes, once there is much to write, and what was written."""
+
+    def __init__(self, database: Database) -> None:
+        self.copies = Copies()
+        self._database = database
+        self._executor: Executor | None = None
+        self._broken = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether there was much to write before."""
+        return self._executor is not None or bool(self.copies)
+
+    def close(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+            self._executor = None
+
+    def write(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Rendered | Refused]]:
+        """What becomes of the jobs, in their order."""
+        ahead: deque[_Bundle] = deque()
+        for bundle in _bundles(jobs):
+            self._begin(bundle)
+            ahead.append(bundle)
+            if len(ahead) > AHEAD * PROCESSES:
+                yield from self._finish(ahead.popleft())
+        while ahead:
+            yield from self._finish(ahead.popleft())
+
+    def _begin(self, bundle: _Bundle) -> None:
+        """Have written elsewhere what can't be copied; of one huge pulse nobody should hold all blocks at once."""
+        for job in bundle.jobs:
+            if self.copies.knows(job):
+                bundle.copied.append(job)
+            elif len(job.keys) <= ALONE:
+                bundle.written.append(job)
+        if not bundle.written or self._broken:
+            return
+        try:
+            if self._executor is None:
+                self._executor = start(self._database)
+            bundle.future = self._executor.submit(work, bundle.written)
+        except BrokenExecutor as error:
+            self._breaks(error)
+
+    def _finish(self, bundle: _Bundle) -> Iterator[tuple[Job, Rendered | Refused]]:
+        done: dict[int, Sequence[Rendered | Refused] | None] = {}
+        done.update(zip((job.pulse_pk for job in bundle.written), self._wait(bundle), strict=False))
+        copies = self.copies.read(self._database, bundle.copied)
+        done.update(zip((job.pulse_pk for job in bundle.copied), copies, strict=True))
+        for job in bundle.jobs:
+            found = done.pop(job.pulse_pk, None)
+            for one in write(self._database, job) if found is None else found:
+                yield job, one
+
+    def _wait(self, bundle: _Bundle) -> list[Written]:
+        if bundle.future is None:
+            return []
+        try:
+            return bundle.future.result()
+        except BrokenExecutor as error:
+            self._breaks(error)
+            return []
+
+    def _breaks(self, error: BrokenExecutor) -> None:
+        """A process was killed, or could not begin: everything is written here from now on."""
+        if not self._broken:
+            log.warning("publication.writes_alone", reason=str(error))
+        self._broken = True
+
+
+def _bundles(jobs: Iterable[Job]) -> Iterator[_Bundle]:
+    bundle, size = _Bundle(), 0
+    for job in jobs:
+        bundle.jobs.append(job)
+        size += len(job.keys)
+        if size >= BUNDLE_INDICATORS or len(bundle.jobs) >= BUNDLE_PULSES:
+            yield bundle
+            bundle, size = _Bundle(), 0
+    if bundle.jobs:
+        yield bundle
+
+
+def start(database: Database) -> Executor:
+    """Spawned, not forked: this process has threads and connections."""
+    url = database.engine.url.render_as_string(hide_password=False)
+    return ProcessPoolExecutor(PROCESSES, get_context("spawn"), initializer=_begin_process, initargs=(url,))
+
+
+def _begin_process(url: str) -> None:
+    """In a writing process: it ends with the one that it writes for, however that ends, and by no key that is typed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+    _databases.append(Database(url))
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def work(jobs: list[Job]) -> list[Written]:
+    """In a writing process: what becomes of each job."""
+    return [list(write(_databases[0], job)) for job in jobs]

@@ -1,0 +1,118 @@
+"""Walks over all indicators, for publications: rows as slim as can be, and indicators to be written, read in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
+from pulsegate.store.pulses import Candidate, StoredIndicator
+from pulsegate.store.tables import indicators, pulses
+
+CHUNK = 2_000  # rows fetched at once
+_VARIABLES = 500  # bound in one statement
+
+Slim = tuple[bytes, int, int, str, bool, str]
+"""Identity, key, pulse key, type; whether it has to be looked at by itself; its value where that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """Which indicators may live at ``now``, and of those the odd ones, on which more decides than pulse and type.
+
+    Odd are those with a protection, those of the types ``by_value``, and those that OTX gives no end and that were not
+    created after the moment that ``after`` has for their type.
+    """
+
+    now: datetime
+    by_value: Collection[str]
+    after: Mapping[str, datetime]
+
+    @property
+    def alive(self) -> sa.ColumnElement[bool]:
+        unexpired = sa.or_(indicators.c.expiration.is_(None), indicators.c.expiration > self.now)
+        return sa.and_(indicators.c.active, indicators.c.failure.is_(None), unexpired)
+
+    @property
+    def odd(self) -> sa.ColumnElement[bool]:
+        old = [
+            sa.and_(
+                indicators.c.type == kind,
+                indicators.c.expiration.is_(None),
+                sa.or_(indicators.c.created.is_(None), indicators.c.created <= moment),
+            )
+            for kind, moment in self.after.items()
+        ]
+        return sa.or_(indicators.c.protection.is_not(None), indicators.c.type.in_(sorted(self.by_value)), *old)
+
+
+def walk(
+    connection: sa.Connection, lives: Lives, *, of: Sequence[int] | None, by_identity: bool, values: bool
+) -> Iterator[Slim]:
+    """Every indicator (of these pulses, if given) that may live, streamed by its identity or by its key."""
+    columns = [indicators.c.identity, indicators.c.pk, indicators.c.pulse_pk, indicators.c.type]
+    odd = sa.case((lives.odd, 1), else_=0)
+    query = sa.select(*columns, odd, indicators.c.value if values else sa.literal("")).where(lives.alive)
+    # An index gives the order too, at the price of a row looked up anywhere for each entry: sorting is faster by far.
+    by = sa.func.coalesce(indicators.c.identity, indicators.c.identity) if by_identity else indicators.c.pk
+    return _stream(connection, _of(query, of).order_by(by))
+
+
+def odd(connection: sa.Connection, lives: Lives, *, of: Sequence[int] | None) -> Iterator[Candidate]:
+    """The odd ones of those (of these pulses, if given) that may live, in no order."""
+    content = sa.case((indicators.c.type.in_(sorted(lives.by_value)), indicators.c.content), else_="")
+    names = ("pk", "pulse_pk", "identity", "type", "value")
+    more = ("created", "expiration", "active", "protection", "failure")
+    columns = [*(indicators.c[name] for name in names), content, *(indicators.c[name] for name in more)]
+    query = sa.select(*columns).where(lives.alive, lives.odd)
+    return (Candidate(*row) for row in _stream(connection, _of(query, of)))
+
+
+def _of(query: sa.Select[Any], keys: Sequence[int] | None) -> sa.Select[Any]:
+    """By their keys, not by a join: a PostgreSQL that has not been analysed yet would loop over both tables."""
+    if keys is None:
+        return query
+    given = sa.bindparam("pulses", list(keys), expanding=True, literal_execute=True, type_=sa.Integer)
+    return query.where(indicators.c.pulse_pk.in_(given))
+
+
+def _stream(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Any]:
+    return iter(connection.execute(query, execution_options={"yield_per": CHUNK}))
+
+
+_WHOLE = ("pk", "pulse_pk", "type", "value", "protection", "failure")
+_RAW = ("raw_type", "raw_value", "otx_id", "created", "expiration", "active", "role", "title", "description", "content")
+_BY_KEYS = (
+    sa.select(*(indicators.c[name] for name in (*_WHOLE, *_RAW)), indicators.c.identity)
+    .where(indicators.c.pk.in_(sa.bindparam("keys", expanding=True)))
+    .order_by(indicators.c.pk)
+)
+_TYPES = {kind.value: kind for kind in IndicatorType}
+
+
+def by_keys(connection: sa.Connection, keys: Iterable[int]) -> Iterator[tuple[bytes, StoredIndicator]]:
+    """The indicators with these keys that are still there, in the order of their keys, each with its identity."""
+    wanted = sorted(keys)
+    for start in range(0, len(wanted), _VARIABLES):
+        for row in connection.execute(_BY_KEYS, {"keys": wanted[start : start + _VARIABLES]}):
+            pk, pulse_pk, kind, value, protection, failure, *raw, identity = row
+            indicator = Indicator(_TYPES[kind], value, RawIndicator(*raw))
+            yield identity, StoredIndicator(pk, pulse_pk, indicator, protection, failure)
+
+
+def mark(connection: sa.Connection, pulse_pk: int) -> bytes | None:
+    """What changes with every change of the pulse or its indicators; None when it is gone."""
+    row = connection.execute(_MARK, {"wanted": pulse_pk}).first()
+    return marked(row.fingerprint, row.stored) if row else None
+
+
+def marked(fingerprint: bytes, stored: datetime) -> bytes:
+    """The mark of a pulse with these. A fingerprint comes again when a pulse changes to and fro, a moment does not."""
+    return fingerprint + stored.isoformat().encode()
+
+
+_MARK = sa.select(pulses.c.fingerprint, pulses.c.stored).where(pulses.c.pk == sa.bindparam("wanted"))
