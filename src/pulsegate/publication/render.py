@@ -9,6 +9,7 @@ from pulsegate.errors import ConversionError, PublicationConflictError
 from pulsegate.model.collection import Collection
 from pulsegate.publication.plan import pulse_identity
 from pulsegate.stix import Block, Failure, blocks
+from pulsegate.stix.blocks import MAX_INDICATORS
 from pulsegate.store import blocks as stored_blocks
 from pulsegate.store import pulses
 from pulsegate.store.blocks import StoredBlock
@@ -16,6 +17,7 @@ from pulsegate.store.database import Database
 from pulsegate.store.digests import digest
 from pulsegate.store.pulses import StoredIndicator, StoredPulse
 
+AT_ONCE = 4 * MAX_INDICATORS  # indicators that are read at a time: whole blocks
 REWRITE_BYTES = 4_000_000  # a block that only lost indicators stays one block, however long its pulse's text has grown
 
 
@@ -46,7 +48,12 @@ class Renderer:
         self._failed = failed
 
     def new(self, pulse_pk: int, keys: Sequence[int]) -> Iterator[Rendered]:
-        """The blocks of these indicators of one pulse."""
+        """The blocks of these indicators of one pulse, however many: a few blocks' worth is held at a time."""
+        ordered = sorted(keys)
+        for start in range(0, len(ordered), AT_ONCE):
+            yield from self._new(pulse_pk, ordered[start : start + AT_ONCE])
+
+    def _new(self, pulse_pk: int, keys: Sequence[int]) -> Iterator[Rendered]:
         with self._database.read() as connection:
             pulse = pulses.by_pk(connection, pulse_pk)
             found = pulses.indicators_by_pk(connection, keys)
