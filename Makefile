@@ -6,7 +6,7 @@ UV := 0.13.9
 SECONDS := 600
 DATABASE := sqlite
 
-.PHONY: help setup dev run test soak fuzz check format lock bench clean
+.PHONY: help setup dev run test soak fuzz pull-fuzz check format lock bench clean
 
 help:
 	@echo "make run     start Pulsegate at http://127.0.0.1:9000 (OTX_API_KEY set: against OTX; else the demo)"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench   run the benchmarks    make clean   remove .venv and caches"
 	@echo "make soak    publishers and polls, killed at random, for SECONDS=600 on DATABASE=sqlite or postgresql"
 	@echo "make fuzz    bent messages and requests to the TAXII service for SECONDS=600"
+	@echo "make pull-fuzz   pulls from an OTX that misbehaves and changes for SECONDS=600, and 200 kills"
 
 # .venv with the pinned packages; made again when the pins or the Python change.
 setup: $(VENV)/.installed
@@ -46,6 +47,10 @@ soak: dev
 
 fuzz: dev
 	FUZZ_SECONDS=$(SECONDS) $(BIN)/pytest tests/taxii/test_fuzz.py
+
+pull-fuzz: dev
+	PULL_SECONDS=$(SECONDS) PULL_KILLS=200 $(BIN)/pytest tests/functional/test_pull_survives.py \
+		tests/functional/test_pull_killed.py
 
 check: dev
 	$(BIN)/ruff check

@@ -161,6 +161,14 @@ class World:
         assert found is not None
         return found
 
+    @contextmanager
+    def reading(self, file: Path) -> Iterator[None]:
+        """The store is another one for a while."""
+        ours, self.store = self.store, Database(f"sqlite:///{file}")
+        yield
+        self.store.close()
+        self.store = ours
+
     # --- Pulls -------------------------------------------------------------------------------------------------------
 
     def run(self, *, pause: timedelta = 15 * MINUTE, wanted: Wanted | None = None, **options: Any) -> OTXError | None:

@@ -21,11 +21,11 @@ from store.databases import migrated_file
 __all__ = ["migrated_file"]
 
 SECONDS = float(os.environ.get("PULL_SECONDS", "0"))  # 0: the short form
-EXAMPLES = 25  # of the short form
+EXAMPLES = 15  # of the short form
 # Waits in a run that gets no answer: of five tries each, for events, ids, the walk and one pulse's indicators.
 MOST_WAITS = 16
 MEASURES = {
-    Misbehaviour.SILENCE: {"seconds": 0.2},
+    Misbehaviour.SILENCE: {"seconds": 0.1},
     Misbehaviour.DRIP: {"rate": 100.0},
     Misbehaviour.HUGE_BODY: {"size": 60_000},
     Misbehaviour.GZIP_BOMB: {"size": 60_000},
@@ -54,6 +54,7 @@ def changes(world):
 def test_misbehaviour_that_lasts_takes_nothing_away_and_is_made_up_for(world, kind):
     """From the first pull on, and again when everything has been pulled. Among them otx_misp#37's 502, 504, empty page."""
     filled(world)
+    world.patience = 0.06 if kind in (Misbehaviour.SILENCE, Misbehaviour.DRIP) else world.patience
     for _ in range(2):
         world.otx.misbehave(kind, **MEASURES.get(kind, {}))
         for _ in range(2):

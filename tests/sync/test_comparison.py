@@ -146,6 +146,55 @@ def test_last_event_of_a_pulse_counts():
     assert read_events([event("like", 1)]).anything is False
 
 
+@pytest.mark.parametrize(("rows", "shaken"), [
+    ([event("subscribe", 1)], False), ([event("unsubscribe", 1), event("delete", 2)], False),
+    ([event("subscribe", 7, kind="user")], True), ([event("unsubscribe", 7, kind="user")], False),
+    ([event("delete", 1), event("subscribe", 2)], True), ([event("like", 1), event("subscribe", 2)], False),
+])  # fmt: skip
+def test_events_after_which_a_walk_may_have_missed_something(rows, shaken):
+    assert read_events(rows).shaken is shaken
+
+
+def test_author_that_is_subscribed_to_again_takes_no_earlier_event_at_its_word():
+    rows = [
+        event("unsubscribe", 3),
+        event("subscribe", 7, "2024-06-01T11:00:00", kind="user"),
+        event("delete", 4, "2024-06-01T11:30:00"),
+    ]
+    assert read_events(rows).gone == {*ids(4)}
+
+
+def test_author_that_is_subscribed_to_calls_for_a_whole_walk(store):
+    filled(store)
+    otx = FakeOTX([[raw(1, "new.example")]], happened=[[event("subscribe", 7, kind="user")]])
+    run(store, otx, compare=False)
+    run(store, otx, compare=False)
+    assert [NOW - since > timedelta(days=300) for since in otx.sinces] == [True, False]
+    assert "new.example" in served(store)
+
+
+def test_walk_that_was_broken_off_is_done_again_where_it_may_have_missed_something(store):
+    pages = [[raw(1, "1.example")], *[DOWN] * 5, [raw(2, "2.example")]]
+    otx = FakeOTX(pages, happened=[[]])
+    with pytest.raises(OTXUnavailableError):
+        run(store, otx, page_size=1)
+    otx.asked.clear()
+    otx.happened = [[event("subscribe", 7, kind="user")]]
+    run(store, otx, page_size=1)
+    assert [one[1] for one in otx.asked if one[0] == "subscribed"] == [2, 1, 2]
+
+
+def test_events_that_can_not_be_read_to_their_end_call_for_a_look(store):
+    filled(store)
+    there = Page([event("like", 1)], 3, has_next=True)
+    otx = FakeOTX([[]], ids=[ids(1, 2, 3, 4, 5)], happened=[there, Page([], 3, has_next=True)])
+    run(store, otx, compare=False)
+    assert NOW - otx.sinces[-1] > timedelta(days=300)
+    otx.happened = [Page([], 0, has_next=True)]
+    run(store, otx, compare=False)
+    assert NOW - otx.sinces[-1] < timedelta(days=300)
+
+
 def test_event_calls_for_a_comparison_before_its_time(store, clock):
     filled(store)
     run(store, looked_up(ids(1, 2, 3, 4, 5)), compare=False)
@@ -209,6 +258,28 @@ def test_many_that_are_new_are_found_by_a_whole_walk(store):
     assert len(served(store)) == 99
     assert otx.sinces == [NOW - timedelta(days=365)]
     assert [one for one in otx.asked if one[0] == "pulse"] == []
+
+
+def test_pulse_that_could_not_be_read_is_tried_again(store):
+    filled(store, 1)
+    otx = FakeOTX([[{"id": pulse_id(2)}]], ids=[ids(1, 2)], single={pulse_id(2): {"id": pulse_id(2)}})
+    run(store, otx)
+    assert served(store) == ["1.example"]
+    otx.single[pulse_id(2)] = raw(2, "2.example")
+    otx.pages = [[]]
+    run(store, otx)
+    assert served(store) == ["1.example", "2.example"]
+
+
+def test_pulse_that_comes_into_the_subscription_while_a_whole_walk_is_broken_off_is_not_passed_over(store):
+    otx = FakeOTX([[raw(1, "1.example")], *[DOWN] * 5, [raw(3, "3.example")]], ids=[ids(1, 3, 9)])
+    with pytest.raises(OTXUnavailableError):
+        run(store, otx, page_size=1)
+    otx.ids = [ids(1, 2, 3, 9)]
+    otx.single[pulse_id(2)] = raw(2, "2.example")
+    run(store, otx, page_size=1)
+    assert sorted(served(store)) == ["1.example", "2.example", "3.example"]
+    assert [one[1] for one in otx.asked if one[0] == "pulse"] == ids(2)
 
 
 def test_new_pulse_that_can_not_be_read_stops_nothing_else(store):

@@ -33,6 +33,7 @@ def after(walk, what):
         (replace(WALK, offset=20, count=25), seen(20, 5, 25), (25, True, False)),
         (WALK, seen(0, 0, 0), (0, True, False)),
         (WALK, seen(0, 0, None), (0, True, False)),
+        (WALK, seen(0, 0, 0, more=True), (0, True, False)),
         # The list has lost rows: back by as many.
         (replace(WALK, offset=20, count=30), seen(20, 7, 27, more=False), (17, False, False)),
         (replace(WALK, offset=20, count=300), seen(20, 7, 27), (0, False, False)),
@@ -52,6 +53,9 @@ def after(walk, what):
         # A page that is no more.
         (replace(WALK, offset=20, count=20), seen(20, 0, missing=True), (20, True, False)),
         (replace(WALK, offset=20, count=30), seen(20, 0, missing=True), (10, False, False)),
+        # Nothing told how long it is: this page is its end.
+        (replace(WALK, offset=20), seen(20, 0, missing=True), (10, False, False)),
+        (replace(WALK, offset=10, count=20, retreats=1), seen(10, 10), (20, True, False)),
     ],
 )
 def test_step(walk, what, then):

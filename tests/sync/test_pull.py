@@ -294,6 +294,49 @@ def test_pulse_whose_indicators_can_not_be_had_stops_nothing_else(store, error):
     assert served(store) == ["a.example", "b.example"]
 
 
+@pytest.mark.parametrize("pages", [
+    [Page([], 0, has_next=False)],
+    [Page([row("b.example")], 3, has_next=True), Page([], 0, has_next=False)],
+])  # fmt: skip
+def test_empty_list_of_indicators_takes_none_away(store, pages):
+    run(store, FakeOTX([[raw(1, "a.example", "b.example", "c.example")]]))
+    run(store, FakeOTX([[raw(1, more_indicators=True, name="New")]], {pulse_id(1): pages}))
+    assert sorted(values(store, 1)) == ["a.example", "b.example", "c.example"]
+    run(store, FakeOTX([[]], {pulse_id(1): [[row("b.example")]]}))
+    assert values(store, 1) == ["b.example"]
+
+
+def test_pulse_that_never_had_indicators_is_complete(store):
+    otx = FakeOTX([[raw(1, indicators=None)]], {pulse_id(1): [[]]})
+    run(store, otx)
+    run(store, otx)
+    assert [one[0] for one in otx.asked].count("indicators") == 1
+
+
+def test_indicators_are_waited_for_once_in_a_run_however_many_pulses_lack_some(store):
+    naps = Naps()
+    numbers = range(1, 6)
+    otx = FakeOTX(
+        [[raw(number, f"{number}.example", more_indicators=True) for number in numbers]],
+        {pulse_id(number): [*[DOWN] * 5, [row(f"{number}.new.example")]] for number in numbers},
+    )
+    run(store, otx, naps)
+    assert naps.taken == [1.0, 2.0, 4.0, 8.0]
+    sizes = [one[3] for one in otx.asked if one[0] == "indicators"]
+    assert sizes == [1000, 250, 62, 15, 3, 1, 1, 1, 1]
+    for _ in range(5):
+        run(store, otx)
+    assert sorted(served(store)) == [f"{number}.new.example" for number in numbers]
+
+
+def test_page_that_is_too_much_for_otx_is_asked_for_smaller_with_the_next_run_too(store):
+    otx = FakeOTX([*[DOWN] * 5, [raw(1, "a.example")]])
+    with pytest.raises(OTXUnavailableError):
+        run(store, otx, page_size=1000)
+    run(store, otx, page_size=1000)
+    assert [one[2] for one in otx.asked if one[0] == "subscribed"] == [1000, 250, 62, 15, 3, 1]
+
+
 def test_run_of_a_process_that_died_is_closed(store):
     with store.write() as connection:
         runs.begin(connection, "otx")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pulsegate.errors import ConversionError, PublicationConflictError
@@ -12,6 +12,7 @@ from pulsegate.model.collection import Collection, Profile
 from pulsegate.model.indicator import Indicator
 from pulsegate.publication.plan import pulse_identity
 from pulsegate.stix import Block, Failure, blocks
+from pulsegate.stix.blocks import MAX_INDICATORS
 from pulsegate.store import blocks as stored_blocks
 from pulsegate.store import candidates, pulses
 from pulsegate.store.blocks import StoredBlock
@@ -19,6 +20,7 @@ from pulsegate.store.database import Database
 from pulsegate.store.digests import SIZE
 from pulsegate.store.pulses import StoredIndicator, StoredPulse
 
+AT_ONCE = 4 * MAX_INDICATORS  # indicators that are read at a time: whole blocks
 REWRITE_BYTES = 4_000_000  # a block that only lost indicators stays one block, however long its pulse's text has grown
 
 
@@ -140,7 +142,16 @@ class Renderer:
 
 
 def write(database: Database, job: Job) -> Iterator[Rendered | Refused]:
-    """The blocks of a job, one by one, and what can't be written; nothing when the pulse is gone."""
+    """The blocks of a job, one by one, and what can't be written; nothing when the pulse is gone.
+
+    However many indicators it has, a few blocks' worth of them is held at a time.
+    """
+    keys = sorted(job.keys)
+    for start in range(0, len(keys), AT_ONCE):
+        yield from _write(database, replace(job, keys=keys[start : start + AT_ONCE]))
+
+
+def _write(database: Database, job: Job) -> Iterator[Rendered | Refused]:
     with database.read() as connection:
         mark = candidates.mark(connection, job.pulse_pk)
         pulse = pulses.by_pk(connection, job.pulse_pk)

@@ -23,6 +23,7 @@ from pulsegate.store.tables import indicators, pulses, source_pulses
 
 _Values = tuple[Any, ...]  # of an indicator's row, its pulse's key first
 Protect = Callable[[Indicator], str | None]
+CHUNK = 2000  # rows that are read at a time
 COLUMNS = ("id", "name", "author", "created", "modified", "tlp")  # of model.Pulse; the others are kept as JSON
 _DETAILS = tuple(one.name for one in fields(Pulse) if one.name not in COLUMNS)
 
@@ -267,7 +268,8 @@ def has_indicators(connection: sa.Connection, pulse_pk: int) -> bool:
 def finish(connection: sa.Connection, growing: Growing) -> None:
     """All have come: those that did not, leave, and the pulse is complete."""
     query = sa.select(indicators.c.pk, indicators.c.identity).where(indicators.c.pulse_pk == growing.pk)
-    gone = [row.pk for row in connection.execute(query) if row.identity not in growing.seen]
+    rows = connection.execute(query.execution_options(yield_per=CHUNK))
+    gone = [row.pk for row in rows if row.identity not in growing.seen]
     _delete(connection, gone)
     if gone:
         _note_change(connection, growing)

@@ -123,7 +123,7 @@ class Comparison:
         is_whole = False
         for piece in Pager(self._ask, partial(self._event_page, source.events), EVENTS).all():
             rows += piece.page.results
-            is_whole = not piece.page.has_next
+            is_whole = not piece.page.has_next or piece.end == piece.page.count
             if len(rows) >= MOST_EVENTS:
                 break
         happened = read_events(rows, source.events)

@@ -72,7 +72,7 @@ def _after_404(walk: Walk, seen: Seen) -> Step:
 
 def _after_nothing(walk: Walk, seen: Seen) -> Step:
     """An empty page is the end only where the list can't have more."""
-    if not seen.start and not seen.has_next:
+    if not seen.start and (seen.count == 0 or not seen.has_next):
         return Step(replace(walk, offset=0, count=0), done=True)
     retreat = _retreat(walk, seen) if seen.count else None
     if retreat is not None:
