@@ -323,7 +323,7 @@ def test_indicators_are_waited_for_once_in_a_run_however_many_pulses_lack_some(s
     run(store, otx, naps)
     assert naps.taken == [1.0, 2.0, 4.0, 8.0]
     sizes = [one[3] for one in otx.asked if one[0] == "indicators"]
-    assert sizes == [1000, 250, 62, 15, 3, 1, 1, 1, 1]
+    assert sizes == [1000, 500, 250, 125, 62, 31, 15, 7, 3]
     for _ in range(5):
         run(store, otx)
     assert sorted(served(store)) == [f"{number}.new.example" for number in numbers]
@@ -334,7 +334,7 @@ def test_page_that_is_too_much_for_otx_is_asked_for_smaller_with_the_next_run_to
     with pytest.raises(OTXUnavailableError):
         run(store, otx, page_size=1000)
     run(store, otx, page_size=1000)
-    assert [one[2] for one in otx.asked if one[0] == "subscribed"] == [1000, 250, 62, 15, 3, 1]
+    assert [one[2] for one in otx.asked if one[0] == "subscribed"] == [1000, 500, 250, 125, 62, 31]
 
 
 def test_run_of_a_process_that_died_is_closed(store):
