@@ -272,7 +272,8 @@ def test_pulse_that_could_not_be_read_is_tried_again(store):
 
 
 def test_pulse_that_comes_into_the_subscription_while_a_whole_walk_is_broken_off_is_not_passed_over(store):
-    otx = FakeOTX([[raw(1, "1.example")], *[DOWN] * 5, [raw(3, "3.example")]], ids=[ids(1, 3, 9)])
+    first, second = Page([raw(1, "1.example")], 2, has_next=True), Page([raw(3, "3.example")], 2, has_next=False)
+    otx = FakeOTX([first, *[DOWN] * 5, second], ids=[ids(1, 3, 9)])
     with pytest.raises(OTXUnavailableError):
         run(store, otx, page_size=1)
     otx.ids = [ids(1, 2, 3, 9)]
@@ -280,6 +281,14 @@ def test_pulse_that_comes_into_the_subscription_while_a_whole_walk_is_broken_off
     run(store, otx, page_size=1)
     assert sorted(served(store)) == ["1.example", "2.example", "3.example"]
     assert [one[1] for one in otx.asked if one[0] == "pulse"] == ids(2)
+
+
+@pytest.mark.parametrize(("count", "asked"), [(2, []), (None, ids(9))])
+def test_walk_that_could_not_tell_whether_rows_moved_passes_nothing_over(store, count, asked):
+    pages = [Page([raw(one, f"{one}.example")], count, has_next=one == 1) for one in (1, 2)]
+    otx = FakeOTX(pages, ids=[ids(1, 2, 9)])
+    run(store, otx, page_size=1)
+    assert [one[1] for one in otx.asked if one[0] == "pulse"] == asked
 
 
 def test_new_pulse_that_can_not_be_read_stops_nothing_else(store):

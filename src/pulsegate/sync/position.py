@@ -49,11 +49,13 @@ def step(walk: Walk, seen: Seen) -> Step:
     retreat = _retreat(walk, seen)
     if retreat is not None:
         return Step(retreat)
-    there = replace(walk, offset=end, count=walk.count if seen.count is None else seen.count)
+    is_uncounted = seen.count is None and (seen.has_next or seen.start > 0)
+    count = walk.count if seen.count is None else seen.count
+    there = replace(walk, offset=end, count=count, uncounted=walk.uncounted or is_uncounted)
     if seen.has_next:
         return Step(there)
     if seen.count is not None and end < seen.count and not walk.again:
-        return Step(replace(there, offset=0, count=None, again=True))
+        return Step(replace(there, offset=0, count=None, again=True, uncounted=False))
     return Step(there, done=True)
 
 
@@ -83,7 +85,7 @@ def _after_nothing(walk: Walk, seen: Seen) -> Step:
 
 
 def _anew(walk: Walk) -> Walk:
-    return replace(walk, offset=0, count=None, retreats=0)
+    return replace(walk, offset=0, count=None, retreats=0, uncounted=False)
 
 
 def _retreat(walk: Walk, seen: Seen) -> Walk | None:

@@ -171,7 +171,8 @@ class _Pull:
     def _settle(self, compared: Compared, walk: Walk) -> None:
         """What was in the subscription before a whole walk, and not in it, is older than the backfill.
 
-        An empty walk is no proof of that: it is what OTX answers when it is in trouble, too.
+        An empty walk is no proof of that: it is what OTX answers when it is in trouble, too. Nor is one that could not
+        tell whether rows moved.
         """
         if compared.ids is None:
             return
@@ -179,7 +180,7 @@ class _Pull:
         with self._database.write() as connection:
             claimed = sources.claimed(connection, name, SUBSCRIPTION).keys()
             unread = quarantine.unreadable_ids(connection)
-            is_proof = bool(walk.offset) or not walk.full
+            is_proof = not walk.full or (walk.offset > 0 and not walk.uncounted)
             older = sources.keep_passed_over(connection, name, compared.ids - claimed - unread if is_proof else ())
             since = back(now(connection), self._wanted.backfill)
         new = compared.new - claimed - older
