@@ -24,8 +24,8 @@ Slim = tuple[bytes, int, int, str, bool, str]
 class Lives:
     """Which indicators may live at ``now``, and of those the odd ones, on which more decides than pulse and type.
 
-    Odd are those with a protection, those of the types ``by_value``, and those that OTX gives no end and that were not
-    created after the moment that ``after`` has for their type.
+    Odd are those with a protection, those that could not be written in some profile, those of the types ``by_value``,
+    and those that OTX gives no end and that were not created after the moment that ``after`` has for their type.
     """
 
     now: datetime
@@ -35,7 +35,7 @@ class Lives:
     @property
     def alive(self) -> sa.ColumnElement[bool]:
         unexpired = sa.or_(indicators.c.expiration.is_(None), indicators.c.expiration > self.now)
-        return sa.and_(indicators.c.active, indicators.c.failure.is_(None), unexpired)
+        return sa.and_(indicators.c.active, unexpired)
 
     @property
     def odd(self) -> sa.ColumnElement[bool]:
@@ -47,7 +47,8 @@ class Lives:
             )
             for kind, moment in self.after.items()
         ]
-        return sa.or_(indicators.c.protection.is_not(None), indicators.c.type.in_(sorted(self.by_value)), *old)
+        special = [indicators.c.protection.is_not(None), indicators.c.failure.is_not(None)]
+        return sa.or_(*special, indicators.c.type.in_(sorted(self.by_value)), *old)
 
 
 def walk(
