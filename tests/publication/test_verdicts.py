@@ -130,3 +130,18 @@ def test_walk_ends_a_life_at_the_same_moment(feed: Feed, field, step):
         (stored,) = pulses.indicators_of(connection, pulse.pk)
         walked = list(verdicts.wanted(connection, by_identity=True))
         assert bool(walked) is verdicts.of(as_candidate(stored)).included is (step > timedelta())
+
+
+@pytest.mark.parametrize(
+    ("profile", "values"), [(Profile.FULL, ["b.example"]), (Profile.ESA, ["a.example", "b.example"])]
+)
+def test_what_can_not_be_written_in_one_profile_is_wanted_in_the_other(feed, profile, values):
+    feed.put(a_pulse(1), ["a.example", "b.example"])
+    with feed.database.write() as connection:
+        stored = pulses.get(connection, a_pulse(1).id)
+        first, _ = pulses.indicators_of(connection, stored.pk)
+        failures.mark(connection, first.pk, "full", "can't be written")
+        verdicts = Verdicts(Collection(name="mail", profile=profile), Policy(), NOW)
+        verdicts.learn(stored)
+        keys = [pk for _, pk, _ in verdicts.wanted(connection, by_identity=False)]
+        assert [one.indicator.value for one in pulses.indicators_by_pk(connection, keys)] == values
