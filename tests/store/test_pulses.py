@@ -12,8 +12,7 @@ from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.model.tlp import TLP
 from pulsegate.store import failures, pulses, taken
-from pulsegate.store.digests import digest
-from pulsegate.store.pulses import Candidate, StoredIndicator, StoredPulse
+from pulsegate.store.pulses import StoredIndicator, StoredPulse
 from pulsegate.store.taken import Change
 from store.conftest import NOW
 
@@ -272,51 +271,3 @@ def test_indicators_of_a_value_are_those_of_every_pulse(database):
         found = pulses.indicators_of_value(connection, ["name:a.example", "uri:a.example"])
         assert [one.indicator.type for one in found] == [IndicatorType.DOMAIN, IndicatorType.HOSTNAME]
         assert pulses.indicators_of_value(connection, ["name:c.example"]) == []
-
-
-def candidates(database, *, by_identity, author=None):
-    with database.read() as connection:
-        return list(pulses.candidates(connection, author=author, by_identity=by_identity))
-
-
-def test_candidates_by_key_or_by_identity_and_the_age_of_the_pulse(database):
-    names = ["a.example", "b.example", "c.example"]
-    put(database, a_pulse(1, NOW), *map(a_name, names))
-    put(database, a_pulse(2, NOW - DAY), *map(a_name, reversed(names)))
-    put(database, a_pulse(3, NOW - DAY), a_name("b.example"))
-    by_key = candidates(database, by_identity=False)
-    assert [one.pk for one in by_key] == sorted(one.pk for one in by_key)
-    assert [one.value for one in by_key] == [*names, *reversed(names), "b.example"]
-    age = {1: 2, 2: 0, 3: 1}
-    with database.read() as connection:
-        numbers = {one.pk: int(one.pulse.id, 16) for one in pulses.every(connection)}
-    by_identity = candidates(database, by_identity=True)
-    assert by_identity == sorted(by_key, key=lambda one: (one.identity, age[numbers[one.pulse_pk]], one.pk))
-    assert {one.identity for one in by_identity} == {digest(f"name:{name}") for name in names}
-
-
-def test_candidates_are_those_of_active_pulses_and_of_one_author(database):
-    put(database, a_pulse(1, author="a"), a_name("a.example"))
-    put(database, a_pulse(2, author="b"), a_name("b.example"))
-    put(database, a_pulse(3, author="a"), a_name("c.example"))
-    with database.write() as connection:
-        connection.execute(sa.update(pulses.pulses).where(pulses.pulses.c.id == a_pulse(3).id).values(active=False))
-    assert [one.value for one in candidates(database, by_identity=False)] == ["a.example", "b.example"]
-    assert [one.value for one in candidates(database, by_identity=False, author="a")] == ["a.example"]
-
-
-def test_candidate_has_what_a_decision_needs(database):
-    rule = RawIndicator("YARA", "name", content="rule name {}", created=NOW, expiration=NOW + DAY, active=False)
-    text = RawIndicator("domain", "a.example", content="not needed")
-    found = [Indicator(IndicatorType.YARA, "name", rule), Indicator(IndicatorType.DOMAIN, "a.example", text)]
-    put(database, FULL, *found, protection="single-label")
-    pulse_pk = indicators(database)[0].pulse_pk
-    first, second = keys(database).values()
-    with database.write() as connection:
-        failures.mark(connection, second, "full", "is no good")
-    yara = (digest("YARA:name"), "YARA", "name", "rule name {}", NOW, NOW + DAY, False, "single-label", None)
-    name = (digest("name:a.example"), "domain", "a.example", "", None, None, True, "single-label", FAILURE)
-    assert candidates(database, by_identity=False) == [
-        Candidate(first, pulse_pk, *yara),
-        Candidate(second, pulse_pk, *name),
-    ]

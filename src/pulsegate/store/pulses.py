@@ -145,18 +145,3 @@ class Candidate:
     active: bool
     protection: str | None
     failure: str | None
-
-
-def candidates(connection: sa.Connection, *, author: str | None, by_identity: bool) -> Iterator[Candidate]:
-    """Every indicator of an active pulse, streamed: by identity (then by the pulse's age), or by its key."""
-    content = sa.case((indicators.c.type == IndicatorType.YARA.value, indicators.c.content), else_="")
-    columns = [getattr(indicators.c, name) for name in ("pk", "pulse_pk", "identity", "type", "value")]
-    more = [getattr(indicators.c, name) for name in ("created", "expiration", "active", "protection", "failure")]
-    query = (
-        sa.select(*columns, content, *more).join(pulses, pulses.c.pk == indicators.c.pulse_pk).where(pulses.c.active)
-    )
-    if author is not None:
-        query = query.where(pulses.c.author == author)
-    order = (indicators.c.identity, pulses.c.modified, indicators.c.pk) if by_identity else (indicators.c.pk,)
-    for row in connection.execution_options(yield_per=2000).execute(query.order_by(*order)):
-        yield Candidate(*row)
