@@ -129,7 +129,7 @@ class Feed:
     def check(self) -> None:
         """Every stored block is linked and ours, once; OpenTAXII's volumes count them."""
         with self.database.read() as connection:
-            there = set(connection.scalars(sa.select(content_blocks.c.id)))
+            there = set(connection.scalars(sa.select(content_blocks.c.id).where(content_blocks.c.content != b"")))
             linked = list(connection.execute(sa.select(collection_to_content_block)))
             ours = set(connection.scalars(sa.select(blocks.c.content_block_id).where(blocks.c.revision.is_not(None))))
             volumes = dict(connection.execute(sa.select(data_collections.c.id, data_collections.c.volume)).all())
