@@ -20,7 +20,7 @@ from pulsegate.publication.publish import Publication
 from pulsegate.publication.render import Renderer
 from pulsegate.stix.blocks import _Packer
 from pulsegate.stix.blocks import blocks as pack
-from pulsegate.store import blocks, collections, failures, ledger, locks, pulses, taken
+from pulsegate.store import blocks, candidates, collections, failures, ledger, locks, taken
 from pulsegate.store.ledger import Answer, Ledger
 from pulsegate.store.tables import content_blocks, data_collections, indicators
 from support import read_values
@@ -567,7 +567,7 @@ def test_blocks_hold_what_is_placed_in_them(mail, small_blocks):
     with mail.database.read() as connection:
         for one in mail.served():
             pks = [place.indicator_pk for place in blocks.in_block(connection, one.id)]
-            stored = pulses.indicators_by_pk(connection, pks)
+            stored = [found for _, found in candidates.by_keys(connection, pks)]
             assert [("name", found.indicator.value) for found in stored] == read_values(one.content)
 
 

@@ -18,7 +18,7 @@ from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.tlp import TLP
 from pulsegate.publication.verdicts import BY_VALUE, Verdicts, as_candidate
 from pulsegate.stix import expressible
-from pulsegate.store import failures, pulses
+from pulsegate.store import candidates, failures, pulses
 
 VALUES = {
     IndicatorType.DOMAIN: ["a.example", "mine.example", "sub.mine.example"],
@@ -144,4 +144,4 @@ def test_what_can_not_be_written_in_one_profile_is_wanted_in_the_other(feed, pro
         verdicts = Verdicts(Collection(name="mail", profile=profile), Policy(), NOW)
         verdicts.learn(stored)
         keys = [pk for _, pk, _ in verdicts.wanted(connection, by_identity=False)]
-        assert [one.indicator.value for one in pulses.indicators_by_pk(connection, keys)] == values
+        assert [one.indicator.value for _, one in candidates.by_keys(connection, keys)] == values

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pulsegate.errors import PublicationConflictError
 from pulsegate.store import blocks, collections, ledger, versions
 from pulsegate.store.blocks import Placement, StoredBlock
-from pulsegate.store.tables import metadata
+from pulsegate.store.tables import content_blocks, metadata
 from store.conftest import NOW
 from store.shelf import Shelf, publish_one
 
@@ -163,3 +163,17 @@ def test_relabelled_block_has_its_values_since_its_first_label(shelf):
         assert blocks.find(connection, shelf.id, identity) == Placement(
             identity, first.id, first.id, first.label, shelf.label, None
         )
+
+
+def test_key_of_a_staged_block_that_was_cleared_is_given_to_no_other_one(shelf):
+    """Another publisher may still hold it, and would take the other block for its own."""
+    given = []
+    for _ in range(3):
+        with shelf.database.write() as connection:
+            given += [blocks.stage(connection, shelf.id, None, b"<a/>") for _ in range(2)]
+        with shelf.database.write() as connection:
+            assert blocks.clear_staged(connection, shelf.id) == 2
+    assert given == sorted(set(given))
+    with shelf.database.read() as connection:
+        empty = sa.select(sa.func.count()).select_from(content_blocks).where(content_blocks.c.content == b"")
+        assert connection.scalar(empty) <= 1

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.model.tlp import TLP
-from pulsegate.store import failures, pulses, taken
+from pulsegate.store import candidates, failures, pulses, taken
+from pulsegate.store.digests import digest
 from pulsegate.store.pulses import StoredIndicator, StoredPulse
 from pulsegate.store.taken import Change
 from store.conftest import NOW
@@ -259,9 +260,10 @@ def test_indicators_by_their_keys_come_in_order_and_without_those_that_are_gone(
     put(database, FULL, *(a_name(f"{number}.example") for number in range(1100)))
     pks = list(keys(database).values())
     with database.read() as connection:
-        found = pulses.indicators_by_pk(connection, [*reversed(pks), max(pks) + 1])
-        assert [one.pk for one in found] == sorted(pks)
-        assert pulses.indicators_by_pk(connection, []) == []
+        found = list(candidates.by_keys(connection, [*reversed(pks), max(pks) + 1]))
+        assert [one.pk for _, one in found] == sorted(pks)
+        assert [identity for identity, _ in found] == [digest(one.indicator.identity) for _, one in found]
+        assert list(candidates.by_keys(connection, [])) == []
 
 
 def test_indicators_of_a_value_are_those_of_every_pulse(database):

@@ -113,7 +113,7 @@ class Renderer:
             block = stored_blocks.get(connection, block_id)
             there = {one.indicator_pk: one.identity for one in stored_blocks.in_block(connection, block_id)}
             rest = [pk for pk, identity in there.items() if identity not in leaving]
-            found = pulses.indicators_by_pk(connection, rest)
+            found = [one for _, one in candidates.by_keys(connection, rest)]
             pulse = pulses.by_pk(connection, block.pulse_pk) if block and block.pulse_pk is not None else None
         if block is None or not leaving & set(there.values()):
             return None

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from pulsegate.errors import PublicationConflictError
 from pulsegate.store import placing
 from pulsegate.store.candidates import marked
+from pulsegate.store.chunks import chunks
 from pulsegate.store.collections import STIX_BINDING
 from pulsegate.store.database import now
 from pulsegate.store.tables import (
@@ -32,7 +33,6 @@ from pulsegate.store.tables import (
 )
 
 NO_INDICATOR = 0  # in place of an indicator's key, for a package that was pushed: keys begin at 1
-_CHUNK = 500  # bound variables in one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +155,7 @@ def release(connection: sa.Connection, collection_id: int, revision: int, block_
 
     PublicationConflictError when another publisher has cleared one of them meanwhile.
     """
-    for start in range(0, len(block_ids), _CHUNK):
-        chunk = block_ids[start : start + _CHUNK]
+    for chunk in chunks(block_ids):
         staged = sa.and_(blocks.c.content_block_id.in_(chunk), blocks.c.revision.is_(None))
         _expect(connection.execute(sa.update(blocks).where(staged).values(revision=revision)), len(chunk))
     link(connection, collection_id, block_ids)
@@ -237,8 +236,7 @@ def _expect(result: sa.CursorResult[Any], rows: int) -> None:
 
 def unplace(connection: sa.Connection, block: StoredBlock, identities: Sequence[bytes]) -> None:
     """Take indicators out of their places in the block."""
-    for start in range(0, len(identities), _CHUNK):
-        chunk = identities[start : start + _CHUNK]
+    for chunk in chunks(identities):
         mine = sa.and_(placements.c.content_block_id == block.id, placements.c.identity.in_(chunk))
         _expect(connection.execute(sa.delete(placements).where(mine)), len(chunk))
 
@@ -275,8 +273,8 @@ def keyed_otherwise(
         .join(pulses, pulses.c.pk == indicators.c.pulse_pk)
         .where(placements.c.collection_id == collection_id, sa.and_(~own, ~already) if once else own)
     )
-    for start in range(0, len(block_ids), _CHUNK):
-        here = placements.c.content_block_id.in_(block_ids[start : start + _CHUNK])
+    for chunk in chunks(block_ids):
+        here = placements.c.content_block_id.in_(chunk)
         found += [(row.modified, Keyed(*row[:3])) for row in connection.execute(query.where(here))]
     return [one for _, one in sorted(found, key=lambda pair: (pair[0], pair[1].pulse_pk))]
 
@@ -325,8 +323,8 @@ def _bar(connection: sa.Connection, key: int) -> None:
 
 def drop_staged(connection: sa.Connection, block_ids: Sequence[int]) -> None:
     """Drop those of the blocks that are still staged."""
-    for start in range(0, len(block_ids), _CHUNK):
-        mine = sa.and_(blocks.c.content_block_id.in_(block_ids[start : start + _CHUNK]), blocks.c.revision.is_(None))
+    for chunk in chunks(block_ids):
+        mine = sa.and_(blocks.c.content_block_id.in_(chunk), blocks.c.revision.is_(None))
         staged = sa.select(blocks.c.content_block_id).where(mine)
         connection.execute(sa.delete(content_blocks).where(content_blocks.c.id.in_(staged)))
 

@@ -10,11 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
+from pulsegate.store.chunks import chunks
 from pulsegate.store.pulses import Candidate, StoredIndicator
 from pulsegate.store.tables import indicators, pulses
 
 CHUNK = 2_000  # rows fetched at once
-_VARIABLES = 500  # bound in one statement
 
 Slim = tuple[bytes, int, int, str, bool, str]
 """Identity, key, pulse key, type; whether it has to be looked at by itself; its value where that was asked for."""
@@ -97,9 +97,8 @@ _TYPES = {kind.value: kind for kind in IndicatorType}
 
 def by_keys(connection: sa.Connection, keys: Iterable[int]) -> Iterator[tuple[bytes, StoredIndicator]]:
     """The indicators with these keys that are still there, in the order of their keys, each with its identity."""
-    wanted = sorted(keys)
-    for start in range(0, len(wanted), _VARIABLES):
-        for row in connection.execute(_BY_KEYS, {"keys": wanted[start : start + _VARIABLES]}):
+    for chunk in chunks(sorted(keys)):
+        for row in connection.execute(_BY_KEYS, {"keys": chunk}):
             pk, pulse_pk, kind, value, protection, failure, *raw, identity = row
             indicator = Indicator(_TYPES[kind], value, RawIndicator(*raw))
             yield identity, StoredIndicator(pk, pulse_pk, indicator, protection, failure)

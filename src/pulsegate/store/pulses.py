@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.model.tlp import TLP
-from pulsegate.store.chunks import chunks
 from pulsegate.store.digests import digest
 from pulsegate.store.tables import indicators, pulses
 
@@ -112,15 +111,6 @@ def indicator_counts(connection: sa.Connection) -> dict[int, int]:
 def indicators_of(connection: sa.Connection, pulse_pk: int) -> list[StoredIndicator]:
     query = sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk).order_by(indicators.c.pk)
     return [_to_indicator(row) for row in connection.execute(query)]
-
-
-def indicators_by_pk(connection: sa.Connection, pks: Iterable[int]) -> list[StoredIndicator]:
-    """The indicators with these keys that are still there, in the order of their keys."""
-    found = []
-    for chunk in chunks(sorted(pks)):
-        query = sa.select(indicators).where(indicators.c.pk.in_(chunk)).order_by(indicators.c.pk)
-        found += [_to_indicator(row) for row in connection.execute(query)]
-    return found
 
 
 def indicators_of_value(connection: sa.Connection, identities: Iterable[str]) -> list[StoredIndicator]:

@@ -164,9 +164,13 @@ def _merge(
         old = there.pop(row["identity"], None)
         if old is None:
             new.append((pulse_pk, *row.values()))
-        elif any(getattr(old, key) != value for key, value in row.items()):
+        elif _differs(row, old):
             connection.execute(sa.update(indicators).where(indicators.c.pk == old.pk).values(row))
     return new
+
+
+def _differs(row: dict[str, Any], old: Any) -> bool:
+    return old is None or any(getattr(old, key) != value for key, value in row.items())
 
 
 def _insert(connection: sa.Connection, rows: Sequence[_Values]) -> None:
@@ -254,10 +258,6 @@ def grow(connection: sa.Connection, growing: Growing, found: Iterable[Indicator]
         _note_change(connection, growing)
     _insert(connection, _merge(connection, growing.pk, wanted, there))
     growing.seen.update(rows)
-
-
-def _differs(row: dict[str, Any], old: Any) -> bool:
-    return old is None or any(getattr(old, key) != value for key, value in row.items())
 
 
 def has_indicators(connection: sa.Connection, pulse_pk: int) -> bool:
