@@ -9,6 +9,11 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
+def back(moment: datetime, by: timedelta) -> datetime:
+    """``by`` before ``moment``, or EARLIEST."""
+    return EARLIEST if by >= moment - EARLIEST else moment - by
+
+
 @dataclass(slots=True)
 class Labels:
     """``frontier``: the last label given, or later. ``answered``: the latest end that a poll may have been answered."""

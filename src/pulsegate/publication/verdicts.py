@@ -9,7 +9,7 @@ from pulsegate.curation.decide import Decision, Facts, decide, decide_pulse, out
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection
 from pulsegate.model.indicator import IndicatorType
-from pulsegate.publication.labels import EARLIEST
+from pulsegate.publication.labels import back
 from pulsegate.publication.plan import Wanted
 from pulsegate.stix import expressible
 from pulsegate.store import candidates
@@ -93,11 +93,6 @@ class Verdicts:
             or expressible(kind, candidate.value, candidate.content, profile),
         )
         return decide(facts, self.collection, self._now, of_pulse)
-
-
-def back(moment: datetime, age: timedelta) -> datetime:
-    """``moment`` less ``age``, or the earliest there is."""
-    return moment - age if age < moment - EARLIEST else EARLIEST
 
 
 _UNKNOWN = out("unknown", "its pulse is not in the store")

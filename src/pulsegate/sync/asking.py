@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from pulsegate.errors import OTXError, OTXRateLimitedError, OTXUnavailableError
+from pulsegate.errors import OTXRateLimitedError, OTXUnavailableError
 from pulsegate.otx.failures import OTXTooLargeError
 from pulsegate.otx.parse import Page
 from pulsegate.sync.wanted import Pace
@@ -120,12 +120,3 @@ class Pager(Generic[T]):
             return False
         self.size = max(1, self.size // 2)
         return True
-
-
-def quietly(request: Callable[[], T], event: str, **about: object) -> T | None:
-    """What ``request`` gives; None, and a line in the log, when OTX doesn't tell."""
-    try:
-        return request()
-    except OTXError as error:
-        log.warning(event, reason=str(error), **about)
-        return None

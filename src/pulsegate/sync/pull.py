@@ -16,6 +16,7 @@ from pulsegate.errors import OTXError, PulsegateError
 from pulsegate.otx.client import OTXClient
 from pulsegate.otx.documents import documents
 from pulsegate.publication.built_in import author_collection
+from pulsegate.publication.labels import back
 from pulsegate.publication.publish import Publication, publish_all
 from pulsegate.store import collections, ledger, locks, quarantine, runs, sources
 from pulsegate.store.database import Database, now
@@ -26,7 +27,7 @@ from pulsegate.sync.comparison import Compared, Comparison
 from pulsegate.sync.completion import Completion
 from pulsegate.sync.following import Following
 from pulsegate.sync.intake import Claim, Intake, take
-from pulsegate.sync.walk import Progress, SubscriptionWalk, back
+from pulsegate.sync.walk import Progress, SubscriptionWalk
 from pulsegate.sync.wanted import Pace, Wanted
 
 log = structlog.get_logger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from pulsegate.otx.client import OTXClient
 from pulsegate.otx.dates import read_date
 from pulsegate.otx.failures import OTXMissingError, OTXTooLargeError
 from pulsegate.otx.parse import Page
+from pulsegate.publication.labels import back
 from pulsegate.store import sources
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.sources import SUBSCRIPTION, Source, Walk
@@ -29,7 +30,6 @@ log = structlog.get_logger(__name__)
 
 OVERLAP = timedelta(hours=1)  # OTX shows what was modified a little later than it says
 AGAIN = "It is walked again with the next run"
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)  # a pulse that claims to be from later than that does not move the watermark
 
 
@@ -194,8 +194,3 @@ def _newest(rows: Iterable[object], latest: datetime) -> datetime | None:
     """When the newest of these pulses was modified: OTX's own clock, which this host's may not agree with."""
     dates = (read_date(row.get("modified")) for row in rows if isinstance(row, dict))
     return max((one for one in dates if one is not None and one <= latest), default=None)
-
-
-def back(moment: datetime, by: timedelta) -> datetime:
-    """``by`` before ``moment``, or 1970."""
-    return EARLIEST if by >= moment - EARLIEST else moment - by
