@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pulsegate.cli.feeding import Feeding
-from pulsegate.cli.setup import Installation
+from pulsegate.cli.setup import Installation, read_secrets
 from pulsegate.errors import PulsegateError, SettingsError
 from pulsegate.settings import Settings
 from pulsegate.store import sources
@@ -104,11 +104,7 @@ def addresses(settings: Settings) -> list[str]:
     found = [one.get_secret_value().strip() for one in settings.alarms.notify]
     file = settings.alarms.notify_file
     if file is not None:
-        try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8 text"
-            raise SettingsError(f"alarms.notify_file can't be read: {reason}", resource=str(file)) from error
+        lines = read_secrets(file, "alarms.notify_file").splitlines()
         found += [line for line in map(str.strip, lines) if not line.startswith("#")]
     return [one for one in found if one]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pulsegate.cli.setup import Installation
+from pulsegate.cli.setup import Installation, read_secrets
 from pulsegate.errors import OTXKeyError, SettingsError, UsageError
 from pulsegate.settings import OTXSettings
 
@@ -40,11 +40,7 @@ def api_key(otx: OTXSettings) -> str | None:
         return otx.api_key.get_secret_value().strip() or None
     if otx.api_key_file is None:
         return None
-    try:
-        text = otx.api_key_file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise SettingsError(f"api_key_file can't be read: {reason}", resource=str(otx.api_key_file)) from error
+    text = read_secrets(otx.api_key_file, "api_key_file").strip()
     if not text or len(text.split()) != 1:
         raise SettingsError("api_key_file must hold the key and nothing else", resource=str(otx.api_key_file))
     return text

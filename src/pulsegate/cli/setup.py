@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import structlog
 
@@ -41,6 +42,15 @@ def load_settings(*, demo: bool = False) -> Settings:
         apart = {"data_dir": found.data_dir / "demo", "database": None}
         found = found.model_copy(update=apart)
     return found
+
+
+def read_secrets(file: Path, key: str) -> str:
+    """The text of a file that the setting ``key`` names."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise SettingsError(f"{key} can't be read: {reason}", resource=str(file)) from error
 
 
 def open_installation(found: Settings, *, demo: bool = False, upgrade: bool = False) -> Installation:
