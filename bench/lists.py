@@ -1,4 +1,4 @@
-"""Value sets and warning lists: to load them, to look values up, and what the lists hit of real pulses.
+"""Value sets and warning lists: to load them, and to look values up.
 
 Times are the processor's: the work is that of one thread, and nothing is waited for.
 """
@@ -7,24 +7,18 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import json
 import random
 import tracemalloc
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Address
-from pathlib import Path
 from time import process_time
 from typing import Any, TypeVar
 
 from pulsegate.curation.value_set import Batch, EntryKind, Value, ValueSet
 from pulsegate.curation.warning_lists import DEFAULTS, Mode, WarningLists
-from pulsegate.model.indicator import Indicator, RawIndicator
 from pulsegate.model.indicator import IndicatorType as T
-from pulsegate.values.normalise import normalise
 
 Loaded = TypeVar("Loaded")
-CORPUS = Path(__file__).parents[1].parent / "shared" / "corpus"
 _ENTRIES = 1_000_000
 _ASKED = 20_000
 
@@ -34,21 +28,7 @@ def run(size: int) -> None:
     del size
     for kind, type_, texts in _invented():
         _set(kind, type_, texts)
-    lists = _shipped()
-    _look_ups("the shipped lists", lists.hits, _asked())
-    if CORPUS.is_dir():
-        report(lists, CORPUS)
-
-
-def report(lists: WarningLists, corpus: Path) -> None:
-    """What each list blocks and informs of the values of real pulses."""
-    values = {value for path in sorted(corpus.glob("*.json")) for value in _values(json.loads(path.read_bytes()))}
-    hits = lists.hits_among(values)
-    counts = Counter((hit.mode, hit.name, kind) for (kind, _), found in hits.items() for hit in found)
-    blocked = sum(found[0].mode is Mode.BLOCK for found in hits.values())
-    print(f"  of {len(values):,} real values {blocked:,} are blocked, {len(hits) - blocked:,} informed of")
-    for (mode, name, kind), count in sorted(counts.items()):
-        print(f"    {mode:8}{name:32}{kind:10}{count:6,}")
+    _look_ups("the shipped lists", _shipped().hits, _asked())
 
 
 def _invented() -> Iterator[tuple[EntryKind, T, list[str]]]:
@@ -121,15 +101,3 @@ def _best(ask: Callable[[T, str], Any], type_: T, texts: Sequence[str]) -> float
 
 def _other(value: str) -> str:
     return f"{value[:-1]}{'0' if value[-1] != '0' else '1'}"
-
-
-def _values(node: Any) -> Iterator[Value]:
-    if isinstance(node, dict):
-        if "indicator" in node and "type" in node:
-            found = normalise(RawIndicator(type=node["type"], value=node["indicator"]))
-            if isinstance(found, Indicator):
-                yield found.type, found.value
-        node = list(node.values())
-    if isinstance(node, list):
-        for child in node:
-            yield from _values(child)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -110,3 +112,13 @@ def withdraw(connection, pulse_id: str) -> None:
     """The pulse, if it is stored, is no longer what any source has."""
     stored = pulses.get(connection, pulse_id)
     taken.withdraw(connection, [stored.pk] if stored else [])
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Tell it to end, and see to it that it does."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

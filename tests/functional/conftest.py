@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import time
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from support import BIN
+from support import BIN, end
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -90,11 +89,6 @@ def serve(environment: dict[str, str], tmp_path: Path) -> Callable[..., Any]:
             try:
                 yield Server(process, log, port)
             finally:
-                process.send_signal(signal.SIGTERM)
-                try:
-                    process.wait(timeout=20)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+                end(process)
 
     return run

@@ -27,16 +27,12 @@ def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("pki") / "ca")
 
 
-class TLS:
-    """A server with a certificate; ``heard`` is what it was sent after the handshake, ``failed`` why that failed."""
+class Server:
+    """Listens for one connection, which ``_serve`` answers."""
 
-    def __init__(self, pair):
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(pair.certificate, pair.key)
+    def __init__(self):
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
-        self.url = f"https://127.0.0.1:{self.port}"
-        self.heard, self.failed = b"", None
         self._thread = threading.Thread(target=self._serve)
 
     def __enter__(self):
@@ -46,6 +42,17 @@ class TLS:
     def __exit__(self, *_):
         self._thread.join()
         self._server.close()
+
+
+class TLS(Server):
+    """A server with a certificate; ``heard`` is what it was sent after the handshake, ``failed`` why that failed."""
+
+    def __init__(self, pair):
+        super().__init__()
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(pair.certificate, pair.key)
+        self.url = f"https://127.0.0.1:{self.port}"
+        self.heard, self.failed = b"", None
 
     def _serve(self):
         connection, _ = self._server.accept()
@@ -67,27 +74,18 @@ def pipe(source, target):
         target.shutdown(socket.SHUT_WR)
 
 
-class Proxy:
-    """An HTTP proxy for one connection, to ``port`` whatever host is asked for; ``heard`` is the head of the request."""
+class Proxy(Server):
+    """An HTTP proxy for one connection, to ``behind`` whatever host is asked for; ``heard`` is the request's head."""
 
-    def __init__(self, port):
-        self._port = port
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._server.getsockname()[1]}"
+    def __init__(self, behind):
+        super().__init__()
+        self._behind = behind
+        self.address = f"127.0.0.1:{self.port}"
         self.heard = ""
-        self._thread = threading.Thread(target=self._serve)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._thread.join()
-        self._server.close()
 
     def _serve(self):
         client, _ = self._server.accept()
-        with client, socket.create_connection(("127.0.0.1", self._port)) as server:
+        with client, socket.create_connection(("127.0.0.1", self._behind)) as server:
             asked = client.recv(65_536)
             self.heard = asked.decode()
             if asked.startswith(b"CONNECT "):

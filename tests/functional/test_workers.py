@@ -21,7 +21,7 @@ from pulsegate.errors import PulsegateError
 from pulsegate.otx.simulator import Misbehaviour, Simulator
 from pulsegate.store.database import Database
 from store.databases import database, migrated_file
-from support import BIN
+from support import BIN, end
 
 __all__ = ["database", "migrated_file"]
 KEY, OTHER_KEY = "a-key-that-must-never-be-printed-0123456789", "another-key-that-must-never-be-printed"
@@ -74,12 +74,7 @@ def worker(environment: dict[str, str], tmp_path: Path) -> Callable[..., Any]:
             try:
                 yield Worker(process, log)
             finally:
-                process.send_signal(signal.SIGTERM)
-                try:
-                    process.wait(timeout=20)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+                end(process)
 
     return run
 

@@ -5,23 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from pulsegate.model.indicator import Indicator, RawIndicator, Rejection
+from pulsegate.model.indicator import Indicator, Rejection
 from pulsegate.values.normalise import normalise
+from real import indicators
 
 CORPUS = Path(__file__).parents[2].parent / "shared" / "corpus"
 
 pytestmark = [pytest.mark.corpus, pytest.mark.skipif(not CORPUS.is_dir(), reason="the real pulses are not here")]
-
-
-def indicators(node):
-    """Every raw indicator below a node of JSON, whatever the shape around it."""
-    if isinstance(node, dict):
-        if "indicator" in node and "type" in node:
-            yield RawIndicator(type=node["type"], value=node["indicator"], content=node.get("content") or "")
-        node = list(node.values())
-    if isinstance(node, list):
-        for child in node:
-            yield from indicators(child)
 
 
 @pytest.fixture(scope="module")
