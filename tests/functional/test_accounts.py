@@ -112,5 +112,6 @@ def test_flood_of_wrong_passwords_does_not_starve_who_was_let_in(serve) -> None:
             answers = [ask(server, password) for _ in range(10)]
             seen = set().union(*(one.result() for one in floods))
         assert answers == [200] * 10
-        assert seen == {401, 503}
+        assert 401 in seen
+        assert seen <= {401, 503}  # 503 where more than the limit arrive at once
         assert "guess" not in server.output

@@ -135,7 +135,9 @@ class Feed:
             volumes = dict(connection.execute(sa.select(data_collections.c.id, data_collections.c.volume)).all())
             labels = list(
                 connection.execute(
-                    sa.select(blocks.c.collection_id, content_blocks.c.timestamp_label).join(content_blocks)
+                    sa.select(blocks.c.collection_id, content_blocks.c.timestamp_label).join(
+                        content_blocks, content_blocks.c.id == blocks.c.content_block_id
+                    )
                 )
             )
         assert {row.content_block_id for row in linked} == there == ours

@@ -216,7 +216,9 @@ class Machine(RuleBasedStateMachine):
         """After each commit: what the collection holds, by the number of the last publication."""
         with self.database.ungated() as connection:
             row = ledger.get(connection, "mail")
-            query = sa.select(content_blocks.c.timestamp_label, content_blocks.c.content).join(blocks)
+            query = sa.select(content_blocks.c.timestamp_label, content_blocks.c.content).join(
+                blocks, blocks.c.content_block_id == content_blocks.c.id
+            )
             query = query.where(blocks.c.revision.is_not(None)).order_by(content_blocks.c.timestamp_label)
             state = [(label, json.loads(content)) for label, content in connection.execute(query)]
         assert row is not None

@@ -65,7 +65,9 @@ def _links(connection: Connection) -> Iterator[str]:
         if row.volume != number[row.id]:
             yield f"{row.name}: its volume says {row.volume}, and it has {number[row.id]} blocks"
     labels = connection.execute(
-        sa.select(blocks.c.label, content_blocks.c.timestamp_label).join(content_blocks).where(blocks.c.revision > 0)
+        sa.select(blocks.c.label, content_blocks.c.timestamp_label)
+        .join(content_blocks, content_blocks.c.id == blocks.c.content_block_id)
+        .where(blocks.c.revision > 0)
     )
     if any(ours != theirs for ours, theirs in labels):
         yield "a label differs between blocks and content_blocks"

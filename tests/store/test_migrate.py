@@ -20,6 +20,9 @@ from pulsegate.store import accounts, migrate
 from pulsegate.store.tables import OPENTAXII_TABLES, metadata
 from store.schemas import STOCK_TABLES, describe, make_stock
 
+NEW_IN_0004 = (
+    "withdrawals", "touched", "reflections", "allowed", "overrides", "reviews", "trusted_authors", "audit",
+)  # fmt: skip
 LABEL = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
@@ -200,18 +203,20 @@ def fill_0002(database, *state):
         ([], "files", "file"),
     ],
 )
-def test_everything_of_0002_is_there_in_0003_with_its_source(empty, keys, source, via):
+def test_everything_of_0002_is_there_with_its_source(empty, keys, source, via):
     fill_0002(empty, *keys)
     before = rows(empty)
     assert migrate.upgrade(empty) == ("0002", migrate.HEAD)
     after = rows(empty)
     (indicator,) = before["indicators"]
-    before["indicators"] = [indicator | {"failure": None}]
+    before["indicators"] = [indicator | {"failure": None, "host_key": None, "lists": None, "noted": False}]
+    before["collection_rules"] = [one | {"origin": "settings"} for one in before["collection_rules"]]
     before["pulses"] = [one | {"complete": True} for one in before["pulses"]]
     before["quarantine"] = [one | {"source": source} for one in before["quarantine"]]
     before["runs"] = [one | {"source": None} for one in before["runs"]]
     before["superseded"] = [one | {"message": None} for one in before["superseded"]]
     before["state"] = [one for one in before["state"] if one["key"] == "text"]
     new = {"sources": [], "passed_over": [], "source_pulses": [{"source": source, "pulse_pk": 1, "via": via}]}
+    new |= {name: [] for name in NEW_IN_0004}
     assert after == before | new
     assert all(after[name] for name in before)

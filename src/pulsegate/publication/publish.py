@@ -132,6 +132,8 @@ def publish(
             if attempt == TRIES:
                 raise
             log.info("publication.planned_again", collection=done.collection, attempt=attempt)
+            with database.write() as connection:
+                stored_blocks.forget_lost(connection, stored.id)
     if done.changed:
         log.info("collection.published", collection=done.collection, **_counts(done))
     return done

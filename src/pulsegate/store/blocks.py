@@ -193,7 +193,7 @@ def relabel(connection: sa.Connection, block: StoredBlock, revision: int, label:
 def delete(connection: sa.Connection, collection_id: int, block: StoredBlock, revision: int) -> None:
     """Withdraw a published block."""
     _supersede(connection, block, revision)
-    connection.execute(sa.delete(content_blocks).where(content_blocks.c.id == block.id))
+    drop(connection, [block.id])
     _change_volume(connection, collection_id, -1)
 
 
@@ -299,12 +299,22 @@ def clear_staged(
     mine = sa.and_(blocks.c.collection_id == collection_id, blocks.c.revision.is_(None))
     staged = sa.select(blocks.c.content_block_id).where(mine)
     if before is not None:
-        staged = staged.join(content_blocks).where(content_blocks.c.date_created < before)
+        staged = staged.join(content_blocks, content_blocks.c.id == blocks.c.content_block_id).where(
+            content_blocks.c.date_created < before
+        )
     keys = list(connection.scalars(staged.limit(limit)))
     if keys:
-        connection.execute(sa.delete(content_blocks).where(content_blocks.c.id.in_(keys)))
+        drop(connection, keys)
         _bar(connection, max(keys))
     return len(keys)
+
+
+def drop(connection: sa.Connection, block_ids: Sequence[int]) -> None:
+    """Take blocks away, with their links and with what is placed in them."""
+    for chunk in chunks(block_ids):
+        for table in (placements, blocks):
+            connection.execute(sa.delete(table).where(table.c.content_block_id.in_(chunk)))
+        connection.execute(sa.delete(content_blocks).where(content_blocks.c.id.in_(chunk)))
 
 
 def _bar(connection: sa.Connection, key: int) -> None:
@@ -325,8 +335,7 @@ def drop_staged(connection: sa.Connection, block_ids: Sequence[int]) -> None:
     """Drop those of the blocks that are still staged."""
     for chunk in chunks(block_ids):
         mine = sa.and_(blocks.c.content_block_id.in_(chunk), blocks.c.revision.is_(None))
-        staged = sa.select(blocks.c.content_block_id).where(mine)
-        connection.execute(sa.delete(content_blocks).where(content_blocks.c.id.in_(staged)))
+        drop(connection, list(connection.scalars(sa.select(blocks.c.content_block_id).where(mine))))
 
 
 def has_lost_blocks(connection: sa.Connection) -> bool:
@@ -343,6 +352,12 @@ def reconcile(connection: sa.Connection) -> int:
     links = collection_to_content_block
     connection.execute(sa.delete(links).where(links.c.content_block_id.not_in(there)))
     return gone
+
+
+def forget_lost(connection: sa.Connection, collection_id: int) -> None:
+    """Forget what was placed in blocks that another publisher had cleared."""
+    there = sa.exists().where(blocks.c.content_block_id == placements.c.content_block_id)
+    connection.execute(sa.delete(placements).where(placements.c.collection_id == collection_id, ~there))
 
 
 def get(connection: sa.Connection, block_id: int) -> StoredBlock | None:

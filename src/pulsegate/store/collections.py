@@ -24,6 +24,7 @@ from pulsegate.store.tables import (
     content_blocks,
     data_collections,
     ledgers,
+    placements,
     service_to_collection,
     services,
 )
@@ -189,6 +190,7 @@ def remove(connection: sa.Connection, collection_id: int) -> None:
     """Take the collection and its blocks away; its ledger stays."""
     mine = sa.select(blocks.c.content_block_id).where(blocks.c.collection_id == collection_id)
     connection.execute(sa.delete(content_blocks).where(content_blocks.c.id.in_(mine)))
+    connection.execute(sa.delete(placements).where(placements.c.collection_id == collection_id))
     connection.execute(sa.delete(data_collections).where(data_collections.c.id == collection_id))
 
 

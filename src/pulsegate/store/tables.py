@@ -183,8 +183,24 @@ indicators = Table(
     Column("title", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("content", Text, nullable=False),
+    Column("host_key", LargeBinary),  # values.neighbours.host_key: what lies below a domain or in a network is a range
+    Column("lists", Text),  # the warning lists that cover the value, by name, parted by blanks
+    Column("noted", Boolean, nullable=False, server_default=sa.false()),  # own, allow list or a decision may concern it
     UniqueConstraint("pulse_pk", "identity"),
+    Index("ix_indicators_host_key", "host_key"),
     sqlite_autoincrement=True,  # placements name an indicator by its key: a key must never be given again
+)
+Index(
+    "ix_indicators_expiration",
+    indicators.c.expiration,
+    sqlite_where=indicators.c.expiration.is_not(None),
+    postgresql_where=indicators.c.expiration.is_not(None),
+)
+Index(
+    "ix_indicators_created",
+    indicators.c.created,
+    sqlite_where=indicators.c.expiration.is_(None),
+    postgresql_where=indicators.c.expiration.is_(None),
 )
 
 sources = Table(
@@ -246,6 +262,7 @@ collection_rules = Table(
     Column("author", Text),
     Column("rules", Text, nullable=False),  # model.Collection as JSON
     Column("changed", UTCDateTime, nullable=False),
+    Column("origin", String(16), nullable=False, server_default=sa.text("'settings'")),  # or command
 )
 
 ledgers = Table(
@@ -262,7 +279,7 @@ ledgers = Table(
 blocks = Table(
     "blocks",
     metadata,
-    Column("content_block_id", Integer, ForeignKey("content_blocks.id", ondelete="CASCADE"), primary_key=True),
+    Column("content_block_id", Integer, primary_key=True, autoincrement=False),
     Column("collection_id", Integer, ForeignKey("data_collections.id", ondelete="CASCADE"), nullable=False),
     Column("pulse_pk", Integer, ForeignKey("pulses.pk", ondelete="SET NULL"), index=True),
     Column("label", UTCDateTime),  # content_blocks.timestamp_label, beside the collection for one index
@@ -290,17 +307,106 @@ superseded = Table(
     Index("ix_superseded_collection_id_label", "collection_id", "label"),
 )
 
-placements = Table(
+placements = Table(  # without foreign keys: on PostgreSQL they take two thirds of the time of a large publication
     "placements",
     metadata,
-    Column("collection_id", Integer, ForeignKey("data_collections.id", ondelete="CASCADE"), nullable=False),
+    Column("collection_id", Integer, nullable=False),
     Column("identity", LargeBinary, nullable=False),  # of the value, or of pulse and value without deduplication
-    Column(
-        "content_block_id", Integer, ForeignKey("content_blocks.id", ondelete="CASCADE"), nullable=False, index=True
-    ),
+    Column("content_block_id", Integer, nullable=False, index=True),
     Column("indicator_pk", Integer, nullable=False),
     Column("since", UTCDateTime, nullable=False),
     PrimaryKeyConstraint("collection_id", "identity"),
+)
+
+withdrawals = Table(
+    "withdrawals",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("collection_id", Integer, ForeignKey("data_collections.id", ondelete="CASCADE"), nullable=False),
+    Column("identity", LargeBinary, nullable=False, index=True),  # as it was placed
+    Column("since", UTCDateTime, nullable=False),  # its label: who polled a window with it has fetched it
+    Column("ended", UTCDateTime, nullable=False, index=True),
+)
+
+touched = Table(  # what the next publication looks at; taken away when every collection reflects it
+    "touched",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("pulse_pk", Integer),  # with no identity: all that the pulse has
+    Column("identity", LargeBinary),  # with no pulse: the value in whatever pulse
+    sqlite_autoincrement=True,
+)
+
+reflections = Table(  # as of when each collection reflects the store
+    "reflections",
+    metadata,
+    Column("collection_id", Integer, ForeignKey("data_collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("moment", UTCDateTime, nullable=False),  # what falls due by itself is done up to here
+    Column("whole", UTCDateTime, nullable=False),  # when everything was looked at last
+    Column("digest", LargeBinary, nullable=False),  # of the rules and of what holds for every collection
+)
+
+allowed = Table(
+    "allowed",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("kind", String(16), nullable=False),  # exact, subtree, network
+    Column("text", Text, nullable=False),  # in its normal form
+    Column("reason", Text, nullable=False),
+    Column("account", String(256), nullable=False),  # who added it
+    Column("since", UTCDateTime, nullable=False),
+    Column("expires", UTCDateTime, index=True),
+    UniqueConstraint("kind", "text"),
+)
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("collection", String(300), nullable=False),  # its name; empty: every one
+    Column("identity", LargeBinary, nullable=False, index=True),
+    Column("type", String(32), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("inside", Boolean, nullable=False),  # forced in, else out
+    Column("against_own", Boolean, nullable=False, server_default=sa.false()),  # in against own networks, protections
+    Column("reason", Text, nullable=False),
+    Column("account", String(256), nullable=False),
+    Column("since", UTCDateTime, nullable=False),
+    Column("expires", UTCDateTime, index=True),
+    UniqueConstraint("collection", "identity"),
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("pulse_id", String(64), primary_key=True),  # by its id, so that it outlives the row
+    Column("status", String(16), nullable=False),  # approved, rejected, held
+    Column("upto", Integer, nullable=False),  # the last key of an indicator as it was looked at
+    Column("reason", Text, nullable=False),
+    Column("account", String(256), nullable=False),
+    Column("since", UTCDateTime, nullable=False),
+)
+
+trusted_authors = Table(
+    "trusted_authors",
+    metadata,
+    Column("author", Text, primary_key=True),  # whose pulses need no look
+    Column("reason", Text, nullable=False),
+    Column("account", String(256), nullable=False),
+    Column("since", UTCDateTime, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("time", UTCDateTime, nullable=False, index=True),
+    Column("account", String(256), nullable=False),  # who did it: an account, or a user of the host
+    Column("action", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("before", Text),  # JSON
+    Column("after", Text),  # JSON
+    sqlite_autoincrement=True,
 )
 
 runs = Table(

@@ -1,0 +1,68 @@
+"""Keys that put what lies below a domain, or in a network, next to each other, so that it is one range."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from pulsegate.model.indicator import IndicatorType
+from pulsegate.values.locators import host_of
+
+_NAMES = frozenset({IndicatorType.DOMAIN, IndicatorType.HOSTNAME})
+_ADDRESSES = frozenset({IndicatorType.IPV4, IndicatorType.IPV6, IndicatorType.CIDR})
+_LOCATORS = frozenset({IndicatorType.URL, IndicatorType.URI})
+
+Range = tuple[bytes, bytes]
+"""The first key, and the one before which the range ends."""
+
+
+def host_key(kind: str, value: str) -> bytes | None:
+    """The key of a value of this type in its normal form: of the host of a URL or a mail address; None without one.
+
+    A name is written from its end, ``com.example.www.``; an address, and the first one of a network, is ``4:`` or
+    ``6:`` with its hex digits.
+    """
+    if kind in _ADDRESSES:
+        return address_key(value.partition("/")[0])
+    if kind in _NAMES:
+        return name_key(value)
+    if kind in _LOCATORS:
+        return _of_host(host_of(value))
+    if kind is IndicatorType.EMAIL:
+        return _of_host(value.rpartition("@")[2].strip("[]").removeprefix("IPv6:"))
+    return None
+
+
+def _of_host(host: str) -> bytes | None:
+    if not host:
+        return None
+    if ":" in host or host.rpartition(".")[2].isdigit():
+        return address_key(host)
+    return name_key(host)
+
+
+def name_key(name: str) -> bytes:
+    return (".".join(reversed(name.split("."))) + ".").encode()
+
+
+def address_key(address: str) -> bytes | None:
+    """None for what is no address."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    return f"{found.version}:{found.packed.hex()}".encode()
+
+
+def below(name: str) -> Range:
+    """The keys of a name and of all names below it."""
+    key = name_key(name)
+    return key, key[:-1] + b"/"  # the byte after the dot
+
+
+def within(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> Range:
+    """The keys of the addresses in a network, and of the networks that begin in it."""
+    first, last = (str(one) for one in (network.network_address, network.broadcast_address))
+    begin, end = address_key(first), address_key(last)
+    assert begin is not None
+    assert end is not None
+    return begin, end + b"\0"
