@@ -116,7 +116,8 @@ class Feed:
         return [one.values for one in self.served(name)]
 
     def placed(self, name: str = "mail") -> int:
-        query = sa.select(sa.func.count()).select_from(placements).join(data_collections)
+        query = sa.select(sa.func.count()).select_from(placements)
+        query = query.join(data_collections, data_collections.c.id == placements.c.collection_id)
         with self.database.read() as connection:
             return int(connection.scalar(query.where(data_collections.c.name == name)) or 0)
 
