@@ -67,7 +67,7 @@ class _Year:
             changed = [*self.fresh(self.new_pulses, part), *self.grown(part), *self.touched(part)]
             with self.database.write() as connection:
                 for one in changed:
-                    taken.put(connection, one.pulse, one.indicators, lambda _: None)
+                    taken.put(connection, one.pulse, one.indicators, taken.unmarked)
             if part == 0:
                 self.withdraw()
             start = time.perf_counter()

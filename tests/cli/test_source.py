@@ -60,7 +60,7 @@ def put(database: Database, name: str, **values: Any) -> None:
 def claim(database: Database, name: str, via: str, *numbers: int) -> None:
     with database.write() as connection:
         found = [taken.Taken(a_pulse(number), [a_name(f"{number}.example")]) for number in numbers]
-        keys = [one.pk for one in taken.put_many(connection, found, lambda _: None)]
+        keys = [one.pk for one in taken.put_many(connection, found, taken.unmarked)]
         sources.claim(connection, name, via, keys)
 
 

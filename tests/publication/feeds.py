@@ -25,6 +25,7 @@ from pulsegate.store.tables import (
     metadata,
     placements,
 )
+from pulsegate.store.taken import Marks
 from support import read_values
 
 NOW = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -33,6 +34,8 @@ MICROSECOND = timedelta(microseconds=1)
 MAIL = Collection("mail")
 MODULES = (
     "publication.backfill",
+    "publication.outlook",
+    "publication.planning",
     "publication.publish",
     "publication.explain",
     "store.blocks",
@@ -91,7 +94,7 @@ class Feed:
     def put(self, pulse: Pulse, indicators: Iterable[str | Indicator], protection: str | None = None) -> taken.Change:
         found = [a_name(one) if isinstance(one, str) else one for one in indicators]
         with self.database.write() as connection:
-            return taken.put(connection, pulse, found, lambda _: protection)
+            return taken.put(connection, pulse, found, lambda _: Marks(protection))
 
     def withdraw(self, pulse: Pulse) -> None:
         with self.database.write() as connection:

@@ -502,7 +502,7 @@ def test_value_that_passes_to_another_pulse_while_it_is_planned_stays(mail, monk
         with ThreadPoolExecutor(1) as other, mail.database.write() as connection:
             for pulse, values in ((SECOND, ["v.example"]), (FIRST, [])):
                 names = [a_name(value) for value in values]
-                other.submit(taken.put, connection, pulse, names, lambda _: None).result()
+                other.submit(taken.put, connection, pulse, names, taken.unmarked).result()
         return found
 
     monkeypatch.setattr(pulses, "every", changes)
@@ -517,7 +517,9 @@ def test_publisher_that_clears_what_was_staged_takes_nothing_that_is_being_publi
     cleared = Event()
 
     def clear():
-        publish._Publisher(mail.database, stored(mail), Policy(), Publication("mail"), Writers(mail.database)).run()
+        publish._Publisher(
+            mail.database, stored(mail), Policy(), Publication("mail"), Writers(mail.database), None
+        ).run()
         cleared.set()
 
     def while_another_clears(*given):

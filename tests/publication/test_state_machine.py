@@ -113,7 +113,7 @@ class Machine(RuleBasedStateMachine):
             if values is None:
                 support.withdraw(connection, pulse.id)
             else:
-                taken.put(connection, pulse, [a_name(value) for value in sorted(values)], lambda _: None)
+                taken.put(connection, pulse, [a_name(value) for value in sorted(values)], taken.unmarked)
         self.wanted[number] = values or set()
 
     @rule(step=st.sampled_from([timedelta(microseconds=1), SECOND, 2 * MINUTE, HOUR, DAY, 4 * DAY]))

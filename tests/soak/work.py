@@ -130,7 +130,7 @@ class Feeder:
             for number in numbers:
                 pulse = self.pulses[number]
                 if number in self.active:
-                    taken.put(connection, pulse, [_name(one) for one in sorted(self.values[number])], lambda _: None)
+                    taken.put(connection, pulse, [_name(one) for one in sorted(self.values[number])], taken.unmarked)
                 else:
                     support.withdraw(connection, pulse.id)
 

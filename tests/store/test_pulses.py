@@ -14,7 +14,7 @@ from pulsegate.model.tlp import TLP
 from pulsegate.store import candidates, failures, pulses, taken
 from pulsegate.store.digests import digest
 from pulsegate.store.pulses import StoredIndicator, StoredPulse
-from pulsegate.store.taken import Change
+from pulsegate.store.taken import Change, Marks
 from store.conftest import NOW
 
 DAY = timedelta(days=1)
@@ -50,7 +50,7 @@ def a_name(value, **raw):
 
 def put(database, pulse, *found, protection=None, whole=True):
     with database.write() as connection:
-        return taken.put(connection, pulse, found, lambda _: protection, whole=whole)
+        return taken.put(connection, pulse, found, lambda _: Marks(protection), whole=whole)
 
 
 def indicators(database, pulse=FULL):

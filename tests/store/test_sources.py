@@ -35,7 +35,7 @@ def three(database):
     """The keys of three stored pulses, of the authors a, b and a."""
     with database.write() as connection:
         found = [taken.Taken(a_pulse(number, author=author), []) for number, author in ((1, "a"), (2, "b"), (3, "a"))]
-        return [one.pk for one in taken.put_many(connection, found, lambda _: None)]
+        return [one.pk for one in taken.put_many(connection, found, taken.unmarked)]
 
 
 def do(database, function, *words, **more):
@@ -113,7 +113,7 @@ def test_claims_are_told_apart_by_source_and_way(database, three):
 def test_more_claims_than_one_statement_takes(database):
     with database.write() as connection:
         found = [taken.Taken(a_pulse(number), []) for number in range(1, 1101)]
-        keys = [one.pk for one in taken.put_many(connection, found, lambda _: None)]
+        keys = [one.pk for one in taken.put_many(connection, found, taken.unmarked)]
     do(database, sources.claim, "otx", SUBSCRIPTION, keys[:600])
     do(database, sources.claim, "otx", SUBSCRIPTION, keys)
     assert do(database, sources.counts) == {"otx": 1100}
@@ -182,7 +182,7 @@ def test_strangers_are_those_whose_author_does_not_belong(database, three):
 
 def test_incomplete_pulses_are_those_of_the_source(database, three):
     do(database, sources.claim, "otx", SUBSCRIPTION, three)
-    do(database, taken.put, a_pulse(2, author="b", name="other"), [], lambda _: None, whole=False)
+    do(database, taken.put, a_pulse(2, author="b", name="other"), [], taken.unmarked, whole=False)
     assert do(database, sources.incomplete, "otx") == {identity(2): three[1]}
     assert do(database, sources.incomplete, "partner") == {}
 

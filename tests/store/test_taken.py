@@ -11,14 +11,14 @@ from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.store import pulses, taken
 from pulsegate.store.digests import digest
 from pulsegate.store.tables import indicators as rows
-from pulsegate.store.taken import Change, Growing, Taken
+from pulsegate.store.taken import UNMARKED, Change, Growing, Marks, Taken
 from store.conftest import NOW
 from store.test_pulses import FULL, a_name, a_pulse, keys, put, standing
 
 
 def put_many(database, *found):
     with database.write() as connection:
-        return taken.put_many(connection, found, lambda one: "protected" if "own" in one.value else None)
+        return taken.put_many(connection, found, lambda one: Marks("protected") if "own" in one.value else UNMARKED)
 
 
 def told(done):
@@ -117,7 +117,7 @@ def growing(database):
 
 def grow(database, growing, *found):
     with database.write() as connection:
-        taken.grow(connection, growing, found, lambda _: None)
+        taken.grow(connection, growing, found, taken.unmarked)
 
 
 def finish(database, growing):

@@ -82,7 +82,7 @@ class Served:
             for name in (names if names is not None else (f"bad{number}.example.org",))
         ]
         with self.database.write() as connection:
-            taken.put(connection, pulse, found, lambda _: None)
+            taken.put(connection, pulse, found, taken.unmarked)
 
     def publish(self) -> None:
         publish_all(self.database, Policy())

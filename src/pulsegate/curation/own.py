@@ -16,6 +16,7 @@ class Own:
     def __init__(self, entries: Iterable[str]) -> None:
         """ValueError for an entry that is neither a domain nor a network."""
         found = [_read(entry) for entry in entries]
+        self.entries = tuple(sorted(text for _, text in found))
         kinds = (EntryKind.SUBTREE, EntryKind.NETWORK)
         batches = (Batch(kind, [text for its, text in found if its is kind]) for kind in kinds)
         self._set = ValueSet(batches, hosts=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from pulsegate import __version__
 from pulsegate.curation.own import Own
 
 
@@ -18,6 +19,11 @@ class Policy:
     own: Own = field(default_factory=lambda: Own(()))
     disabled: frozenset[str] = frozenset()
     results_kept: timedelta = timedelta(hours=1)
+
+    @property
+    def signature(self) -> str:
+        """All that decisions depend on, as a text that is the same for the same policy."""
+        return repr((__version__, self.own.entries, sorted(self.disabled)))
 
     def protection(self, name: str | None) -> str | None:
         """The protection, unless it is off."""

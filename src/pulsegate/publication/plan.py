@@ -21,12 +21,14 @@ class Plan:
 
     ``entering``: indicator keys by pulse key. ``leaving``: identities by content block. ``moving``: those that leave a
     block in order to enter another one. ``adopted``: of a placed identity, the indicator that it now stands for.
+    ``waiting``: values that will move once their labels are old enough.
     """
 
     entering: dict[int, array[int]] = field(default_factory=dict)
     leaving: dict[int, list[bytes]] = field(default_factory=dict)
     moving: dict[int, list[bytes]] = field(default_factory=dict)
     adopted: dict[bytes, int] = field(default_factory=dict)
+    waiting: list[bytes] = field(default_factory=list)
     kept: int = 0
 
     def enter(self, pk: int, pulse_pk: int) -> None:
@@ -106,8 +108,10 @@ def _keep_or_move(plan: Plan, good: list[Wanted], place: Place, standing: Standi
     if own is None and block.label <= standing.movable:
         plan.moving.setdefault(block_id, []).append(identity)
         plan.enter(pk, pulse_pk)
-    else:
-        plan.kept += 1
+        return
+    plan.kept += 1
+    if own is None:
+        plan.waiting.append(identity)
 
 
 def _oldest(good: list[Wanted], standing: Standing) -> Wanted:
@@ -133,7 +137,7 @@ def each(wanted: Iterable[Wanted], placed: Iterable[Place], standing: Standing) 
         if own is None:
             plan.enter(pk, pulse_pk)
         else:
-            _keep_or_move_own(plan, pk, pulse_pk, own, standing)
+            _keep_or_move_own(plan, (identity, pk, pulse_pk), own, standing)
     for gone in left.values():
         plan.leave(gone)
     while place is not None:
@@ -142,13 +146,17 @@ def each(wanted: Iterable[Wanted], placed: Iterable[Place], standing: Standing) 
     return plan
 
 
-def _keep_or_move_own(plan: Plan, pk: int, pulse_pk: int, place: Place, standing: Standing) -> None:
+def _keep_or_move_own(plan: Plan, wanted: Wanted, place: Place, standing: Standing) -> None:
+    value, pk, pulse_pk = wanted
     identity, stood_for, block_id = place
     block = standing.blocks[block_id]
     if stood_for != pk:
         plan.adopted[identity] = pk
-    if block.pulse_pk == pulse_pk or block.label > standing.movable:
+    if block.pulse_pk == pulse_pk:
         plan.kept += 1
+    elif block.label > standing.movable:
+        plan.kept += 1
+        plan.waiting.append(value)
     else:
         plan.moving.setdefault(block_id, []).append(identity)
         plan.enter(pk, pulse_pk)

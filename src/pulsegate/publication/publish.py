@@ -6,10 +6,10 @@ what was planned from, and is rolled back and planned again when another publish
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 
 import structlog
@@ -17,16 +17,17 @@ import structlog
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import PublicationConflictError
 from pulsegate.model.collection import CollectionKind
-from pulsegate.publication import inbox, refresh
+from pulsegate.publication import inbox, planning, refresh
 from pulsegate.publication.backfill import Backfill
 from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.labels import EARLIEST, Labels
-from pulsegate.publication.plan import Plan, Standing, deduplicated, each, pulse_identity
+from pulsegate.publication.outlook import Outlook, Scope, look, reflected
+from pulsegate.publication.plan import Plan, pulse_identity
+from pulsegate.publication.planning import LAG, Planned
 from pulsegate.publication.render import Job, Rendered, Renderer, Rewritten
-from pulsegate.publication.verdicts import Verdicts
 from pulsegate.publication.writers import Writers
 from pulsegate.store import blocks as stored_blocks
-from pulsegate.store import collections, failures, ledger, placing, pulses, versions
+from pulsegate.store import collections, failures, ledger, pulses, reflections, touched, versions
 from pulsegate.store.blocks import Ready, Text
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, Database, now
@@ -41,7 +42,6 @@ LARGE = 5_000  # indicators that enter at once: those are written in processes o
 CLEARED = 20  # staged blocks dropped in one transaction
 LOCK_WAIT = 600.0  # seconds
 TRIES = 5  # plans, when other publishers come in between
-LAG = timedelta(days=1)  # the slowest client's clock error and polling interval: younger labels do not move
 
 
 @dataclass(slots=True)
@@ -87,10 +87,44 @@ def publish_unlocked(
     """``publish_all`` for one that holds the lock."""
     done = []
     with closing(Writers(database)) as writers:
-        for stored in _collections(database):
+        every = _collections(database)
+        outlook = look(database, policy)
+        idle = []
+        for stored in every:
             on_collection(stored.collection.name)
-            done.append(publish(database, stored, policy, writers))
+            scope = _scope(database, stored, outlook)
+            if _is_idle(stored, scope):
+                idle.append(stored.id)
+                done.append(Publication(stored.collection.name))
+            else:
+                done.append(publish(database, stored, policy, writers, scope))
+    _conclude(database, outlook, idle, every)
     return done
+
+
+def _scope(database: Database, stored: StoredCollection, outlook: Outlook) -> Scope | None:
+    with database.snapshot() as connection:
+        return outlook.scope(connection, stored)
+
+
+def _is_idle(stored: StoredCollection, scope: Scope | None) -> bool:
+    """Whether nothing is to be done in a collection with this scope."""
+    is_by_rule = stored.collection.kind is not CollectionKind.INBOX
+    return is_by_rule and stored.collection.refresh is None and scope is not None and not scope
+
+
+def _conclude(database: Database, outlook: Outlook, idle: Sequence[int], every: Sequence[StoredCollection]) -> None:
+    """Every collection reflects what was noted before; versions that no reading needs any more are forgotten."""
+    with database.write() as connection:
+        reflections.advance(connection, idle, outlook.moment)
+        touched.forget(connection, outlook.noted.rows)
+    with database.read() as connection:
+        before = now(connection) - outlook.policy.results_kept
+        outdated = versions.outdated(connection, before)
+    for stored in every:
+        if stored.id in outdated:
+            with database.write() as connection:
+                versions.purge(connection, stored.collection.name, stored.id, before)
 
 
 def _collections(database: Database) -> list[StoredCollection]:
@@ -114,24 +148,32 @@ def _collections(database: Database) -> list[StoredCollection]:
 
 
 def publish(
-    database: Database, stored: StoredCollection, policy: Policy, writers: Writers | None = None
+    database: Database,
+    stored: StoredCollection,
+    policy: Policy,
+    writers: Writers | None = None,
+    scope: Scope | None = None,
 ) -> Publication:
-    """Bring one collection up to date; plans again when another publisher came in between."""
+    """Bring one collection up to date: what is in the scope, or everything.
+
+    Plans again, everything then, when another publisher came in between.
+    """
     if writers is None:
         with closing(Writers(database)) as own:
-            return publish(database, stored, policy, own)
+            return publish(database, stored, policy, own, scope)
     done = Publication(stored.collection.name)
     for attempt in range(1, TRIES + 1):
         try:
             if stored.collection.kind is CollectionKind.INBOX:
-                _expire(database, stored, policy, done)
+                _expire(database, stored, done)
             else:
-                _Publisher(database, stored, policy, done, writers).run()
+                _Publisher(database, stored, policy, done, writers, scope).run()
             break
         except PublicationConflictError:
             if attempt == TRIES:
                 raise
             log.info("publication.planned_again", collection=done.collection, attempt=attempt)
+            scope = None
             with database.write() as connection:
                 stored_blocks.forget_lost(connection, stored.id)
     if done.changed:
@@ -139,13 +181,11 @@ def publish(
     return done
 
 
-def _expire(database: Database, stored: StoredCollection, policy: Policy, done: Publication) -> None:
+def _expire(database: Database, stored: StoredCollection, done: Publication) -> None:
     """What is pushed is published when it comes; here it only grows old."""
     expired = inbox.expire(database, stored)
     done.deleted_blocks += expired.blocks
     done.removed += expired.indicators
-    with database.write() as connection:
-        versions.purge(connection, stored.collection.name, stored.id, now(connection) - policy.results_kept)
 
 
 class _Publisher:
@@ -158,8 +198,10 @@ class _Publisher:
         policy: Policy,
         done: Publication,
         writers: Writers,
+        scope: Scope | None,
     ) -> None:
         self._database = database
+        self._scope = scope
         self._writers = writers
         self._stored = stored
         self._id = stored.id
@@ -172,12 +214,13 @@ class _Publisher:
 
     def run(self) -> None:
         self._clear_staged()
-        plan, order = self._plan()
-        if plan.entering and plan.leaving and self._key_anew(plan):
-            plan, order = self._plan()
+        planned = self._plan()
+        if planned.plan.entering and planned.plan.leaving and self._key_anew(planned.plan):
+            planned = self._plan()
+        plan = planned.plan
         self._adopt(plan)
         try:
-            jobs = (self._renderer.job(pk, plan.entering[pk]) for pk in order)
+            jobs = (self._renderer.job(pk, plan.entering[pk]) for pk in planned.order)
             large = self._writers.busy or sum(map(len, plan.entering.values())) > LARGE
             written = self._written(jobs, large=large)
             if large and not plan.moving:
@@ -191,7 +234,10 @@ class _Publisher:
             raise
         self._carry_out_all(self._leaving(plan))
         self._refresh()
-        self._settle()
+        self._settle(planned.moment, plan.waiting)
+
+    def _plan(self) -> Planned:
+        return planning.make(self._database, self._stored, self._policy, self._scope)
 
     def _clear_staged(self) -> None:
         cleared = CLEARED
@@ -200,23 +246,6 @@ class _Publisher:
                 # Else it waits for a block that is being published, and takes it.
                 ledger.lock(connection, self._collection.name)
                 cleared = stored_blocks.clear_staged(connection, self._id, limit=CLEARED)
-
-    def _plan(self) -> tuple[Plan, list[int]]:
-        """The plan, and the keys of the pulses in the order in which they are published: the oldest first."""
-        with self._database.snapshot() as connection:
-            moment = now(connection)
-            verdicts = Verdicts(self._collection, self._policy, moment)
-            order = []
-            for pulse in pulses.every(connection, self._collection.author):
-                verdicts.learn(pulse)
-                order.append(pulse.pk)
-            blocks = stored_blocks.published(connection, self._id)
-            standing = Standing(blocks, {pk: place for place, pk in enumerate(order)}, moment - LAG)
-            once = self._collection.deduplicate
-            wanted = verdicts.wanted(connection, by_identity=once)
-            placed = (one for one in placing.walk(connection, self._id, by_identity=once) if one[2] in blocks)
-            plan = (deduplicated if once else each)(wanted, placed, standing)
-        return plan, [pk for pk in order if pk in plan.entering]
 
     def _key_anew(self, plan: Plan) -> bool:
         """Where ``deduplicate`` was switched, let what is placed stay where it is, under the identity of the new rule.
@@ -303,6 +332,7 @@ class _Publisher:
 
     def _take_out(self, connection: Connection, rewritten: Rewritten, revision: int) -> None:
         stored_blocks.unplace(connection, rewritten.block, rewritten.gone)
+        touched.touch_indicators(connection, rewritten.excess)
         if rewritten.content is None:
             stored_blocks.delete(connection, self._id, rewritten.block, revision)
         else:
@@ -334,11 +364,15 @@ class _Publisher:
                 ledger.record(connection, self._collection.name, labels.frontier)
             self._done.refreshed_blocks += len(batch)
 
-    def _settle(self) -> None:
-        """Open the collection after its first publication, and forget versions that no reading needs any more."""
+    def _settle(self, moment: datetime, waiting: Sequence[bytes]) -> None:
+        """Open the collection after its first publication, and note as of when it reflects what is stored."""
         with self._database.write() as connection:
+            touched.touch_values(connection, waiting)
             ledger.open_(connection, self._collection.name)
-            versions.purge(connection, self._collection.name, self._id, now(connection) - self._policy.results_kept)
+            if self._scope is None:
+                reflections.put(connection, self._id, reflected(moment, self._collection, self._policy))
+            else:
+                reflections.advance(connection, [self._id], self._scope.until)
 
     def _fail(self, pk: int, reason: str) -> None:
         """What can't be written stops nothing else; it is kept with its reason and not tried again until it changes."""

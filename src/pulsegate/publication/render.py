@@ -73,11 +73,15 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """A published block without what leaves it; ``content`` is None when nothing is left."""
+    """A published block without what leaves it; ``content`` is None when nothing is left.
+
+    ``excess``: the keys of indicators that leave though they were not to; those have to be looked at again.
+    """
 
     block: StoredBlock
     content: bytes | None
     gone: list[bytes]
+    excess: list[int]
 
 
 class Renderer:
@@ -124,7 +128,9 @@ class Renderer:
         content, kept = None, set[bytes]()
         if pulse is not None and found:
             content, kept = self._first(pulse, found, there)
-        return Rewritten(block, content, sorted(set(there.values()) - kept))
+        gone = set(there.values()) - kept
+        excess = [pk for pk, identity in there.items() if identity in gone - leaving]
+        return Rewritten(block, content, sorted(gone), excess)
 
     def _first(
         self, pulse: StoredPulse, found: list[StoredIndicator], there: dict[int, bytes]

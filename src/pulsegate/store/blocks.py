@@ -8,7 +8,7 @@ ledger although publications go on meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,7 @@ from pulsegate.store.tables import (
     indicators,
     placements,
     pulses,
+    reflections,
     superseded,
 )
 
@@ -351,6 +352,7 @@ def reconcile(connection: sa.Connection) -> int:
     connection.execute(sa.delete(blocks).where(blocks.c.content_block_id.not_in(there)))
     links = collection_to_content_block
     connection.execute(sa.delete(links).where(links.c.content_block_id.not_in(there)))
+    connection.execute(sa.delete(reflections))  # so that everything is looked at
     return gone
 
 
@@ -403,10 +405,18 @@ def _published() -> sa.Select[Any]:
     return sa.select(*columns).where(blocks.c.revision.is_not(None))
 
 
-def published(connection: sa.Connection, collection_id: int) -> dict[int, StoredBlock]:
-    """The published blocks by their keys."""
-    rows = connection.execute(_published().where(blocks.c.collection_id == collection_id))
-    return {row[0]: StoredBlock(*row) for row in rows}
+def published(
+    connection: sa.Connection, collection_id: int, block_ids: Collection[int] | None = None
+) -> dict[int, StoredBlock]:
+    """The published blocks (those of these keys, if given) by their keys."""
+    mine = _published().where(blocks.c.collection_id == collection_id)
+    if block_ids is None:
+        return {row[0]: StoredBlock(*row) for row in connection.execute(mine)}
+    found = {}
+    for chunk in chunks(sorted(block_ids)):
+        rows = connection.execute(mine.where(blocks.c.content_block_id.in_(chunk)))
+        found.update({row[0]: StoredBlock(*row) for row in rows})
+    return found
 
 
 def in_block(connection: sa.Connection, block_id: int) -> list[Placement]:

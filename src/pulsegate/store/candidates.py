@@ -20,6 +20,9 @@ Slim = tuple[bytes, int, int, str, bool, str]
 """Identity, key, pulse key, type; whether it has to be looked at by itself; its value where that was asked for."""
 
 
+_CANDIDATE = tuple(indicators.c[name] for name in Candidate.__dataclass_fields__)
+
+
 @dataclass(frozen=True, slots=True)
 class Lives:
     """Which indicators may live at ``now``, and of those the odd ones, on which more decides than pulse and type.
@@ -66,11 +69,26 @@ def walk(
 def odd(connection: sa.Connection, lives: Lives, *, of: Sequence[int] | None) -> Iterator[Candidate]:
     """The odd ones of those (of these pulses, if given) that may live, in no order."""
     content = sa.case((indicators.c.type.in_(sorted(lives.by_value)), indicators.c.content), else_="")
-    names = ("pk", "pulse_pk", "identity", "type", "value")
-    more = ("created", "expiration", "active", "protection", "failure")
-    columns = [*(indicators.c[name] for name in names), content, *(indicators.c[name] for name in more)]
+    columns = [content if column.name == "content" else column for column in _CANDIDATE]
     query = sa.select(*columns).where(lives.alive, lives.odd)
     return (Candidate(*row) for row in _stream(connection, _of(query, of)))
+
+
+def with_identities(
+    connection: sa.Connection, identities: Collection[bytes], *, of: Sequence[int] | None = None
+) -> Iterator[Candidate]:
+    """Every indicator with one of these identities (of these pulses, if given), whatever speaks against it."""
+    for chunk in chunks(sorted(identities)):
+        query = sa.select(*_CANDIDATE).where(indicators.c.identity.in_(chunk))
+        yield from (Candidate(*row) for row in connection.execute(_of(query, of)))
+
+
+def identities_of(connection: sa.Connection, pulse_pks: Collection[int]) -> set[bytes]:
+    """The identities of all indicators of these pulses."""
+    found: set[bytes] = set()
+    for chunk in chunks(sorted(pulse_pks)):
+        found.update(connection.scalars(sa.select(indicators.c.identity).where(indicators.c.pulse_pk.in_(chunk))))
+    return found
 
 
 def _of(query: sa.Select[Any], keys: Sequence[int] | None) -> sa.Select[Any]:

@@ -140,7 +140,7 @@ def put(connection: sa.Connection, collection: Collection) -> StoredCollection:
         _refuse_another_kind(known.collection, collection)
         there = data_collections.c.id == identifier
         connection.execute(sa.update(data_collections).where(there).values(description=collection.description))
-        rules = {"kind": collection.kind.value, "author": collection.author, "rules": _dump(collection)}
+        rules = {"kind": collection.kind.value, "author": collection.author, "rules": written(collection)}
         there = collection_rules.c.collection_id == identifier
         connection.execute(sa.update(collection_rules).where(there).values({**rules, "changed": now(connection)}))
     return StoredCollection(identifier, collection, now(connection))
@@ -174,7 +174,7 @@ def _insert(connection: sa.Connection, collection: Collection) -> int:
     }
     identifier = inserted_key(connection.execute(sa.insert(data_collections).values(row)))
     rules = {"collection_id": identifier, "kind": collection.kind.value, "author": collection.author}
-    connection.execute(sa.insert(collection_rules).values(rules | {"rules": _dump(collection), "changed": moment}))
+    connection.execute(sa.insert(collection_rules).values(rules | {"rules": written(collection), "changed": moment}))
     offering = ["collections", "poll", *(["inbox"] if is_inbox else [])]
     links = [{"service_id": service, "collection_id": identifier} for service in offering]
     connection.execute(sa.insert(service_to_collection), links)
@@ -310,7 +310,7 @@ def _query() -> sa.Select[Any]:
     ).join(collection_rules, collection_rules.c.collection_id == data_collections.c.id)
 
 
-def _dump(collection: Collection) -> str:
+def written(collection: Collection) -> str:
     """Everything of the collection but its name and what has a column of its own, as JSON with sorted sets."""
     return json.dumps(
         {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from pulsegate.store import touched
 from pulsegate.store.tables import indicators, pulses
 
 
@@ -23,9 +24,12 @@ class Unwritten:
 def mark(connection: sa.Connection, indicator_pk: int, profile: str, reason: str) -> None:
     """Note that it can't be written in the profile; it is not tried again until it or its pulse changes."""
     mine = indicators.c.pk == indicator_pk
-    known = connection.scalar(sa.select(indicators.c.failure).where(mine))
-    told = json.dumps(_reasons(known) | {profile: reason}, ensure_ascii=False)
+    known = connection.execute(sa.select(indicators.c.failure, indicators.c.identity).where(mine)).first()
+    if known is None:
+        return
+    told = json.dumps(_reasons(known.failure) | {profile: reason}, ensure_ascii=False)
     connection.execute(sa.update(indicators).where(mine).values(failure=told))
+    touched.touch_values(connection, [known.identity])  # another pulse may carry it, for now
 
 
 def reason_in(failure: str | None, profile: str) -> str | None:
@@ -50,8 +54,10 @@ def every(connection: sa.Connection) -> list[Unwritten]:
 
 def forget(connection: sa.Connection) -> int:
     """Let all of them be tried again; gives their number."""
-    failed = indicators.c.failure.is_not(None)
-    return connection.execute(sa.update(indicators).where(failed).values(failure=None)).rowcount
+    failed = sa.update(indicators).where(indicators.c.failure.is_not(None)).values(failure=None)
+    again = list(connection.scalars(failed.returning(indicators.c.identity)))
+    touched.touch_values(connection, again)
+    return len(again)
 
 
 def _reasons(failure: str | None) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from pulsegate.errors import PublicationConflictError
 from pulsegate.store import bulk
+from pulsegate.store.chunks import chunks
 from pulsegate.store.tables import placements
 
 CHUNK = 2_000  # rows fetched at once
@@ -40,6 +41,16 @@ def walk(connection: sa.Connection, collection_id: int, *, by_identity: bool) ->
     # The index gives the order too, but then looks each row up somewhere else: sorting is faster by far.
     order = sa.func.coalesce(placements.c.identity, placements.c.identity) if by_identity else placements.c.indicator_pk
     found: Iterator[Any] = iter(connection.execute(query.order_by(order), execution_options={"yield_per": CHUNK}))
+    return found
+
+
+def with_identities(connection: sa.Connection, collection_id: int, identities: Collection[bytes]) -> list[Place]:
+    """Those of these identities that are placed in the collection, in no order."""
+    columns = (placements.c.identity, placements.c.indicator_pk, placements.c.content_block_id)
+    mine = sa.select(*columns).where(placements.c.collection_id == collection_id)
+    found: list[Any] = []
+    for chunk in chunks(sorted(identities)):
+        found += connection.execute(mine.where(placements.c.identity.in_(chunk)))
     return found
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.model.tlp import TLP
+from pulsegate.store.chunks import chunks
 from pulsegate.store.digests import digest
 from pulsegate.store.tables import indicators, pulses
 
@@ -86,6 +87,32 @@ def every(connection: sa.Connection, author: str | None = None) -> Iterator[Stor
         query = query.where(pulses.c.author == author)
     for row in connection.execute(query):
         yield StoredPulse(row.pk, _to_pulse(row), row.active)
+
+
+def some(connection: sa.Connection, keys: Iterable[int]) -> list[StoredPulse]:
+    """Those of the pulses with these keys that are there, the longest unmodified first."""
+    rows: list[Any] = []
+    for chunk in chunks(sorted(keys)):
+        rows += connection.execute(sa.select(pulses).where(pulses.c.pk.in_(chunk)))
+    rows.sort(key=lambda row: (row.modified, row.pk))
+    return [StoredPulse(row.pk, _to_pulse(row), row.active) for row in rows]
+
+
+def authors_of(connection: sa.Connection, keys: Iterable[int]) -> set[str]:
+    """The authors of the pulses with these keys."""
+    found: set[str] = set()
+    for chunk in chunks(sorted(keys)):
+        found.update(connection.scalars(sa.select(pulses.c.author).where(pulses.c.pk.in_(chunk)).distinct()))
+    return found
+
+
+def authors_with(connection: sa.Connection, identities: Iterable[bytes]) -> set[str]:
+    """The authors of pulses that have an indicator with one of these identities."""
+    found: set[str] = set()
+    query = sa.select(pulses.c.author).join(indicators, indicators.c.pulse_pk == pulses.c.pk).distinct()
+    for chunk in chunks(sorted(identities)):
+        found.update(connection.scalars(query.where(indicators.c.identity.in_(chunk))))
+    return found
 
 
 def authors(connection: sa.Connection) -> list[str]:

@@ -15,17 +15,39 @@ import sqlalchemy as sa
 
 from pulsegate.model.indicator import Indicator
 from pulsegate.model.pulse import Pulse
-from pulsegate.store import bulk
+from pulsegate.store import bulk, touched
 from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
 from pulsegate.store.digests import digest, storable
 from pulsegate.store.tables import indicators, pulses, source_pulses
+from pulsegate.values.neighbours import host_key
 
 _Values = tuple[Any, ...]  # of an indicator's row, its pulse's key first
-Protect = Callable[[Indicator], str | None]
 CHUNK = 2000  # rows that are read at a time
 COLUMNS = ("id", "name", "author", "created", "modified", "tlp")  # of model.Pulse; the others are kept as JSON
 _DETAILS = tuple(one.name for one in fields(Pulse) if one.name not in COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What curation knows of a value by itself, whatever pulse it is in.
+
+    The protection that concerns it; the warning lists that cover it, by name, parted by blanks; whether an own network,
+    the allow list or a person's decision may concern it.
+    """
+
+    protection: str | None = None
+    lists: str | None = None
+    noted: bool = False
+
+
+UNMARKED = Marks()
+Mark = Callable[[Indicator], Marks]
+
+
+def unmarked(_indicator: Indicator) -> Marks:
+    """Nothing is known of it."""
+    return UNMARKED
 
 
 class Change(StrEnum):
@@ -72,18 +94,18 @@ class _Entry:
 
 
 def put(
-    connection: sa.Connection, pulse: Pulse, found: Sequence[Indicator], protect: Protect, *, whole: bool = True
+    connection: sa.Connection, pulse: Pulse, found: Sequence[Indicator], mark: Mark, *, whole: bool = True
 ) -> Change:
     """``put_many`` for one."""
-    return put_many(connection, [Taken(pulse, found, whole)], protect)[0].change
+    return put_many(connection, [Taken(pulse, found, whole)], mark)[0].change
 
 
-def put_many(connection: sa.Connection, taken: Sequence[Taken], protect: Protect) -> list[Put]:
-    """Store pulses, each of another id; ``protect`` names a value's protection.
+def put_many(connection: sa.Connection, taken: Sequence[Taken], mark: Mark) -> list[Put]:
+    """Store pulses, each of another id; ``mark`` says what concerns a value.
 
     A set of indicators that is not whole withdraws nothing.
     """
-    entries = [_entry(one, protect) for one in taken]
+    entries = [_entry(one, mark) for one in taken]
     _recognise(connection, entries)
     changed = [one for one in entries if one.change is Change.CHANGED]
     _put_pulses(connection, entries, changed)
@@ -91,10 +113,10 @@ def put_many(connection: sa.Connection, taken: Sequence[Taken], protect: Protect
     return [Put(one.pk, one.change, _is_complete(one)) for one in entries]
 
 
-def _entry(taken: Taken, protect: Protect) -> _Entry:
-    rows = [_indicator_row(indicator, protect) for indicator in taken.found]
-    mark = digest(repr(taken.whole), repr(taken.pulse), *(repr(tuple(row.values())) for row in rows))
-    return _Entry(taken, rows, mark)
+def _entry(taken: Taken, mark: Mark) -> _Entry:
+    rows = [_indicator_row(indicator, mark) for indicator in taken.found]
+    read = (repr(tuple(row.values())[:_READ]) for row in rows)
+    return _Entry(taken, rows, digest(repr(taken.whole), repr(taken.pulse), *read))
 
 
 def _is_complete(entry: _Entry) -> bool:
@@ -103,7 +125,7 @@ def _is_complete(entry: _Entry) -> bool:
 
 def _recognise(connection: sa.Connection, entries: Sequence[_Entry]) -> None:
     """Find the rows that are there."""
-    columns = (pulses.c.id, pulses.c.pk, pulses.c.fingerprint, pulses.c.active, pulses.c.complete)
+    columns = (pulses.c.id, pulses.c.pk, pulses.c.fingerprint, pulses.c.active, pulses.c.complete, pulses.c.author)
     found: dict[str, Any] = {}
     for chunk in chunks([one.taken.pulse.id for one in entries]):
         found |= {row.id: row for row in connection.execute(sa.select(*columns).where(pulses.c.id.in_(chunk)))}
@@ -119,6 +141,8 @@ def _put_pulses(connection: sa.Connection, entries: Sequence[_Entry], changed: S
         values = {"active": True, "withdrawn": None}
         connection.execute(sa.update(pulses).where(pulses.c.pk.in_(chunk)).values(values))
     for one in changed:
+        if one.known.author != one.taken.pulse.author:
+            touched.leave_author(connection, one.known.author)
         values = _pulse_row(one) | {"stored": moment}
         connection.execute(sa.update(pulses).where(pulses.c.pk == one.pk).values(values))
         # What could not be written may have been the fault of the pulse's own texts.
@@ -128,6 +152,7 @@ def _put_pulses(connection: sa.Connection, entries: Sequence[_Entry], changed: S
     if new:
         connection.execute(sa.insert(pulses), [_pulse_row(one) | {"stored": moment} for one in new])
         _learn_keys(connection, new)
+    touched.touch_pulses(connection, [*back, *(one.pk for one in changed), *(one.pk for one in new)])
 
 
 def _learn_keys(connection: sa.Connection, new: Sequence[_Entry]) -> None:
@@ -141,12 +166,12 @@ def _learn_keys(connection: sa.Connection, new: Sequence[_Entry]) -> None:
 
 def _put_indicators(connection: sa.Connection, entries: Sequence[_Entry], changed: Sequence[_Entry]) -> None:
     rows = [(one.pk, *row.values()) for one in entries if one.change is Change.NEW for row in one.rows]
-    gone: list[int] = []
+    gone: list[Any] = []
     for one in changed:
         there = {row.identity: row for row in connection.execute(_of_pulse(one.pk))}
         rows += _merge(connection, one.pk, one.rows, there)
         if one.taken.whole:
-            gone += [row.pk for row in there.values()]
+            gone += there.values()
     _insert(connection, rows)
     _delete(connection, gone)
 
@@ -177,9 +202,11 @@ def _insert(connection: sa.Connection, rows: Sequence[_Values]) -> None:
     bulk.insert(connection, indicators, ("pulse_pk", *_INDICATOR_COLUMNS), rows)
 
 
-def _delete(connection: sa.Connection, keys: Sequence[int]) -> None:
-    for chunk in chunks(keys):
-        connection.execute(sa.delete(indicators).where(indicators.c.pk.in_(chunk)))
+def _delete(connection: sa.Connection, gone: Sequence[Any]) -> None:
+    """Delete these rows, of which key, pulse and identity are known."""
+    for chunk in chunks(gone):
+        connection.execute(sa.delete(indicators).where(indicators.c.pk.in_([row.pk for row in chunk])))
+    touched.touch_gone(connection, [(row.pulse_pk, row.identity) for row in gone])
 
 
 def _pulse_row(entry: _Entry) -> dict[str, Any]:
@@ -191,19 +218,20 @@ def _pulse_row(entry: _Entry) -> dict[str, Any]:
 
 
 _INDICATOR_COLUMNS = (
-    "identity", "type", "value", "protection", "raw_type", "raw_value", "otx_id",
+    "identity", "type", "value", "raw_type", "raw_value", "otx_id",
     "created", "expiration", "active", "role", "title", "description", "content",
+    "host_key", "protection", "lists", "noted",
 )  # fmt: skip
+_READ = -4  # all but the last four: what follows from the value, or from what is decided here
 
 
-def _indicator_row(indicator: Indicator, protect: Protect) -> dict[str, Any]:
+def _indicator_row(indicator: Indicator, mark: Mark) -> dict[str, Any]:
     """By ``_INDICATOR_COLUMNS``, in that order."""
-    raw = indicator.raw
+    raw, marks = indicator.raw, mark(indicator)
     return {
         "identity": digest(indicator.identity),
         "type": indicator.type._value_,
         "value": indicator.value,
-        "protection": protect(indicator),
         "raw_type": storable(raw.type),
         "raw_value": storable(raw.value),
         "otx_id": None if raw.otx_id is None else storable(raw.otx_id),
@@ -214,6 +242,10 @@ def _indicator_row(indicator: Indicator, protect: Protect) -> dict[str, Any]:
         "title": raw.title,
         "description": raw.description,
         "content": raw.content,
+        "host_key": host_key(indicator.type, indicator.value),
+        "protection": marks.protection,
+        "lists": marks.lists,
+        "noted": marks.noted,
     }
 
 
@@ -224,7 +256,9 @@ def withdraw(connection: sa.Connection, keys: Sequence[int]) -> int:
     claims = sa.exists().where(source_pulses.c.pulse_pk == pulses.c.pk)
     for chunk in chunks(keys):
         bereft = sa.and_(pulses.c.pk.in_(chunk), pulses.c.active, ~claims)
-        withdrawn += connection.execute(sa.update(pulses).where(bereft).values(gone)).rowcount
+        leaving = list(connection.scalars(sa.update(pulses).where(bereft).values(gone).returning(pulses.c.pk)))
+        touched.touch_pulses(connection, leaving)
+        withdrawn += len(leaving)
     return withdrawn
 
 
@@ -243,10 +277,10 @@ class Growing:
     changed: bool = False
 
 
-def grow(connection: sa.Connection, growing: Growing, found: Iterable[Indicator], protect: Protect) -> None:
+def grow(connection: sa.Connection, growing: Growing, found: Iterable[Indicator], mark: Mark) -> None:
     """Store a batch. Of a value that came before in this pulse the first one stays, as long as it is active."""
     rows: dict[bytes, dict[str, Any]] = {}
-    for row in (_indicator_row(one, protect) for one in found):
+    for row in (_indicator_row(one, mark) for one in found):
         if row["identity"] not in growing.seen or row["active"]:
             rows.setdefault(row["identity"], row)
     there: dict[bytes, Any] = {}
@@ -267,9 +301,10 @@ def has_indicators(connection: sa.Connection, pulse_pk: int) -> bool:
 
 def finish(connection: sa.Connection, growing: Growing) -> None:
     """All have come: those that did not, leave, and the pulse is complete."""
-    query = sa.select(indicators.c.pk, indicators.c.identity).where(indicators.c.pulse_pk == growing.pk)
+    columns = (indicators.c.pk, indicators.c.pulse_pk, indicators.c.identity)
+    query = sa.select(*columns).where(indicators.c.pulse_pk == growing.pk)
     rows = connection.execute(query.execution_options(yield_per=CHUNK))
-    gone = [row.pk for row in rows if row.identity not in growing.seen]
+    gone = [row for row in rows if row.identity not in growing.seen]
     _delete(connection, gone)
     if gone:
         _note_change(connection, growing)
@@ -279,4 +314,5 @@ def finish(connection: sa.Connection, growing: Growing) -> None:
 def _note_change(connection: sa.Connection, growing: Growing) -> None:
     """``stored`` is when the pulse became other than it was: a block that was made before is not made from it."""
     growing.changed = True
+    touched.touch_pulses(connection, [growing.pk])
     connection.execute(sa.update(pulses).where(pulses.c.pk == growing.pk).values(stored=now(connection)))

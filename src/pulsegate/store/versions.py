@@ -114,6 +114,11 @@ def purge(connection: sa.Connection, name: str, collection_id: int, before: date
     return connection.execute(sa.delete(superseded).where(old)).rowcount
 
 
+def outdated(connection: sa.Connection, before: datetime) -> set[int]:
+    """The keys of collections with versions that ended before ``before``."""
+    return set(connection.scalars(sa.select(superseded.c.collection_id).where(superseded.c.ended < before).distinct()))
+
+
 def _check(connection: sa.Connection, window: Window) -> None:
     purged = connection.scalar(_PURGED, {"collection": window.collection_id})
     if purged is None or purged > window.revision:

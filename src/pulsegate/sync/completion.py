@@ -15,7 +15,7 @@ from pulsegate.store.database import Database
 from pulsegate.store.locks import INTAKE, within
 from pulsegate.store.taken import Growing
 from pulsegate.sync.asking import Asking, Pager
-from pulsegate.sync.intake import Intake, Unfinished, clean, protect, rejected
+from pulsegate.sync.intake import Intake, Unfinished, clean, mark, rejected
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +66,7 @@ class Completion:
             rejections += unfit[: MOST_REJECTIONS - len(rejections)]
             with self._database.write() as connection:
                 within(connection, INTAKE)
-                taken.grow(connection, growing, found, protect)
+                taken.grow(connection, growing, found, mark)
             received, expected = piece.end, max(expected, piece.page.count or 0)
             self._intake.grown |= growing.changed
         if received < expected:

@@ -15,7 +15,7 @@ from pulsegate.store import quarantine, sources, taken
 from pulsegate.store.database import Connection, Database
 from pulsegate.store.locks import INTAKE, within
 from pulsegate.store.quarantine import INDICATOR, PULSE, Quarantined
-from pulsegate.store.taken import Change, Put, Taken
+from pulsegate.store.taken import UNMARKED, Change, Marks, Put, Taken
 from pulsegate.values.normalise import normalise
 
 MAX_RAW = 4_000_000  # characters of an unreadable pulse that are kept
@@ -82,7 +82,7 @@ def take(
     ]
     with database.write() as connection:
         within(connection, INTAKE)
-        put = taken.put_many(connection, arrived, protect)
+        put = taken.put_many(connection, arrived, mark)
         sources.claim(connection, claim.source, claim.via, [one.pk for one in put])
         refused = {one.pulse.id: rejections for one, (_, rejections) in zip(read, cleaned, strict=True)}
         entries_of = {key: [rejected(claim.source, key, each) for each in found] for key, found in refused.items()}
@@ -141,10 +141,10 @@ def _rank(indicator: Indicator) -> tuple[bool, bool, float]:
     return indicator.raw.active, end is None, end.timestamp() if end else 0.0
 
 
-def protect(indicator: Indicator) -> str | None:
-    """The name of the built-in protection that concerns the value."""
+def mark(indicator: Indicator) -> Marks:
+    """What concerns the value, whatever pulse it is in."""
     hit = protection(indicator.type, indicator.value)
-    return hit.name if hit else None
+    return Marks(hit.name) if hit else UNMARKED
 
 
 def rejected(source: str, pulse_id: str, rejection: Rejection) -> Quarantined:

@@ -21,7 +21,7 @@ from pulsegate.store.locks import INTAKE, within
 from pulsegate.store.quarantine import PULSE, Quarantined
 from pulsegate.store.sources import FILE, FILES, SUBSCRIPTION
 from pulsegate.store.taken import Growing
-from pulsegate.sync.intake import Claim, Intake, protect, take
+from pulsegate.sync.intake import Claim, Intake, mark, take
 from pulsegate.values.normalise import normalise
 
 log = structlog.get_logger(__name__)
@@ -102,7 +102,7 @@ def _retry_indicator(database: Database, entry: Quarantined, sent: Any) -> bool:
         within(connection, INTAKE)
         # Where the pulse has the value in another spelling, that stays, as with any two of a pulse.
         growing = Growing(stored.pk, seen={digest(result.identity)})
-        taken.grow(connection, growing, [result], protect)
+        taken.grow(connection, growing, [result], mark)
         quarantine.remove(connection, entry)
     return True
 

@@ -1,0 +1,87 @@
+"""From the store to a plan: what a collection is to hold, and what it holds, in everything or in a part of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from operator import itemgetter
+
+from pulsegate.curation.policy import Policy
+from pulsegate.publication.outlook import Scope
+from pulsegate.publication.plan import Plan, Standing, Wanted, deduplicated, each, pulse_identity
+from pulsegate.publication.verdicts import Verdicts
+from pulsegate.store import blocks as stored_blocks
+from pulsegate.store import candidates, placing, pulses
+from pulsegate.store.collections import StoredCollection
+from pulsegate.store.database import Connection, Database, now
+from pulsegate.store.placing import Place
+from pulsegate.store.pulses import Candidate
+
+LAG = timedelta(days=1)  # the slowest client's clock error and polling interval: younger labels do not move
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and the moment it is of. ``order``: the keys of the pulses that enter, the oldest first."""
+
+    plan: Plan
+    order: list[int]
+    moment: datetime
+
+
+def make(database: Database, stored: StoredCollection, policy: Policy, scope: Scope | None) -> Planned:
+    """The plan for what is in the scope; None: for everything."""
+    with database.snapshot() as connection:
+        moment = now(connection)
+        verdicts = Verdicts(stored.collection, policy, moment)
+        if scope is None:
+            plan, order = _whole(connection, stored, verdicts, moment - LAG)
+        else:
+            plan, order = _part(connection, stored, verdicts, moment - LAG, scope)
+    return Planned(plan, [pk for pk in order if pk in plan.entering], moment)
+
+
+def _whole(
+    connection: Connection, stored: StoredCollection, verdicts: Verdicts, movable: datetime
+) -> tuple[Plan, list[int]]:
+    once = stored.collection.deduplicate
+    order = []
+    for pulse in pulses.every(connection, stored.collection.author):
+        verdicts.learn(pulse)
+        order.append(pulse.pk)
+    blocks = stored_blocks.published(connection, stored.id)
+    standing = Standing(blocks, _ages(order), movable)
+    wanted = verdicts.wanted(connection, by_identity=once)
+    placed = (one for one in placing.walk(connection, stored.id, by_identity=once) if one[2] in blocks)
+    return (deduplicated if once else each)(wanted, placed, standing), order
+
+
+def _part(
+    connection: Connection, stored: StoredCollection, verdicts: Verdicts, movable: datetime, scope: Scope
+) -> tuple[Plan, list[int]]:
+    once = stored.collection.deduplicate
+    found = list(candidates.with_identities(connection, scope.identities))
+    order = []
+    for pulse in pulses.some(connection, {one.pulse_pk for one in found}):
+        verdicts.learn(pulse)
+        order.append(pulse.pk)
+    placed = _placed(connection, stored, found, scope)
+    blocks = stored_blocks.published(connection, stored.id, {block_id for _, _, block_id in placed})
+    standing = Standing(blocks, _ages(order), movable)
+    by = itemgetter(0) if once else itemgetter(1)
+    wanted: list[Wanted] = [(one.identity, one.pk, one.pulse_pk) for one in found if verdicts.of(one).included]
+    there = [one for one in placed if one[2] in blocks]
+    return (deduplicated if once else each)(sorted(wanted, key=by), sorted(there, key=by), standing), order
+
+
+def _placed(connection: Connection, stored: StoredCollection, found: list[Candidate], scope: Scope) -> list[Place]:
+    """What is placed of the scope."""
+    if stored.collection.deduplicate:
+        return placing.with_identities(connection, stored.id, scope.identities)
+    keys = {pulse_identity(one.pulse_pk, one.identity) for one in found}
+    keys.update(pulse_identity(pulse_pk, identity) for pulse_pk, identity in scope.gone)
+    return placing.with_identities(connection, stored.id, keys)
+
+
+def _ages(order: list[int]) -> dict[int, int]:
+    return {pk: place for place, pk in enumerate(order)}
