@@ -10,7 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pulsegate.cli import app
+from pulsegate.curation.policy import Policy
 from pulsegate.errors import UsageError
+from pulsegate.publication.marking import Marker
 from pulsegate.store import failures, migrate, pulses, quarantine
 from pulsegate.store.database import Database
 from pulsegate.store.quarantine import PULSE, Quarantined
@@ -31,7 +33,13 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
     found = Database(f"sqlite:///{tmp_path / 'pulsegate.db'}")
     migrate.upgrade(found)
     add(found, Quarantined(PULSE, pulse_id(1), "pulse", pulse_id(1), "it has no name", json.dumps(SENT), source="otx"))
-    take(found, [raw(2) | {"indicators": [row("b.example"), row("a b")]}], Intake(), Claim("otx", SUBSCRIPTION))
+    take(
+        found,
+        [raw(2) | {"indicators": [row("b.example"), row("a b")]}],
+        Intake(),
+        Claim("otx", SUBSCRIPTION),
+        Marker(found, Policy()),
+    )
     return found
 
 
@@ -100,7 +108,13 @@ def test_entry_is_shown_with_all_that_was_sent() -> None:
 
 
 def test_entry_with_dirt_in_it_is_shown(database: Database) -> None:
-    take(database, [{"id": "x", "name": "[red] \0 \ud800 日本語"}], Intake(), Claim("otx", SUBSCRIPTION))
+    take(
+        database,
+        [{"id": "x", "name": "[red] \0 \ud800 日本語"}],
+        Intake(),
+        Claim("otx", SUBSCRIPTION),
+        Marker(database, Policy()),
+    )
     found = json.loads(run("show", "3", "--json"))
     assert ascii(found["raw"]["name"]) == ascii("[red] \0 \ud800 日本語")
     assert '"name": "[red] \\u0000 \\ud800 日本語"' in run("show", "3")

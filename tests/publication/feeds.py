@@ -13,7 +13,9 @@ import support
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
+from pulsegate.model.marks import Marks
 from pulsegate.model.pulse import Pulse
+from pulsegate.publication import marking
 from pulsegate.publication.publish import Publication, publish_all
 from pulsegate.store import collections, ledger, taken
 from pulsegate.store.database import Database
@@ -25,7 +27,6 @@ from pulsegate.store.tables import (
     metadata,
     placements,
 )
-from pulsegate.store.taken import Marks
 from support import read_values
 
 NOW = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -158,3 +159,4 @@ class Feed:
                 connection.execute(sa.delete(table))
         with self.database.write() as connection:
             collections.ensure_services(connection)
+        marking.refresh(self.database, self.policy)

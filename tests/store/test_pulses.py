@@ -9,12 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
+from pulsegate.model.marks import Marks
 from pulsegate.model.pulse import Pulse
 from pulsegate.model.tlp import TLP
 from pulsegate.store import candidates, failures, pulses, taken
 from pulsegate.store.digests import digest
 from pulsegate.store.pulses import StoredIndicator, StoredPulse
-from pulsegate.store.taken import Change, Marks
+from pulsegate.store.taken import Change
 from store.conftest import NOW
 
 DAY = timedelta(days=1)

@@ -8,10 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
+from pulsegate.model.marks import UNMARKED, Marks
 from pulsegate.store import pulses, taken
 from pulsegate.store.digests import digest
 from pulsegate.store.tables import indicators as rows
-from pulsegate.store.taken import UNMARKED, Change, Growing, Marks, Taken
+from pulsegate.store.taken import Change, Growing, Taken
 from store.conftest import NOW
 from store.test_pulses import FULL, a_name, a_pulse, keys, put, standing
 

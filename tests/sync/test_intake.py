@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from pulsegate.curation.policy import Policy
 from pulsegate.model.indicator import RawIndicator, Rejection
+from pulsegate.publication.marking import Marker
 from pulsegate.store import pulses, quarantine
 from pulsegate.sync.intake import Claim, Intake, clean, take
 from sync.fakes import pulse_id, raw, row
@@ -18,7 +20,7 @@ EARLY, LATE = datetime(2024, 7, 1, tzinfo=UTC), datetime(2024, 8, 1, tzinfo=UTC)
 
 def take_all(database, *raw_pulses):
     intake = Intake()
-    take(database, raw_pulses, intake, CLAIM)
+    take(database, raw_pulses, intake, CLAIM, Marker(database, Policy()))
     return intake
 
 
@@ -43,8 +45,8 @@ def test_pulses_are_stored_and_counted(database):
 
 def test_counts_go_on_from_page_to_page(database):
     intake = Intake()
-    take(database, [raw(1, "a.example")], intake, CLAIM)
-    take(database, [raw(2, "a.example")], intake, CLAIM)
+    take(database, [raw(1, "a.example")], intake, CLAIM, Marker(database, Policy()))
+    take(database, [raw(2, "a.example")], intake, CLAIM, Marker(database, Policy()))
     assert intake == Intake(pulses=2, indicators=2, new=2)
 
 

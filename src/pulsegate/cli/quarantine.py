@@ -67,7 +67,7 @@ def retry(
         _get(where, one)
     with where.database.read() as connection:
         keys = entries or quarantine.keys(connection)
-    result = try_again(where.database, keys)
+    result = try_again(where.database, where.policy, keys)
     with where.database.write() as connection:
         unwritten = failures.forget(connection) if not entries else 0
     publish_all(where.database, where.policy)

@@ -169,7 +169,7 @@ def _publish(where: Installation) -> None:
 
 def _try_again(where: Installation) -> None:
     try:
-        retry_after_upgrade(where.database)
+        retry_after_upgrade(where.database, where.policy)
     except PulsegateError as error:
         log.error("quarantine.failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
 

@@ -1,16 +1,19 @@
 """Whether an indicator belongs into a collection, and by which rule: pure decisions, each with its reason.
 
-Precedence: own domains and networks, protections, the collection's rules on the pulse and on the indicator, what the
-profile can express, activity and expiry. The first that speaks against the indicator decides.
+Precedence: forced out, forced in, the allow list, own domains and networks, protections, warning lists, the rules of
+the collection on the pulse and on the indicator, what the profile can express, review, activity and expiry. The first
+that speaks decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
-from pulsegate.model.collection import Collection, Rule
+from pulsegate.model.collection import Collection, ReviewMode, Rule
+from pulsegate.model.decisions import Allowed, Override, Review, ReviewStatus, Trusted
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.pulse import Pulse
 from pulsegate.settings.duration import format_duration
@@ -24,6 +27,9 @@ _WORDS: tuple[tuple[str, Callable[[Pulse], Iterable[str]]], ...] = (
     ("industries", lambda pulse: pulse.industries),
     ("tlp", lambda pulse: (pulse.tlp,)),
 )
+
+
+AUTHOR = "author"  # the rule of an author's collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,10 @@ class Facts:
     own: str | None = None  # the entry of ``own`` that covers the value
     protection: str | None = None  # the built-in protection that concerns the value
     inexpressible: str | None = None  # why the collection's profile can't write it
+    allowed: Allowed | None = None  # the entry of the allow list that covers the value
+    lists: tuple[str, ...] = ()  # the warning lists that cover the value
+    overrides: tuple[Override, ...] = ()  # what was decided on the value, for whatever collection
+    is_new: bool = False  # it came after its pulse had been approved
 
 
 def decide_pulse(pulse: Pulse, collection: Collection, now: datetime, *, active: bool = True) -> Decision:
@@ -60,7 +70,7 @@ def decide_pulse(pulse: Pulse, collection: Collection, now: datetime, *, active:
     if not active:
         return out("withdrawn", "the pulse was deleted on OTX or is no longer subscribed to")
     if collection.author is not None and pulse.author != collection.author:
-        return out("author", f"the collection holds the pulses of {collection.author} only")
+        return out(AUTHOR, f"the collection holds the pulses of {collection.author} only")
     for key, words in _WORDS:
         wanted, unwanted = getattr(collection.include, key), getattr(collection.exclude, key)
         found = {word.casefold() for word in words(pulse)}
@@ -82,40 +92,122 @@ def _decide_age(pulse: Pulse, collection: Collection, now: datetime) -> Decision
     return IN
 
 
-def decide(facts: Facts, collection: Collection, now: datetime, of_pulse: Decision) -> Decision:
-    """The decision on one indicator, given the one on its pulse as a whole."""
-    if facts.own is not None:
-        return out("own", f"{facts.own} is your own")
-    protections = collection.protections
-    if facts.protection is not None and (protections is None or facts.protection in protections):
-        return out(f"protection:{facts.protection}", f"the built-in protection {facts.protection} covers it")
-    if not of_pulse.included:
-        return of_pulse
-    against = _decide_type(facts.type, collection.include, collection.exclude)
-    if against is not None:
-        return against
+def decide_review(collection: Collection, review: Review | None, trusted: Trusted | None) -> Decision:
+    """Whether somebody has let the pulse in, where that is asked for. A rejected one is in no collection."""
+    if review is not None and review.status is ReviewStatus.REJECTED:
+        return out("review:rejected", f"{review.account} rejected the pulse{_because(review.reason)}")
+    if collection.review is ReviewMode.NONE or (review is not None and review.status is ReviewStatus.APPROVED):
+        return IN
+    if review is not None:
+        return out("review:held", f"{review.account} put the pulse aside{_because(review.reason)}")
+    if trusted is not None:
+        return IN
+    return out("review", "nobody has approved the pulse yet")
+
+
+@dataclass(frozen=True, slots=True)
+class OfPulse:
+    """What was decided on a pulse as a whole: by the rules, and by people."""
+
+    by_rules: Decision = IN
+    by_review: Decision = IN
+
+
+def decide(
+    facts: Facts,
+    collection: Collection,
+    now: datetime,
+    of_pulse: OfPulse,
+    blocking: AbstractSet[str] = frozenset(),
+) -> Decision:
+    """The decision on one indicator, given the one on its pulse.
+
+    ``blocking``: the warning lists that block in a collection that does not name its own.
+    """
+    return next(_opinions(facts, collection, now, of_pulse, blocking), IN)
+
+
+def _opinions(
+    facts: Facts, collection: Collection, now: datetime, of_pulse: OfPulse, blocking: AbstractSet[str]
+) -> Iterator[Decision]:
+    """What decides, the weightiest first; nothing when nothing speaks against the indicator."""
+    forced = _decide_forced(facts, collection)
+    if forced is not None and not forced.inside:
+        yield out("forced-out", f"{forced.account} forced it out{_because(forced.reason)}")
+    if forced is None:
+        yield from _against_value(facts, collection, blocking)
+    else:
+        if not forced.against_own:
+            yield from _against_own(facts, collection)
+        yield _decide_forced_in(facts, collection, forced, of_pulse)
+    if not of_pulse.by_rules.included:
+        yield of_pulse.by_rules
+    yield from _against_type(facts.type, collection.include, collection.exclude)
+    if facts.inexpressible is not None:
+        yield out(f"profile:{collection.profile}", facts.inexpressible)
+    if not of_pulse.by_review.included:
+        yield of_pulse.by_review
+    if facts.is_new and collection.review is ReviewMode.CHANGES:
+        yield out("review:new", "it came after the pulse had been approved")
+    yield from _against_life(facts, collection, now)
+
+
+def _decide_forced(facts: Facts, collection: Collection) -> Override | None:
+    """What was decided on the value for this collection or for all: out before in."""
+    mine = [one for one in facts.overrides if one.collection in ("", collection.name)]
+    return min(mine, key=lambda one: one.inside, default=None)
+
+
+def _decide_forced_in(facts: Facts, collection: Collection, forced: Override, of_pulse: OfPulse) -> Decision:
+    """In whatever the rules say, but not among another author's pulses, and not what can't be written."""
+    if of_pulse.by_rules.rule == AUTHOR:
+        return of_pulse.by_rules
     if facts.inexpressible is not None:
         return out(f"profile:{collection.profile}", facts.inexpressible)
-    return _decide_life(facts, collection, now)
+    return Decision(included=True, rule="forced-in", reason=f"{forced.account} forced it in{_because(forced.reason)}")
 
 
-def _decide_type(kind: IndicatorType, include: Rule, exclude: Rule) -> Decision | None:
+def _against_value(facts: Facts, collection: Collection, blocking: AbstractSet[str]) -> Iterator[Decision]:
+    if facts.allowed is not None:
+        entry = facts.allowed
+        said = f"{entry.text} ({entry.kind}) is on the allow list, by {entry.account}{_because(entry.reason)}"
+        yield out("allow-list", said)
+    yield from _against_own(facts, collection)
+    lists = blocking if collection.warning_lists is None else collection.warning_lists
+    for name in facts.lists:
+        if name in lists:
+            yield out(f"warning-list:{name}", f"it is on the warning list {name}")
+
+
+def _against_own(facts: Facts, collection: Collection) -> Iterator[Decision]:
+    """What only force gets past."""
+    if facts.own is not None:
+        yield out("own", f"{facts.own} is your own")
+    protections = collection.protections
+    if facts.protection is not None and (protections is None or facts.protection in protections):
+        yield out(f"protection:{facts.protection}", f"the built-in protection {facts.protection} covers it")
+
+
+def _against_type(kind: IndicatorType, include: Rule, exclude: Rule) -> Iterator[Decision]:
     if include.types and kind not in include.types:
-        return out("include.types", f"{kind} is none of {_listed(include.types)}")
+        yield out("include.types", f"{kind} is none of {_listed(include.types)}")
     if kind in exclude.types:
-        return out("exclude.types", f"{kind} is excluded")
-    return None
+        yield out("exclude.types", f"{kind} is excluded")
 
 
-def _decide_life(facts: Facts, collection: Collection, now: datetime) -> Decision:
+def _against_life(facts: Facts, collection: Collection, now: datetime) -> Iterator[Decision]:
     if not facts.active:
-        return out("inactive", "OTX marks it as inactive")
-    if facts.expiration is not None:
-        return IN if facts.expiration > now else out("expired", f"OTX let it expire on {facts.expiration:%Y-%m-%d}")
+        yield out("inactive", "OTX marks it as inactive")
     limit = collection.ttl.get(facts.type)
-    if limit is not None and now - facts.created >= limit:
-        return out("ttl", f"it is older than the {format_duration(limit)} that {facts.type} live in this collection")
-    return IN
+    if facts.expiration is not None:
+        if facts.expiration <= now:
+            yield out("expired", f"OTX let it expire on {facts.expiration:%Y-%m-%d}")
+    elif limit is not None and now - facts.created >= limit:
+        yield out("ttl", f"it is older than the {format_duration(limit)} that {facts.type} live in this collection")
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
 
 
 def _listed(words: Iterable[str]) -> str:

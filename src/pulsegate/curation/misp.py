@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from pulsegate.errors import SettingsError
 from pulsegate.model.indicator import IndicatorType
 
 T = IndicatorType
+PACKAGE = "pymispwarninglists"
 POPULARITY = frozenset(
     {
         "alexa",
@@ -91,16 +93,21 @@ class ReadList:
 @cache
 def data_folder() -> Path:
     """Where the installed package has its lists."""
-    found = find_spec("pymispwarninglists")
+    found = find_spec(PACKAGE)
     places = found.submodule_search_locations if found else None
     if not places:
-        raise SettingsError("the package pymispwarninglists is not installed", hint="Install Pulsegate anew")
+        raise SettingsError(f"the package {PACKAGE} is not installed", hint="Install Pulsegate anew")
     return Path(places[0]) / "data" / "misp-warninglists" / "lists"
 
 
 def names(folder: Path | None = None) -> tuple[str, ...]:
     """The names of all lists, in order."""
     return tuple(sorted(path.parent.name for path in (folder or data_folder()).glob("*/list.json")))
+
+
+def release() -> str:
+    """The version of the lists."""
+    return version(PACKAGE)
 
 
 def read(name: str, folder: Path | None = None) -> ReadList:
@@ -124,7 +131,7 @@ def _document(name: str, folder: Path) -> Mapping[str, Any]:
     path = folder / name / "list.json"
     if Path(name).name != name or not path.is_file():
         near = get_close_matches(name, names(folder), 1)
-        hint = f"Did you mean {near[0]}?" if near else "See pymispwarninglists for the names"
+        hint = f"Did you mean {near[0]}?" if near else f"See {PACKAGE} for the names"
         raise SettingsError("no such warning list", resource=name, hint=hint)
     found = json.loads(path.read_bytes())
     if not (isinstance(found, dict) and found.get("type") in _KINDS and isinstance(found.get("list"), list)):

@@ -21,6 +21,14 @@ class Profile(StrEnum):
     ESA = "esa"  # only what the appliance uses, in the form it reads
 
 
+class ReviewMode(StrEnum):
+    """What waits until a curator approves it."""
+
+    NONE = "none"
+    PULSES = "pulses"
+    CHANGES = "changes"  # what is added to an approved pulse waits too
+
+
 class CollectionKind(StrEnum):
     """Where a collection comes from."""
 
@@ -57,7 +65,9 @@ class Collection:
     deduplicate: bool = True
     include: Rule = field(default_factory=Rule)
     exclude: Rule = field(default_factory=Rule)
+    review: ReviewMode = ReviewMode.NONE
     protections: frozenset[str] | None = None  # None: all of them
+    warning_lists: frozenset[str] | None = None  # those that block; None: those that do by their mode
     ttl: Mapping[IndicatorType, timedelta] = field(default_factory=dict)
     blocks_per_part: int = 0  # of a poll's answer; 0: all in one part
     refresh: timedelta | None = None  # republish what is still live so often, for consumers that age it out

@@ -10,6 +10,7 @@ from pulsegate.curation.decide import Decision, out
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import CollectionKind
 from pulsegate.model.pulse import Pulse
+from pulsegate.publication.marking import with_decisions
 from pulsegate.publication.plan import pulse_identity
 from pulsegate.publication.verdicts import Verdicts, as_candidate
 from pulsegate.store import blocks, collections, pulses, quarantine
@@ -24,11 +25,16 @@ _NEARNESS = (
     "unknown",
     "withdrawn",
     "author",
+    "forced-out",
+    "review:rejected",
+    "allow-list",
     "own",
     "protection",
+    "warning-list",
     "include",
     "exclude",
     "profile",
+    "review",
     "inactive",
     "expired",
 )
@@ -100,7 +106,7 @@ def _standing(
     carriers: Sequence[StoredPulse],
 ) -> Standing:
     with database.read() as connection:
-        verdicts = Verdicts(stored.collection, policy, now(connection))
+        verdicts = Verdicts(stored.collection, with_decisions(connection, policy), now(connection))
         for pulse in carriers:
             verdicts.learn(pulse)
         candidates = [as_candidate(one) for one in found]

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.publication.labels import back
-from pulsegate.store import candidates, collections, pulses, reflections, touched
+from pulsegate.store import candidates, collections, decisions, pulses, reflections, touched
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.digests import digest
@@ -81,7 +81,7 @@ def look(database: Database, policy: Policy) -> Outlook:
         authors = frozenset[str]()
         if changed:
             keys = noted.pulses.union(pulse_pk for pulse_pk, _ in noted.gone)
-            loose = noted.values | reflections.expired(connection, after, moment)
+            loose = noted.values | _over(connection, after, moment)
             authors = frozenset(pulses.authors_of(connection, keys) | pulses.authors_with(connection, loose))
     return Outlook(moment, policy, known, noted, changed, authors)
 
@@ -90,9 +90,14 @@ def _changed(connection: Connection, noted: Touched, after: datetime, until: dat
     if len(noted.pulses) > MOST_PULSES:
         return None
     found = {*noted.values, *(identity for _, identity in noted.gone)}
-    found |= reflections.expired(connection, after, until)
+    found |= _over(connection, after, until)
     found |= candidates.identities_of(connection, noted.pulses)
     return None if len(found) > MOST_INDICATORS else Scope(until, frozenset(found), noted.gone)
+
+
+def _over(connection: Connection, after: datetime, until: datetime) -> set[bytes]:
+    """What is concerned, in any collection, by an end that lay between the two."""
+    return reflections.expired(connection, after, until) | decisions.over(connection, after, until)
 
 
 def _due(connection: Connection, collection: Collection, after: datetime, until: datetime) -> set[bytes]:

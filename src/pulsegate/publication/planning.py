@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 
 from pulsegate.curation.policy import Policy
+from pulsegate.publication.marking import with_decisions
 from pulsegate.publication.outlook import Scope
 from pulsegate.publication.plan import Plan, Standing, Wanted, deduplicated, each, pulse_identity
 from pulsegate.publication.verdicts import Verdicts
@@ -33,7 +34,7 @@ def make(database: Database, stored: StoredCollection, policy: Policy, scope: Sc
     """The plan for what is in the scope; None: for everything."""
     with database.snapshot() as connection:
         moment = now(connection)
-        verdicts = Verdicts(stored.collection, policy, moment)
+        verdicts = Verdicts(stored.collection, with_decisions(connection, policy), moment)
         if scope is None:
             plan, order = _whole(connection, stored, verdicts, moment - LAG)
         else:

@@ -17,7 +17,7 @@ import structlog
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import PublicationConflictError
 from pulsegate.model.collection import CollectionKind
-from pulsegate.publication import inbox, planning, refresh
+from pulsegate.publication import inbox, marking, planning, refresh
 from pulsegate.publication.backfill import Backfill
 from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.labels import EARLIEST, Labels
@@ -85,6 +85,7 @@ def publish_unlocked(
     database: Database, policy: Policy, on_collection: Callable[[str], None] = lambda _name: None
 ) -> list[Publication]:
     """``publish_all`` for one that holds the lock."""
+    marking.refresh(database, policy)
     done = []
     with closing(Writers(database)) as writers:
         every = _collections(database)

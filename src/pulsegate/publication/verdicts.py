@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from pulsegate.curation.decide import Decision, Facts, decide, decide_pulse, out
+from pulsegate.curation.decide import Decision, Facts, OfPulse, decide, decide_pulse, decide_review, out
 from pulsegate.curation.policy import Policy
-from pulsegate.model.collection import Collection
+from pulsegate.model.collection import Collection, ReviewMode
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.publication.labels import back
 from pulsegate.publication.plan import Wanted
@@ -31,12 +31,20 @@ class Verdicts:
         self.collection = collection
         self._policy = policy
         self._now = now
-        self._pulses: dict[int, tuple[datetime, Decision]] = {}
+        self._blocking = policy.lists.blocking
+        self._pulses: dict[int, tuple[datetime, OfPulse]] = {}
+        self._upto: dict[int, int] = {}  # of approved pulses, where what is added to them waits
         self._plain: dict[tuple[int, str], bool] = {}
 
-    def learn(self, pulse: StoredPulse) -> Decision:
+    def learn(self, pulse: StoredPulse) -> OfPulse:
         """Take the pulse in, so that its indicators can be decided on."""
-        decision = decide_pulse(pulse.pulse, self.collection, self._now, active=pulse.active)
+        review, trusted = self._policy.reviews.get(pulse.pulse.id), self._policy.trusted.get(pulse.pulse.author)
+        decision = OfPulse(
+            decide_pulse(pulse.pulse, self.collection, self._now, active=pulse.active),
+            decide_review(self.collection, review, trusted),
+        )
+        if review is not None and self.collection.review is ReviewMode.CHANGES and trusted is None:
+            self._upto[pulse.pk] = review.upto
         self._pulses[pulse.pk] = (pulse.pulse.created, decision)
         return decision
 
@@ -45,22 +53,21 @@ class Verdicts:
 
         What is decided by the pulse and the type alone is decided once for all of them; the odd ones one by one.
         """
-        lives, own = self._lives(), bool(self._policy.own)
+        lives = self._lives()
         of = None if self.collection.author is None else list(self._pulses)
         odd = {one.pk for one in candidates.odd(connection, lives, of=of) if self.of(one).included}
-        return self._choose(candidates.walk(connection, lives, of=of, by_identity=by_identity, values=own), odd)
+        return self._choose(candidates.walk(connection, lives, of=of, by_identity=by_identity), odd)
 
     def _choose(self, rows: Iterable[Slim], odd: set[int]) -> Iterator[Wanted]:
-        covering = self._policy.own.covering if self._policy.own else None
-        plain = self._plain
-        for identity, pk, pulse_pk, kind, is_odd, value in rows:
+        plain, upto = self._plain, self._upto
+        for identity, pk, pulse_pk, kind, is_odd in rows:
             if is_odd:
                 wanted = pk in odd
             else:
                 known = plain.get((pulse_pk, kind))
                 wanted = self._decide_plain(pulse_pk, kind) if known is None else known
-                if wanted and covering is not None:
-                    wanted = covering(IndicatorType(kind), value) is None
+                if upto and wanted:
+                    wanted = pk <= upto.get(pulse_pk, pk)
             if wanted:
                 yield identity, pk, pulse_pk
 
@@ -70,8 +77,9 @@ class Verdicts:
         type_ = IndicatorType(kind)
         inexpressible = expressible(type_, "", "", self.collection.profile)
         facts = Facts(type_, self._now + DAY, None, active=True, inexpressible=inexpressible)
-        found = self._plain[pulse_pk, kind] = decide(facts, self.collection, self._now, of_pulse).included
-        return found
+        decision = decide(facts, self.collection, self._now, of_pulse, self._blocking)
+        self._plain[pulse_pk, kind] = decision.included
+        return decision.included
 
     def _lives(self) -> Lives:
         ends = {kind.value: back(self._now, age) for kind, age in self.collection.ttl.items()}
@@ -81,21 +89,26 @@ class Verdicts:
         """The decision on an indicator of a pulse that was learnt."""
         pulse_created, of_pulse = self._pulses.get(candidate.pulse_pk, (self._now, _UNKNOWN))
         kind = IndicatorType(candidate.type)
-        profile = self.collection.profile
+        profile, policy = self.collection.profile, self._policy
+        noted = candidate.noted
         facts = Facts(
             type=kind,
             created=candidate.created or pulse_created,
             expiration=candidate.expiration,
             active=candidate.active,
-            own=self._policy.own.covering(kind, candidate.value) if self._policy.own else None,
-            protection=self._policy.protection(candidate.protection),
+            own=policy.own.covering(kind, candidate.value) if noted else None,
+            protection=policy.protection(candidate.protection),
             inexpressible=reason_in(candidate.failure, profile)
             or expressible(kind, candidate.value, candidate.content, profile),
+            allowed=policy.allow.covering(kind, candidate.value) if noted else None,
+            lists=tuple(candidate.lists.split()) if candidate.lists else (),
+            overrides=policy.overrides.get(candidate.identity, ()) if noted else (),
+            is_new=candidate.pk > self._upto.get(candidate.pulse_pk, candidate.pk),
         )
-        return decide(facts, self.collection, self._now, of_pulse)
+        return decide(facts, self.collection, self._now, of_pulse, self._blocking)
 
 
-_UNKNOWN = out("unknown", "its pulse is not in the store")
+_UNKNOWN = OfPulse(out("unknown", "its pulse is not in the store"))
 
 
 def as_candidate(indicator: StoredIndicator) -> Candidate:
@@ -113,4 +126,6 @@ def as_candidate(indicator: StoredIndicator) -> Candidate:
         active=raw.active,
         protection=indicator.protection,
         failure=indicator.failure,
+        lists=indicator.lists,
+        noted=indicator.noted,
     )

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from pulsegate.model.collection import PROTECTIONS, Collection, CollectionKind, Profile, Rule
+from pulsegate.model.collection import PROTECTIONS, Collection, CollectionKind, Profile, ReviewMode, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.network import Networks
 from pulsegate.model.tlp import TLP
@@ -69,11 +69,16 @@ class CollectionSettings(Section):
     )
     profile: Profile = Profile.FULL
     deduplicate: bool = True
-    review: bool = False
+    review: bool | Literal["changes"] = Field(
+        False,
+        description="a pulse waits until a curator approves it; `changes`: so does what is added to it after that",
+    )
     include: RuleSettings = RuleSettings()
     exclude: RuleSettings = RuleSettings()
     protections: Annotated[bool | list[str], AfterValidator(_known_protections)] = True
-    warning_lists: Literal["default", "none"] | list[str] = "default"
+    warning_lists: Literal["default", "none"] | list[str] = Field(
+        "default", description="`default`: those of mode `block`; `none`; or the names of those that block here"
+    )
     ttl: dict[IndicatorType, Duration] = Field({})
     refresh: Duration | None = None
     blocks_per_part: Annotated[int, Field(ge=0)] = 0
@@ -91,12 +96,8 @@ class CollectionSettings(Section):
     @model_validator(mode="after")
     def _only_what_works(self) -> Self:
         """A key that this version can't honour is refused, never silently ignored."""
-        if self.review:
-            raise ValueError("review: true is not available in this version; leave it out")
         if self.refresh is not None and self.refresh < MIN_REFRESH:
             raise ValueError(f"refresh is at least {format_duration(MIN_REFRESH)}: slow clients need time to fetch")
-        if isinstance(self.warning_lists, list) and self.warning_lists:
-            raise ValueError("warning lists are not available in this version; write none or leave it out")
         return self
 
     @model_validator(mode="after")
@@ -130,10 +131,21 @@ class CollectionSettings(Section):
             blocks_per_part=self.blocks_per_part,
             include=self.include.to_model(),
             exclude=self.exclude.to_model(),
+            review=_REVIEWS[self.review],
             protections=_protections(self.protections),
+            warning_lists=_chosen_lists(self.warning_lists),
             ttl=dict(self.ttl),
             refresh=self.refresh,
         )
+
+
+_REVIEWS = {False: ReviewMode.NONE, True: ReviewMode.PULSES, "changes": ReviewMode.CHANGES}
+
+
+def _chosen_lists(value: str | list[str]) -> frozenset[str] | None:
+    if value == "default":
+        return None
+    return frozenset() if value == "none" else frozenset(value)
 
 
 def _protections(value: bool | list[str]) -> frozenset[str] | None:

@@ -16,8 +16,8 @@ from pulsegate.store.tables import indicators, pulses
 
 CHUNK = 2_000  # rows fetched at once
 
-Slim = tuple[bytes, int, int, str, bool, str]
-"""Identity, key, pulse key, type; whether it has to be looked at by itself; its value where that was asked for."""
+Slim = tuple[bytes, int, int, str, bool]
+"""Identity, key, pulse key, type; whether it has to be looked at by itself."""
 
 
 _CANDIDATE = tuple(indicators.c[name] for name in Candidate.__dataclass_fields__)
@@ -27,8 +27,9 @@ _CANDIDATE = tuple(indicators.c[name] for name in Candidate.__dataclass_fields__
 class Lives:
     """Which indicators may live at ``now``, and of those the odd ones, on which more decides than pulse and type.
 
-    Odd are those with a protection, those that could not be written in some profile, those of the types ``by_value``,
-    and those that OTX gives no end and that were not created after the moment that ``after`` has for their type.
+    Odd are those with a protection or on a warning list, those noted for a closer look, those that could not be written
+    in some profile, those of the types ``by_value``, and those that OTX gives no end and that were not created
+    after the moment that ``after`` has for their type. What is noted may live in any case: it may be forced in.
     """
 
     now: datetime
@@ -38,7 +39,7 @@ class Lives:
     @property
     def alive(self) -> sa.ColumnElement[bool]:
         unexpired = sa.or_(indicators.c.expiration.is_(None), indicators.c.expiration > self.now)
-        return sa.and_(indicators.c.active, unexpired)
+        return sa.or_(indicators.c.noted, sa.and_(indicators.c.active, unexpired))
 
     @property
     def odd(self) -> sa.ColumnElement[bool]:
@@ -50,17 +51,15 @@ class Lives:
             )
             for kind, moment in self.after.items()
         ]
-        special = [indicators.c.protection.is_not(None), indicators.c.failure.is_not(None)]
-        return sa.or_(*special, indicators.c.type.in_(sorted(self.by_value)), *old)
+        special = [indicators.c[name].is_not(None) for name in ("protection", "failure", "lists")]
+        return sa.or_(indicators.c.noted, *special, indicators.c.type.in_(sorted(self.by_value)), *old)
 
 
-def walk(
-    connection: sa.Connection, lives: Lives, *, of: Sequence[int] | None, by_identity: bool, values: bool
-) -> Iterator[Slim]:
+def walk(connection: sa.Connection, lives: Lives, *, of: Sequence[int] | None, by_identity: bool) -> Iterator[Slim]:
     """Every indicator (of these pulses, if given) that may live, streamed by its identity or by its key."""
     columns = [indicators.c.identity, indicators.c.pk, indicators.c.pulse_pk, indicators.c.type]
     odd = sa.case((lives.odd, 1), else_=0)
-    query = sa.select(*columns, odd, indicators.c.value if values else sa.literal("")).where(lives.alive)
+    query = sa.select(*columns, odd).where(lives.alive)
     # An index gives the order too, at the price of a row looked up anywhere for each entry: sorting is faster by far.
     by = sa.func.coalesce(indicators.c.identity, indicators.c.identity) if by_identity else indicators.c.pk
     return _stream(connection, _of(query, of).order_by(by))

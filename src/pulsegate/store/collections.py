@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pulsegate.errors import StoreError
-from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
+from pulsegate.model.collection import Collection, CollectionKind, Profile, ReviewMode, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
 from pulsegate.store import ledger
@@ -319,7 +319,9 @@ def written(collection: Collection) -> str:
             "blocks_per_part": collection.blocks_per_part,
             "include": _dump_rule(collection.include),
             "exclude": _dump_rule(collection.exclude),
-            "protections": None if collection.protections is None else sorted(collection.protections),
+            "review": collection.review,
+            "protections": _sorted(collection.protections),
+            "warning_lists": _sorted(collection.warning_lists),
             "ttl": {kind.value: age.total_seconds() for kind, age in collection.ttl.items()},
             "refresh": _seconds(collection.refresh),
             "max_age": _seconds(collection.max_age),
@@ -345,7 +347,9 @@ def _load(row: Any) -> Collection:
         blocks_per_part=rules.get("blocks_per_part", 0),
         include=_load_rule(rules["include"]),
         exclude=_load_rule(rules["exclude"]),
-        protections=None if rules["protections"] is None else frozenset(rules["protections"]),
+        review=ReviewMode(rules.get("review", ReviewMode.NONE)),
+        protections=_names(rules["protections"]),
+        warning_lists=_names(rules.get("warning_lists")),
         ttl={IndicatorType(kind): timedelta(seconds=age) for kind, age in rules["ttl"].items()},
         refresh=_duration(rules["refresh"]),
         max_age=_duration(rules.get("max_age")),
@@ -358,6 +362,14 @@ def _load_rule(rule: dict[str, Any]) -> Rule:
     words["types"] = frozenset(IndicatorType(word) for word in words["types"])
     words["tlp"] = frozenset(TLP(word) for word in words["tlp"])
     return Rule(**words, max_age=_duration(age))
+
+
+def _sorted(names: frozenset[str] | None) -> list[str] | None:
+    return None if names is None else sorted(names)
+
+
+def _names(names: list[str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(names)
 
 
 def _seconds(duration: timedelta | None) -> float | None:

@@ -36,6 +36,8 @@ class StoredIndicator:
     indicator: Indicator
     protection: str | None
     failure: str | None
+    lists: str | None = None
+    noted: bool = False
 
 
 def _to_pulse(row: Any) -> Pulse:
@@ -67,7 +69,7 @@ def _to_indicator(row: Any) -> StoredIndicator:
         content=row.content,
     )
     indicator = Indicator(IndicatorType(row.type), row.value, raw)
-    return StoredIndicator(row.pk, row.pulse_pk, indicator, row.protection, row.failure)
+    return StoredIndicator(row.pk, row.pulse_pk, indicator, row.protection, row.failure, row.lists, row.noted)
 
 
 def get(connection: sa.Connection, pulse_id: str) -> StoredPulse | None:
@@ -162,3 +164,5 @@ class Candidate:
     active: bool
     protection: str | None
     failure: str | None
+    lists: str | None
+    noted: bool

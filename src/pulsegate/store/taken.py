@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pulsegate.model.indicator import Indicator
+from pulsegate.model.marks import UNMARKED, Marks
 from pulsegate.model.pulse import Pulse
 from pulsegate.store import bulk, touched
 from pulsegate.store.chunks import chunks
@@ -28,20 +29,6 @@ COLUMNS = ("id", "name", "author", "created", "modified", "tlp")  # of model.Pul
 _DETAILS = tuple(one.name for one in fields(Pulse) if one.name not in COLUMNS)
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """What curation knows of a value by itself, whatever pulse it is in.
-
-    The protection that concerns it; the warning lists that cover it, by name, parted by blanks; whether an own network,
-    the allow list or a person's decision may concern it.
-    """
-
-    protection: str | None = None
-    lists: str | None = None
-    noted: bool = False
-
-
-UNMARKED = Marks()
 Mark = Callable[[Indicator], Marks]
 
 

@@ -10,12 +10,13 @@ from pulsegate.errors import OTXError, OTXKeyError, OTXUnavailableError
 from pulsegate.model.indicator import Rejection
 from pulsegate.otx.client import OTXClient
 from pulsegate.otx.parse import Page, read_indicators
+from pulsegate.publication.marking import Marker
 from pulsegate.store import quarantine, taken
 from pulsegate.store.database import Database
 from pulsegate.store.locks import INTAKE, within
 from pulsegate.store.taken import Growing
 from pulsegate.sync.asking import Asking, Pager
-from pulsegate.sync.intake import Intake, Unfinished, clean, mark, rejected
+from pulsegate.sync.intake import Intake, Unfinished, clean, rejected
 
 log = structlog.get_logger(__name__)
 
@@ -26,12 +27,15 @@ MOST_REJECTIONS = 10_000  # of one pulse that are kept
 class Completion:
     """Completes the pulses of one source, in one run."""
 
-    def __init__(self, database: Database, client: OTXClient, ask: Asking, source: str, intake: Intake) -> None:
+    def __init__(
+        self, database: Database, client: OTXClient, ask: Asking, source: str, intake: Intake, marker: Marker
+    ) -> None:
         self._database = database
         self._client = client
         self._ask = ask
         self._source = source
         self._intake = intake
+        self._marker = marker
         self._size = PAGE
 
     def __call__(self, unfinished: Unfinished) -> None:
@@ -64,9 +68,11 @@ class Completion:
             rows = read_indicators(piece.page.results[max(0, received - piece.start) :])
             found, unfit = clean((*rows.indicators, *rows.unreadable))
             rejections += unfit[: MOST_REJECTIONS - len(rejections)]
+            self._marker.prepare(found)
             with self._database.write() as connection:
                 within(connection, INTAKE)
-                taken.grow(connection, growing, found, mark)
+                self._marker.verify(connection)
+                taken.grow(connection, growing, found, self._marker)
             received, expected = piece.end, max(expected, piece.page.count or 0)
             self._intake.grown |= growing.changed
         if received < expected:

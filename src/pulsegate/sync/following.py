@@ -13,6 +13,7 @@ from pulsegate.otx.client import OTXClient
 from pulsegate.otx.dates import read_date
 from pulsegate.otx.failures import OTXMissingError, OTXTooLargeError
 from pulsegate.otx.parse import Page, pulse_id, read_pulse
+from pulsegate.publication.marking import Marker
 from pulsegate.store import pulses, sources
 from pulsegate.store.database import Database
 from pulsegate.store.sources import PULSE, SUBSCRIPTION
@@ -39,6 +40,7 @@ class Following:
         ask: Asking,
         complete: Completion,
         intake: Intake,
+        marker: Marker,
     ) -> None:
         self._database = database
         self._client = client
@@ -46,6 +48,7 @@ class Following:
         self._ask = ask
         self._complete = complete
         self._intake = intake
+        self._marker = marker
 
     def new_in_subscription(self, ids: Iterable[str], since: datetime) -> None:
         """Take those that were modified after ``since``, by a wanted author; remember the others as passed over."""
@@ -138,7 +141,7 @@ class Following:
 
     def _take(self, raw: object, via: str) -> None:
         claim = Claim(self._wanted.name, via)
-        for one in take(self._database, [raw], self._intake, claim, wanted=self._wanted.has_author):
+        for one in take(self._database, [raw], self._intake, claim, self._marker, wanted=self._wanted.has_author):
             self._complete(one)
 
     def _is_passed_over(self, raw: object, since: datetime) -> bool:

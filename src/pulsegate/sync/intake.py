@@ -6,16 +6,16 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 
-from pulsegate.curation.protections import protection
 from pulsegate.errors import PulseFormatError
 from pulsegate.model.indicator import Indicator, RawIndicator, Rejection
 from pulsegate.model.pulse import Pulse
 from pulsegate.otx.parse import ReadPulse, read_pulse
+from pulsegate.publication.marking import Marker
 from pulsegate.store import quarantine, sources, taken
 from pulsegate.store.database import Connection, Database
 from pulsegate.store.locks import INTAKE, within
 from pulsegate.store.quarantine import INDICATOR, PULSE, Quarantined
-from pulsegate.store.taken import UNMARKED, Change, Marks, Put, Taken
+from pulsegate.store.taken import Change, Put, Taken
 from pulsegate.values.normalise import normalise
 
 MAX_RAW = 4_000_000  # characters of an unreadable pulse that are kept
@@ -69,6 +69,7 @@ def take(
     raw_pulses: Iterable[object],
     intake: Intake,
     claim: Claim,
+    marker: Marker,
     *,
     wanted: Callable[[Pulse], bool] = lambda _: True,
     then: Callable[[Connection, Sequence[Unfinished]], None] = _nothing,
@@ -80,9 +81,11 @@ def take(
     arrived = [
         Taken(one.pulse, found, is_whole) for one, (found, _), is_whole in zip(read, cleaned, whole, strict=True)
     ]
+    marker.prepare(indicator for one in arrived for indicator in one.found)
     with database.write() as connection:
         within(connection, INTAKE)
-        put = taken.put_many(connection, arrived, mark)
+        marker.verify(connection)
+        put = taken.put_many(connection, arrived, marker)
         sources.claim(connection, claim.source, claim.via, [one.pk for one in put])
         refused = {one.pulse.id: rejections for one, (_, rejections) in zip(read, cleaned, strict=True)}
         entries_of = {key: [rejected(claim.source, key, each) for each in found] for key, found in refused.items()}
@@ -139,12 +142,6 @@ def clean(found: Iterable[RawIndicator | Rejection]) -> tuple[list[Indicator], l
 def _rank(indicator: Indicator) -> tuple[bool, bool, float]:
     end = indicator.raw.expiration
     return indicator.raw.active, end is None, end.timestamp() if end else 0.0
-
-
-def mark(indicator: Indicator) -> Marks:
-    """What concerns the value, whatever pulse it is in."""
-    hit = protection(indicator.type, indicator.value)
-    return Marks(hit.name) if hit else UNMARKED
 
 
 def rejected(source: str, pulse_id: str, rejection: Rejection) -> Quarantined:

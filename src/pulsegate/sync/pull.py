@@ -15,8 +15,10 @@ from pulsegate.curation.policy import Policy
 from pulsegate.errors import OTXError, PulsegateError
 from pulsegate.otx.client import OTXClient
 from pulsegate.otx.documents import documents
+from pulsegate.publication import marking
 from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.labels import back
+from pulsegate.publication.marking import Marker
 from pulsegate.publication.publish import Publication, publish_all
 from pulsegate.store import collections, ledger, locks, quarantine, runs, sources
 from pulsegate.store.database import Database, now
@@ -109,9 +111,10 @@ def pull_files(
     files = list(paths)
 
     def work(intake: Intake, told: Progress) -> None:
+        marker = Marker(database, policy)
         for path in files:
             for batch in _batches(documents(path), FILE_BATCH):
-                take(database, batch, intake, Claim(FILES, FILE))
+                take(database, batch, intake, Claim(FILES, FILE), marker)
                 told.fetched(intake, None)
 
     return _run(database, FILES, policy, progress or Silent(), work, LOCK_WAIT)
@@ -138,8 +141,9 @@ class _Pull:
         self._intake = intake
         self._progress = progress
         self._ask = Asking(pace)
-        self._complete = Completion(database, client, self._ask, wanted.name, intake)
-        self._following = Following(database, client, wanted, self._ask, self._complete, intake)
+        self._marker = Marker(database, policy)
+        self._complete = Completion(database, client, self._ask, wanted.name, intake, self._marker)
+        self._following = Following(database, client, wanted, self._ask, self._complete, intake, self._marker)
         self._published = time.monotonic()
 
     def run(self, *, full: bool, compare: bool, accept: bool) -> None:
@@ -165,6 +169,7 @@ class _Pull:
             self._pace,
             self._ask,
             self._complete,
+            self._marker,
             self._publish_now_and_then,
         ).run(self._intake, self._progress, compared, full=full, shaken=shaken)
         self._settle(compared, walk)
@@ -256,6 +261,7 @@ def _run(
     held = hold(database, locks.pull(source), wait=wait, on_wait=on_wait)
     with held, _recorded(database, source, intake) as run, _state_kept(database, source):
         try:
+            marking.refresh(database, policy)
             work(intake, _Recording(database, run, progress))
         except PulsegateError:
             if intake.is_something:  # what came before OTX failed is served all the same

@@ -10,10 +10,12 @@ from typing import Any
 import structlog
 
 from pulsegate import __version__
+from pulsegate.curation.policy import Policy
 from pulsegate.errors import PulseFormatError
 from pulsegate.model.indicator import RawIndicator, Rejection
 from pulsegate.otx.dates import read_date
 from pulsegate.otx.parse import read_pulse
+from pulsegate.publication.marking import Marker
 from pulsegate.store import failures, pulses, quarantine, state, taken
 from pulsegate.store.database import Database
 from pulsegate.store.digests import digest
@@ -21,7 +23,7 @@ from pulsegate.store.locks import INTAKE, within
 from pulsegate.store.quarantine import PULSE, Quarantined
 from pulsegate.store.sources import FILE, FILES, SUBSCRIPTION
 from pulsegate.store.taken import Growing
-from pulsegate.sync.intake import Claim, Intake, mark, take
+from pulsegate.sync.intake import Claim, Intake, take
 from pulsegate.values.normalise import normalise
 
 log = structlog.get_logger(__name__)
@@ -39,9 +41,9 @@ class Retrial:
     not_kept: int = 0
 
 
-def retry(database: Database, keys: Iterable[int]) -> Retrial:
+def retry(database: Database, policy: Policy, keys: Iterable[int]) -> Retrial:
     """Try the entries with these keys again. What is taken leaves the quarantine, to be published with the next one."""
-    result = Retrial()
+    result, marker = Retrial(), Marker(database, policy)
     for key in keys:
         with database.read() as connection:
             entry = quarantine.get(connection, key)
@@ -50,20 +52,20 @@ def retry(database: Database, keys: Iterable[int]) -> Retrial:
         sent = _sent(entry)
         if sent is None:
             result.not_kept += 1
-        elif _retry_pulse(database, entry, sent) if entry.kind == PULSE else _retry_indicator(database, entry, sent):
+        elif (_retry_pulse if entry.kind == PULSE else _retry_indicator)(database, marker, entry, sent):
             result.taken += 1
         else:
             result.refused += 1
     return result
 
 
-def retry_after_upgrade(database: Database) -> None:
+def retry_after_upgrade(database: Database, policy: Policy) -> None:
     """Try everything again, once with each version; and to write what could not be written as STIX."""
     with database.read() as connection:
         if state.get(connection, TRIED_BY) == __version__:
             return
         keys = quarantine.keys(connection)
-    result = retry(database, keys)
+    result = retry(database, policy, keys)
     with database.write() as connection:
         failures.forget(connection)
         state.put(connection, TRIED_BY, __version__)
@@ -78,19 +80,19 @@ def _sent(entry: Quarantined) -> Any:
         return None
 
 
-def _retry_pulse(database: Database, entry: Quarantined, sent: Any) -> bool:
+def _retry_pulse(database: Database, marker: Marker, entry: Quarantined, sent: Any) -> bool:
     try:
         read_pulse(sent)
     except PulseFormatError:
         return False
     source = entry.source or FILES
-    take(database, [sent], Intake(), Claim(source, FILE if source == FILES else SUBSCRIPTION))
+    take(database, [sent], Intake(), Claim(source, FILE if source == FILES else SUBSCRIPTION), marker)
     with database.write() as connection:
         quarantine.remove(connection, entry)
     return True
 
 
-def _retry_indicator(database: Database, entry: Quarantined, sent: Any) -> bool:
+def _retry_indicator(database: Database, marker: Marker, entry: Quarantined, sent: Any) -> bool:
     result = normalise(_raw(sent))
     if isinstance(result, Rejection):
         return False
@@ -100,9 +102,10 @@ def _retry_indicator(database: Database, entry: Quarantined, sent: Any) -> bool:
         return False
     with database.write() as connection:
         within(connection, INTAKE)
+        marker.verify(connection)
         # Where the pulse has the value in another spelling, that stays, as with any two of a pulse.
         growing = Growing(stored.pk, seen={digest(result.identity)})
-        taken.grow(connection, growing, [result], mark)
+        taken.grow(connection, growing, [result], marker)
         quarantine.remove(connection, entry)
     return True
 

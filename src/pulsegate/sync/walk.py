@@ -16,6 +16,7 @@ from pulsegate.otx.dates import read_date
 from pulsegate.otx.failures import OTXMissingError, OTXTooLargeError
 from pulsegate.otx.parse import Page
 from pulsegate.publication.labels import back
+from pulsegate.publication.marking import Marker
 from pulsegate.store import sources
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.sources import SUBSCRIPTION, Source, Walk
@@ -51,6 +52,7 @@ class SubscriptionWalk:
         pace: Pace,
         ask: Asking,
         complete: Completion,
+        marker: Marker,
         after_page: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
@@ -59,6 +61,7 @@ class SubscriptionWalk:
         self._pace = pace
         self._ask = ask
         self._complete = complete
+        self._marker = marker
         self._after_page = after_page
         self._claim = Claim(wanted.name, SUBSCRIPTION)
 
@@ -162,7 +165,8 @@ class SubscriptionWalk:
             if not unfinished:
                 keep(connection)
 
-        unfinished = take(self._database, rows, intake, self._claim, wanted=self._wanted.has_author, then=then)
+        wanted = self._wanted.has_author
+        unfinished = take(self._database, rows, intake, self._claim, self._marker, wanted=wanted, then=then)
         for one in unfinished:
             self._complete(one)
         if unfinished:

@@ -15,6 +15,12 @@ Range = tuple[bytes, bytes]
 """The first key, and the one before which the range ends."""
 
 
+CARRIERS = ((ipaddress.IPv6Network("2002::/16"), 16), (ipaddress.IPv6Network("64:ff9b::/96"), 96))
+"""IPv6 ranges whose addresses carry an IPv4 address behind so many bits: 6to4 (RFC 3056), NAT64 (RFC 6052)."""
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
 def host_key(kind: str, value: str) -> bytes | None:
     """The key of a value of this type in its normal form: of the host of a URL or a mail address; None without one.
 
@@ -59,10 +65,28 @@ def below(name: str) -> Range:
     return key, key[:-1] + b"/"  # the byte after the dot
 
 
-def within(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> Range:
+def within(network: Network) -> Range:
     """The keys of the addresses in a network, and of the networks that begin in it."""
     first, last = (str(one) for one in (network.network_address, network.broadcast_address))
     begin, end = address_key(first), address_key(last)
     assert begin is not None
     assert end is not None
     return begin, end + b"\0"
+
+
+def carrying(network: Network) -> list[Network]:
+    """The network, and those of IPv6 whose addresses carry one of its addresses."""
+    found = [network]
+    if isinstance(network, ipaddress.IPv4Network):
+        for carrier, bits in CARRIERS:
+            first = int(carrier.network_address) | int(network.network_address) << (96 - bits)
+            found.append(ipaddress.IPv6Network((first, bits + network.prefixlen)))
+    return found
+
+
+def holders(network: Network) -> list[bytes]:
+    """The keys that a network which holds this one may have: those of all shorter prefixes."""
+    found = {
+        address_key(str(network.supernet(new_prefix=prefix).network_address)) for prefix in range(network.prefixlen)
+    }
+    return sorted(one for one in found if one is not None)

@@ -1,0 +1,107 @@
+"""What indicators are marked by: protections, warning lists, own networks, the allow list, decisions on values.
+
+Marks are made when an indicator is taken in, so that a publication looks closer at the few that are concerned. When
+what they are made by changes in the settings, or with the version, all are made anew; a decision by command marks those
+that it concerns itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import structlog
+
+from pulsegate.curation.policy import Policy
+from pulsegate.curation.protections import protection
+from pulsegate.model.indicator import Indicator, IndicatorType
+from pulsegate.model.marks import UNMARKED, Marks
+from pulsegate.store import decisions, marked, state
+from pulsegate.store.database import Connection, Database, now
+from pulsegate.store.digests import digest
+
+log = structlog.get_logger(__name__)
+
+MARKED_BY = "indicators.marked_by"
+Value = tuple[IndicatorType, str]
+
+
+def with_decisions(connection: Connection, policy: Policy) -> Policy:
+    """The policy with what people have decided, as it holds now."""
+    found = decisions.read(connection, now(connection))
+    return policy.decided(found.allowed, found.overrides, found.reviews, found.trusted)
+
+
+class Marker:
+    """Marks indicators as they are taken in. ``prepare`` looks many up at once, before any transaction."""
+
+    def __init__(self, database: Database, policy: Policy) -> None:
+        self._given = policy
+        self._known: dict[Value, Marks] = {}
+        with database.read() as connection:
+            self._read(connection)
+
+    def _read(self, connection: Connection) -> None:
+        self._revision = decisions.revision(connection)
+        self._policy = with_decisions(connection, self._given)
+        self._known.clear()
+
+    def prepare(self, found: Iterable[Indicator]) -> None:
+        """Look these up; what was looked up before is forgotten."""
+        values = list(dict.fromkeys((one.type, one.value) for one in found))
+        lists = self._policy.lists.load()
+        hits = lists.hits_among(values) if lists is not None else {}
+        self._known = {value: self._marks(value, [hit.name for hit in hits.get(value, ())]) for value in values}
+
+    def verify(self, connection: Connection) -> None:
+        """Within the transaction that takes them in: what was decided meanwhile counts."""
+        if decisions.revision(connection) != self._revision:
+            self._read(connection)
+
+    def __call__(self, indicator: Indicator) -> Marks:
+        value = (indicator.type, indicator.value)
+        known = self._known.get(value)
+        if known is not None:
+            return known
+        lists = self._policy.lists.load()
+        return self._marks(value, [hit.name for hit in lists.hits(*value)] if lists is not None else [])
+
+    def _marks(self, value: Value, lists: list[str]) -> Marks:
+        hit = protection(*value)
+        noted = self._is_noted(value)
+        if hit is None and not lists and not noted:
+            return UNMARKED
+        return Marks(hit.name if hit else None, " ".join(lists) or None, noted)
+
+    def _is_noted(self, value: Value) -> bool:
+        policy = self._policy
+        if policy.overrides and digest(f"{value[0].family}:{value[1]}") in policy.overrides:
+            return True
+        return policy.own.covering(*value) is not None or policy.allow.covering(*value) is not None
+
+
+def refresh(database: Database, policy: Policy) -> None:
+    """Mark all stored indicators anew when they were marked by something else."""
+    with database.read() as connection:
+        if state.get(connection, MARKED_BY) == policy.marking:
+            return
+        is_empty = marked.is_empty(connection)
+    if not is_empty:
+        log.info("indicators.are_marked_anew")
+        _mark_all(database, Marker(database, policy))
+    with database.write() as connection:
+        state.put(connection, MARKED_BY, policy.marking)
+
+
+def _mark_all(database: Database, marker: Marker) -> None:
+    last = 0
+    while True:
+        with database.read() as connection:
+            rows = marked.after(connection, last)
+        if not rows:
+            return
+        marker.prepare(row.indicator for row in rows)
+        with database.write() as connection:
+            marker.verify(connection)
+            found = ((row, marker(row.indicator)) for row in rows)
+            marked.put(connection, [(row, marks) for row, marks in found if marks != row.marks])
+        last = rows[-1].pk

@@ -1,0 +1,52 @@
+"""Which stored indicators an entry, or a decision on a value, may concern: found by keys, not by looking at all."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Iterator, Sequence
+
+import sqlalchemy as sa
+
+from pulsegate.model.indicator import IndicatorType
+from pulsegate.store import touched
+from pulsegate.store.chunks import chunks
+from pulsegate.store.digests import digest
+from pulsegate.store.tables import indicators
+from pulsegate.values.neighbours import Range, below, carrying, holders, name_key, within
+
+EXACT, SUBTREE, NETWORK = "exact", "subtree", "network"
+_FAMILIES = sorted({kind.family for kind in IndicatorType})
+
+
+def by_entry(connection: sa.Connection, kind: str, text: str) -> set[bytes]:
+    """The identities of indicators that an entry may cover: all that it does, and perhaps a few more."""
+    found: set[bytes] = set()
+    for clause in _clauses(kind, text):
+        found.update(connection.scalars(sa.select(indicators.c.identity).where(clause)))
+    return found
+
+
+def _clauses(kind: str, text: str) -> Iterator[sa.ColumnElement[bool]]:
+    if kind == NETWORK:
+        network = ipaddress.ip_network(text)
+        for one in carrying(network):
+            yield _in(within(one))
+            yield sa.and_(indicators.c.type == IndicatorType.CIDR.value, indicators.c.host_key.in_(holders(one)))
+    elif kind == SUBTREE:
+        yield _in(below(text))
+    else:
+        yield indicators.c.identity.in_([digest(f"{family}:{text}") for family in _FAMILIES])
+        yield sa.and_(indicators.c.type == IndicatorType.EMAIL.value, indicators.c.host_key == name_key(text))
+
+
+def _in(found: Range) -> sa.ColumnElement[bool]:
+    first, end = found
+    return sa.and_(indicators.c.host_key >= first, indicators.c.host_key < end)
+
+
+def note(connection: sa.Connection, identities: Collection[bytes]) -> None:
+    """Let publications look closer at these values, and soon."""
+    values: Sequence[bytes] = sorted(identities)
+    for chunk in chunks(values):
+        connection.execute(sa.update(indicators).where(indicators.c.identity.in_(chunk)).values(noted=True))
+    touched.touch_values(connection, values)

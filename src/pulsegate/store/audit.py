@@ -1,0 +1,66 @@
+"""Who changed what, when, from what to what."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pulsegate.store.database import now
+from pulsegate.store.digests import storable
+from pulsegate.store.tables import audit
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """``account``: an account's name, or ``NAME (host)`` for a user of the host's command line."""
+
+    time: datetime
+    account: str
+    action: str  # such as allow.add
+    subject: str
+    before: Any
+    after: Any
+
+
+def record(
+    connection: sa.Connection, account: str, action: str, subject: str, *, before: Any = None, after: Any = None
+) -> None:
+    """Note a change in the transaction that makes it."""
+    values = {"time": now(connection), "account": account, "action": action, "subject": storable(subject)}
+    connection.execute(sa.insert(audit).values(**values, before=_dump(before), after=_dump(after)))
+
+
+def every(
+    connection: sa.Connection, *, limit: int, action: str | None = None, subject: str | None = None
+) -> list[Change]:
+    """The last changes, the newest first. ``action``: of this kind, or of its group (``allow``)."""
+    query = sa.select(audit).order_by(audit.c.pk.desc()).limit(limit)
+    if action is not None:
+        query = query.where(sa.or_(audit.c.action == action, audit.c.action.startswith(f"{action}.", autoescape=True)))
+    if subject is not None:
+        query = query.where(audit.c.subject == storable(subject))
+    rows = connection.execute(query)
+    return [Change(row.time, row.account, row.action, row.subject, _load(row.before), _load(row.after)) for row in rows]
+
+
+def purge(connection: sa.Connection, before: datetime) -> int:
+    """Forget what was changed before; gives the number of records."""
+    return connection.execute(sa.delete(audit).where(audit.c.time < before)).rowcount
+
+
+def _dump(value: Any) -> str | None:
+    return None if value is None else storable(json.dumps(value, ensure_ascii=False, default=_written, sort_keys=True))
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return sorted(value) if isinstance(value, (set, frozenset)) else str(value)
+
+
+def _load(text: str | None) -> Any:
+    return None if text is None else json.loads(text)

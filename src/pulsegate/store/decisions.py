@@ -1,0 +1,212 @@
+"""What people decided, and noting it: with its record, and so that the next publication looks at what it concerns.
+
+Each change takes the lock under which pulses are taken in, and raises ``revision``: who takes indicators in looks there
+whether what it marks them by still holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pulsegate.model.decisions import Allowed, Override, Review, ReviewStatus, Trusted
+from pulsegate.store import affected, audit, state, touched
+from pulsegate.store.chunks import chunks
+from pulsegate.store.database import now
+from pulsegate.store.locks import INTAKE, within
+from pulsegate.store.tables import allowed, indicators, overrides, pulses, reviews, trusted_authors
+
+_REVISION = "decisions.revision"
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """All that hold at a moment."""
+
+    allowed: tuple[Allowed, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    trusted: tuple[Trusted, ...] = ()
+
+
+def read(connection: sa.Connection, moment: datetime | None = None) -> Decisions:
+    """Those that hold at the moment; None: those that are over as well."""
+    return Decisions(
+        tuple(Allowed(**_columns(row, Allowed)) for row in connection.execute(_holding(allowed, moment))),
+        tuple(Override(**_columns(row, Override)) for row in connection.execute(_holding(overrides, moment))),
+        tuple(_review(row) for row in connection.execute(sa.select(reviews))),
+        tuple(Trusted(*row) for row in connection.execute(sa.select(trusted_authors))),
+    )
+
+
+def _columns(row: Any, kind: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in kind.__dataclass_fields__}
+
+
+def _holding(table: sa.Table, moment: datetime | None) -> sa.Select[Any]:
+    query = sa.select(table).order_by(table.c.pk)
+    return query if moment is None else query.where(sa.or_(table.c.expires.is_(None), table.c.expires > moment))
+
+
+def _review(row: Any) -> Review:
+    return Review(**{**_columns(row, Review), "status": ReviewStatus(row.status)})
+
+
+def revision(connection: sa.Connection) -> int:
+    """Rises with every change of what indicators are marked by."""
+    return int(state.get(connection, _REVISION) or 0)
+
+
+def _begin(connection: sa.Connection) -> None:
+    within(connection, INTAKE)
+    state.put(connection, _REVISION, str(revision(connection) + 1))
+
+
+def over(connection: sa.Connection, after: datetime, until: datetime) -> set[bytes]:
+    """The identities of values that are concerned by what ended between the two."""
+    found: set[bytes] = set()
+    for row in connection.execute(sa.select(allowed).where(allowed.c.expires.between(after, until))):
+        found |= affected.by_entry(connection, row.kind, row.text)
+    mine = sa.select(overrides.c.identity).where(overrides.c.expires.between(after, until))
+    return found | set(connection.scalars(mine))
+
+
+# --- The allow list ---------------------------------------------------------------------------------------------------
+
+
+def allow(connection: sa.Connection, entries: Sequence[Allowed]) -> int:
+    """Add entries; one that is there already gets the new reason and end. Gives how many values they may concern."""
+    _begin(connection)
+    concerned: set[bytes] = set()
+    for entry in entries:
+        before = _find_allowed(connection, entry.kind, entry.text)
+        if before is not None:
+            _delete_allowed(connection, before)
+        connection.execute(sa.insert(allowed).values(asdict(entry)))
+        audit.record(
+            connection, entry.account, "allow.add", entry.text, before=before and asdict(before), after=asdict(entry)
+        )
+        concerned |= affected.by_entry(connection, entry.kind, entry.text)
+    affected.note(connection, concerned)
+    return len(concerned)
+
+
+def disallow(connection: sa.Connection, kind: str, text: str, account: str) -> bool:
+    """Take an entry away; gives whether it was there."""
+    before = _find_allowed(connection, kind, text)
+    if before is None:
+        return False
+    _begin(connection)
+    _delete_allowed(connection, before)
+    audit.record(connection, account, "allow.remove", text, before=asdict(before))
+    affected.note(connection, affected.by_entry(connection, kind, text))
+    return True
+
+
+def _find_allowed(connection: sa.Connection, kind: str, text: str) -> Allowed | None:
+    there = sa.select(allowed).where(allowed.c.kind == kind, allowed.c.text == text)
+    row = connection.execute(there).first()
+    return Allowed(**_columns(row, Allowed)) if row else None
+
+
+def _delete_allowed(connection: sa.Connection, entry: Allowed) -> None:
+    connection.execute(sa.delete(allowed).where(allowed.c.kind == entry.kind, allowed.c.text == entry.text))
+
+
+# --- Values forced in or out ------------------------------------------------------------------------------------------
+
+
+def force(connection: sa.Connection, override: Override) -> None:
+    """Force a value in or out, in place of what was decided on it for the same collection before."""
+    before = _take_override(connection, override.collection, override.identity)
+    _begin(connection)
+    connection.execute(sa.insert(overrides).values(asdict(override)))
+    action = "indicator.force-in" if override.inside else "indicator.force-out"
+    audit.record(connection, override.account, action, override.value, before=before, after=_told(override))
+    affected.note(connection, {override.identity})
+
+
+def unforce(connection: sa.Connection, collection: str, identity: bytes, account: str) -> Override | None:
+    """Let the rules decide on the value again; gives what had been decided."""
+    there = sa.select(overrides).where(overrides.c.collection == collection, overrides.c.identity == identity)
+    row = connection.execute(there).first()
+    if row is None:
+        return None
+    before = _take_override(connection, collection, identity)
+    _begin(connection)
+    audit.record(connection, account, "indicator.unforce", row.value, before=before)
+    affected.note(connection, {identity})
+    return Override(**_columns(row, Override))
+
+
+def _take_override(connection: sa.Connection, collection: str, identity: bytes) -> dict[str, Any] | None:
+    mine = sa.and_(overrides.c.collection == collection, overrides.c.identity == identity)
+    row = connection.execute(sa.select(overrides).where(mine)).first()
+    if row is None:
+        return None
+    connection.execute(sa.delete(overrides).where(mine))
+    return _told(Override(**_columns(row, Override)))
+
+
+def _told(override: Override) -> dict[str, Any]:
+    return {key: value for key, value in asdict(override).items() if key != "identity"}
+
+
+# --- Review -----------------------------------------------------------------------------------------------------------
+
+
+def review(
+    connection: sa.Connection, keys: Iterable[int], status: ReviewStatus | None, *, reason: str, account: str
+) -> int:
+    """Decide on pulses by their keys, as they are now; None: take back what was decided. Gives their number."""
+    _begin(connection)
+    number = 0
+    for chunk in chunks(sorted(keys)):
+        for row in connection.execute(_looked_at(chunk)).all():
+            before = connection.scalar(sa.select(reviews.c.status).where(reviews.c.pulse_id == row.id))
+            connection.execute(sa.delete(reviews).where(reviews.c.pulse_id == row.id))
+            if status is not None:
+                made = Review(row.id, status, row.upto or 0, reason, account, now(connection))
+                connection.execute(sa.insert(reviews).values(asdict(made)))
+            audit.record(connection, account, "pulse.review", row.id, before=before, after=status)
+            number += 1
+        touched.touch_pulses(connection, chunk)
+    return number
+
+
+def _looked_at(keys: Sequence[int]) -> sa.Select[Any]:
+    upto = sa.select(sa.func.max(indicators.c.pk)).where(indicators.c.pulse_pk == pulses.c.pk).scalar_subquery()
+    return sa.select(pulses.c.id, upto.label("upto")).where(pulses.c.pk.in_(keys))
+
+
+def trust(connection: sa.Connection, author: Trusted) -> None:
+    """Let all pulses of an author pass without a look."""
+    _begin(connection)
+    connection.execute(sa.delete(trusted_authors).where(trusted_authors.c.author == author.author))
+    connection.execute(sa.insert(trusted_authors).values(asdict(author)))
+    audit.record(connection, author.account, "author.trust", author.author, after=asdict(author))
+    _touch_author(connection, author.author)
+
+
+def distrust(connection: sa.Connection, author: str, account: str) -> bool:
+    """Let the author's pulses wait again; gives whether they did not."""
+    mine = trusted_authors.c.author == author
+    if connection.execute(sa.delete(trusted_authors).where(mine)).rowcount == 0:
+        return False
+    _begin(connection)
+    audit.record(connection, account, "author.distrust", author)
+    _touch_author(connection, author)
+    return True
+
+
+def _touch_author(connection: sa.Connection, author: str) -> None:
+    touched.touch_pulses(connection, list(connection.scalars(sa.select(pulses.c.pk).where(pulses.c.author == author))))
+
+
+def identities(found: Decisions) -> frozenset[bytes]:
+    """Of the values that are forced."""
+    return frozenset(one.identity for one in found.overrides)

@@ -1,0 +1,59 @@
+"""The marks of stored indicators, read and written many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
+from pulsegate.model.marks import Marks
+from pulsegate.store import touched
+from pulsegate.store.tables import indicators
+
+AT_ONCE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A stored indicator, of which only type and value are read, and its marks."""
+
+    pk: int
+    identity: bytes
+    indicator: Indicator
+    marks: Marks
+
+
+def is_empty(connection: sa.Connection) -> bool:
+    """Whether no indicator is stored."""
+    return connection.scalar(sa.select(indicators.c.pk).limit(1)) is None
+
+
+def after(connection: sa.Connection, pk: int) -> list[Marked]:
+    """Those that come after the key, some at a time."""
+    names = ("pk", "identity", "type", "value", "protection", "lists", "noted")
+    query = sa.select(*(indicators.c[name] for name in names)).where(indicators.c.pk > pk)
+    return [_marked(*row) for row in connection.execute(query.order_by(indicators.c.pk).limit(AT_ONCE))]
+
+
+def _marked(
+    pk: int, identity: bytes, kind: str, value: str, protection: str | None, lists: str | None, noted: bool
+) -> Marked:
+    indicator = Indicator(IndicatorType(kind), value, RawIndicator(kind, value))
+    return Marked(pk, identity, indicator, Marks(protection, lists, noted))
+
+
+def put(connection: sa.Connection, found: Sequence[tuple[Marked, Marks]]) -> None:
+    """Write other marks, so that the next publication looks at what they are of."""
+    if not found:
+        return
+    mine = sa.update(indicators).where(indicators.c.pk == sa.bindparam("key"))
+    values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in ("protection", "lists", "noted")}
+    rows = [
+        {"key": row.pk, "new_protection": one.protection, "new_lists": one.lists, "new_noted": one.noted}
+        for row, one in found
+    ]
+    connection.execute(mine.values(values), rows)
+    touched.touch_values(connection, [row.identity for row, _ in found])
