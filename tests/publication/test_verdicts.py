@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import support
-from publication.feeds import DAY, MICROSECOND, NOW, Feed, a_pulse
+from publication.feeds import DAY, MICROSECOND, NOW, Feed, a_name, a_pulse
 from pulsegate.curation.own import Own
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import PROTECTIONS, Collection, Profile, Rule
@@ -39,6 +39,7 @@ INDICATORS = st.sampled_from([(kind, value) for kind, values in VALUES.items() f
         expiration=MOMENTS,
         active=st.sampled_from([True, True, False]),
         content=st.sampled_from(["", " ", "select 2", "rule a { condition: true }"]),
+        role=st.sampled_from(["", "trojan", "Scanning_Host"]),
     )
 )
 AGES = st.sampled_from([timedelta(), MICROSECOND, DAY, 20 * DAY, 400 * DAY, 100_000 * DAY])
@@ -48,6 +49,7 @@ RULES = st.builds(
         [frozenset(), frozenset(), frozenset(), frozenset({IndicatorType.DOMAIN, IndicatorType.CVE})]
     ),
     tlp=st.sampled_from([frozenset(), frozenset(), frozenset(), frozenset({TLP.WHITE})]),
+    roles=st.sampled_from([frozenset(), frozenset(), frozenset({"scanning_host"}), frozenset({"trojan", "x"})]),
 )
 COLLECTIONS = st.builds(
     Collection,
@@ -145,3 +147,18 @@ def test_what_can_not_be_written_in_one_profile_is_wanted_in_the_other(feed, pro
         verdicts.learn(stored)
         keys = [pk for _, pk, _ in verdicts.wanted(connection, by_identity=False)]
         assert [one.indicator.value for _, one in candidates.by_keys(connection, keys)] == values
+
+
+@pytest.mark.parametrize(
+    ("rules", "values"),
+    [
+        ({"include": Rule(roles=frozenset({"Trojan"}))}, ["a.example"]),
+        ({"exclude": Rule(roles=frozenset({"Trojan"}))}, ["b.example", "c.example"]),
+        ({}, ["a.example", "b.example", "c.example"]),
+    ],
+)
+def test_role_is_decided_on_for_each_indicator(feed, rules, values):
+    feed.put(a_pulse(1), [a_name("a.example", role="trojan"), a_name("b.example", role="x"), "c.example"])
+    feed.collection(**rules)
+    feed.publish()
+    assert feed.values() == [values]

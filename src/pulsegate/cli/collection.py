@@ -86,6 +86,7 @@ def as_settings(collection: Collection) -> dict[str, Any]:
         "name": collection.name,
         "description": collection.description,
         "profile": collection.profile.value,
+        "expand": collection.expand,
         "deduplicate": collection.deduplicate,
         "include": _rule(collection.include),
         "exclude": _rule(collection.exclude),

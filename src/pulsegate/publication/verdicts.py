@@ -75,7 +75,8 @@ class Verdicts:
 
     def _lives(self) -> Lives:
         ends = {kind.value: back(self._now, age) for kind, age in self.collection.ttl.items()}
-        return Lives(self._now, {kind.value for kind in BY_VALUE}, ends)
+        by_role = bool(self.collection.include.roles or self.collection.exclude.roles)
+        return Lives(self._now, {kind.value for kind in BY_VALUE}, ends, by_role=by_role)
 
     def of(self, candidate: Candidate) -> Decision:
         """The decision on an indicator of a pulse that was learnt."""
@@ -87,6 +88,7 @@ class Verdicts:
             created=candidate.created or pulse_created,
             expiration=candidate.expiration,
             active=candidate.active,
+            role=candidate.role,
             own=self._policy.own.covering(kind, candidate.value) if self._policy.own else None,
             protection=self._policy.protection(candidate.protection),
             inexpressible=reason_in(candidate.failure, profile)
@@ -113,4 +115,5 @@ def as_candidate(indicator: StoredIndicator) -> Candidate:
         active=raw.active,
         protection=indicator.protection,
         failure=indicator.failure,
+        role=raw.role,
     )

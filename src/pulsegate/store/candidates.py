@@ -26,11 +26,13 @@ class Lives:
 
     Odd are those with a protection, those that could not be written in some profile, those of the types ``by_value``,
     and those that OTX gives no end and that were not created after the moment that ``after`` has for their type.
+    All of them are, where it is decided ``by_role``.
     """
 
     now: datetime
     by_value: Collection[str]
     after: Mapping[str, datetime]
+    by_role: bool = False
 
     @property
     def alive(self) -> sa.ColumnElement[bool]:
@@ -39,6 +41,8 @@ class Lives:
 
     @property
     def odd(self) -> sa.ColumnElement[bool]:
+        if self.by_role:
+            return sa.true()
         old = [
             sa.and_(
                 indicators.c.type == kind,
@@ -67,7 +71,7 @@ def odd(connection: sa.Connection, lives: Lives, *, of: Sequence[int] | None) ->
     """The odd ones of those (of these pulses, if given) that may live, in no order."""
     content = sa.case((indicators.c.type.in_(sorted(lives.by_value)), indicators.c.content), else_="")
     names = ("pk", "pulse_pk", "identity", "type", "value")
-    more = ("created", "expiration", "active", "protection", "failure")
+    more = ("created", "expiration", "active", "protection", "failure", "role")
     columns = [*(indicators.c[name] for name in names), content, *(indicators.c[name] for name in more)]
     query = sa.select(*columns).where(lives.alive, lives.odd)
     return (Candidate(*row) for row in _stream(connection, _of(query, of)))

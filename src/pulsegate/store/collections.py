@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pulsegate.errors import StoreError
-from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
+from pulsegate.model.collection import EXPAND, Collection, CollectionKind, Profile, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
 from pulsegate.store import ledger
@@ -315,6 +315,7 @@ def _dump(collection: Collection) -> str:
     return json.dumps(
         {
             "profile": collection.profile,
+            "expand": collection.expand,
             "deduplicate": collection.deduplicate,
             "blocks_per_part": collection.blocks_per_part,
             "include": _dump_rule(collection.include),
@@ -334,6 +335,7 @@ def _dump_rule(rule: Rule) -> dict[str, Any]:
 
 
 def _load(row: Any) -> Collection:
+    """The collection; keys that a row lacks, since an earlier version wrote it, are as by default."""
     rules = json.loads(row.rules)
     return Collection(
         name=row.name,
@@ -341,6 +343,7 @@ def _load(row: Any) -> Collection:
         author=row.author,
         description=row.description or "",
         profile=Profile(rules["profile"]),
+        expand=rules.get("expand", EXPAND),
         deduplicate=rules["deduplicate"],
         blocks_per_part=rules.get("blocks_per_part", 0),
         include=_load_rule(rules["include"]),

@@ -135,3 +135,4 @@ class Candidate:
     active: bool
     protection: str | None
     failure: str | None
+    role: str
