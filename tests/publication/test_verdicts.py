@@ -28,6 +28,7 @@ VALUES = {
     IndicatorType.YARA: ["rule"],
     IndicatorType.OSQUERY: ["select 1", "query"],
     IndicatorType.MUTEX: ["mutex"],
+    IndicatorType.CIDR: ["198.51.100.0/30", "198.51.100.0/24", "0.0.0.0/1"],
 }
 MOMENTS = st.none() | st.sampled_from(
     [NOW + step for step in (-20 * DAY, -DAY, -MICROSECOND, 0 * DAY, MICROSECOND, DAY)]
@@ -56,6 +57,7 @@ COLLECTIONS = st.builds(
     name=st.just("mail"),
     author=st.none() | st.just("someone"),
     profile=st.sampled_from(list(Profile)),
+    expand=st.sampled_from([0, 4, 256]),
     include=RULES,
     exclude=RULES,
     protections=st.none() | st.frozensets(st.sampled_from(sorted(PROTECTIONS))),
@@ -116,7 +118,7 @@ def test_other_types_can_be_written_whatever_their_value_is(kind):
     """Else the walk, which looks at no value of theirs, would decide otherwise than the decision on each."""
     texts = ["", " ", "a", "a.example", "http://a.example/", "/a", "CVE-2024-1", "select 1", "\0"]
     for profile in Profile:
-        assert len({expressible(kind, *pair, profile) for pair in product(texts, texts)}) == 1
+        assert len({expressible(kind, *pair, profile, 256) for pair in product(texts, texts)}) == 1
 
 
 @pytest.mark.parametrize("field", ["created", "expiration"])

@@ -19,7 +19,9 @@ from pulsegate.store.digests import digest
 from pulsegate.store.failures import reason_in
 from pulsegate.store.pulses import Candidate, StoredIndicator, StoredPulse
 
-BY_VALUE = frozenset({IndicatorType.CVE, IndicatorType.YARA, IndicatorType.OSQUERY, IndicatorType.URI})
+BY_VALUE = frozenset(
+    {IndicatorType.CVE, IndicatorType.YARA, IndicatorType.OSQUERY, IndicatorType.URI, IndicatorType.CIDR}
+)
 """The types of which some values can be written and some can't."""
 DAY = timedelta(days=1)
 
@@ -68,7 +70,7 @@ class Verdicts:
         """Of an indicator of which nothing speaks against its belonging into the collection."""
         of_pulse = self._pulses.get(pulse_pk, (self._now, _UNKNOWN))[1]
         type_ = IndicatorType(kind)
-        inexpressible = expressible(type_, "", "", self.collection.profile)
+        inexpressible = expressible(type_, "", "", self.collection.profile)  # it is of no type that is BY_VALUE
         facts = Facts(type_, self._now + DAY, None, active=True, inexpressible=inexpressible)
         found = self._plain[pulse_pk, kind] = decide(facts, self.collection, self._now, of_pulse).included
         return found
@@ -92,7 +94,7 @@ class Verdicts:
             own=self._policy.own.covering(kind, candidate.value) if self._policy.own else None,
             protection=self._policy.protection(candidate.protection),
             inexpressible=reason_in(candidate.failure, profile)
-            or expressible(kind, candidate.value, candidate.content, profile),
+            or expressible(kind, candidate.value, candidate.content, profile, self.collection.expand),
         )
         return decide(facts, self.collection, self._now, of_pulse)
 
