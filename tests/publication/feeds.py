@@ -35,6 +35,7 @@ MODULES = (
     "publication.backfill",
     "publication.publish",
     "publication.explain",
+    "publication.trial",
     "store.blocks",
     "store.collections",
     "store.ledger",

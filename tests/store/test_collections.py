@@ -13,7 +13,7 @@ from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
 from pulsegate.store import blocks, collections, ledger
-from pulsegate.store.collections import Size, StoredCollection
+from pulsegate.store.collections import Origin, Size, StoredCollection
 from pulsegate.store.tables import collection_rules, data_collections, ledgers, service_to_collection, services
 from store.conftest import NOW
 from store.shelf import publish_one
@@ -84,6 +84,21 @@ def test_collection_comes_back(connection, collection):
     assert stored == StoredCollection(stored.id, collection, NOW)
     assert collections.get(connection, collection.name) == stored
     assert collections.put(connection, collection) == stored
+
+
+def test_collection_by_command_and_by_the_settings(connection, at):
+    """Who keeps it may change without a change of its rules."""
+    by_command = collections.put(connection, FULL, Origin.COMMAND)
+    assert by_command == StoredCollection(by_command.id, FULL, NOW, Origin.COMMAND)
+    assert collections.get(connection, FULL.name) == by_command
+    at(LATER)
+    assert collections.put(connection, FULL, Origin.COMMAND) == by_command
+    by_settings = collections.put(connection, FULL)
+    assert by_settings == StoredCollection(by_command.id, FULL, NOW, Origin.SETTINGS)
+    assert collections.every(connection) == [by_settings]
+    changed = collections.put(connection, replace(FULL, expand=1), Origin.COMMAND)
+    assert changed == StoredCollection(by_command.id, replace(FULL, expand=1), LATER, Origin.COMMAND)
+    assert collections.every(connection) == [changed]
 
 
 # As version 0.1.0 first wrote it.

@@ -21,7 +21,7 @@ from pulsegate.publication import inbox, refresh
 from pulsegate.publication.backfill import Backfill
 from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.labels import EARLIEST, Labels
-from pulsegate.publication.plan import Plan, Standing, deduplicated, each, pulse_identity
+from pulsegate.publication.plan import Plan, Standing, deduplicated, each, keyed_anew
 from pulsegate.publication.render import Job, Rendered, Renderer, Rewritten
 from pulsegate.publication.verdicts import Verdicts
 from pulsegate.publication.writers import Writers
@@ -227,9 +227,7 @@ class _Publisher:
         once = self._collection.deduplicate
         with self._database.read() as connection:
             found = stored_blocks.keyed_otherwise(connection, self._id, list(plan.leaving), once=once)
-        keys: dict[bytes, bytes] = {}  # of the new identity, the old one
-        for one in found:
-            keys.setdefault(one.value if once else pulse_identity(one.pulse_pk, one.value), one.identity)
+        keys = keyed_anew(found, once=once)
         pairs = ((old, new) for new, old in keys.items())
         while batch := list(islice(pairs, BATCH_INDICATORS)):
             with self._database.write() as connection:
