@@ -118,6 +118,17 @@ def test_value_that_comes_because_each_pulse_is_to_carry_its_own(filled):
     assert found == Trial("mail", is_new=False, holds=3, coming=1, arrivals=[example("b.example", TOOLS)])
 
 
+def test_value_that_only_moves_to_another_block_neither_comes_nor_goes(filled, clock):
+    filled.collection()
+    filled.publish()
+    clock.moment = NOW + 2 * DAY
+    filled.put(PHISHING, ["a.example", "d.example"])
+    found = tried(filled)
+    assert found == Trial("mail", is_new=False, holds=3, coming=1, arrivals=[example("d.example", PHISHING)])
+    done = filled.publish()["mail"]
+    assert (done.added, done.removed) == (2, 1)
+
+
 def test_packages_of_an_inbox_that_would_be_too_old(feed, clock, monkeypatch):
     monkeypatch.setattr("pulsegate.publication.inbox.now", clock.read)
 
