@@ -19,7 +19,7 @@ DAYS_30 = timedelta(days=30)
 
 PULSE = Pulse(
     id="5f0c1d2e3f4a5b6c7d8e9f00",
-    name="A pulse",
+    name="Spear-Phishing by Example Bear",
     author="AlienVault",
     created=NOW - timedelta(days=60),
     modified=NOW - timedelta(days=10),
@@ -28,6 +28,7 @@ PULSE = Pulse(
     tags=("Phishing", "invoice"),
     targeted_countries=("Japan",),
     malware_families=("ExampleRAT",),
+    attack_ids=("T1566.001", "TA0011", "T1059 - Interpreter"),
     industries=("Energy",),
 )
 FACTS = Facts(type=T.IPV4, created=NOW - timedelta(days=20), expiration=None, active=True)
@@ -71,6 +72,11 @@ WORD_RULES = [
     ("malware_families", words("examplerat"), words("other")),
     ("countries", words("japan"), words("peru")),
     ("industries", words("energy"), words("finance")),
+    ("attack_ids", words("t1566"), words("T156")),
+    ("attack_ids", words("T1566.001", "T1000"), words("T1566.002")),
+    ("attack_ids", words("T1059"), words("T1059.001")),
+    ("words", words("spear PHISHING"), words("phish")),
+    ("words", words("other", "phish*"), words("pear phish*")),
     ("tlp", words(TLP.WHITE, TLP.GREEN), words(TLP.WHITE)),
 ]
 
@@ -78,8 +84,9 @@ WORD_RULES = [
 @pytest.mark.parametrize(("key", "matching", "other"), WORD_RULES)
 def test_pulse_with_and_without_an_included_word(key, matching, other):
     assert of_pulse(include=Rule(**{key: matching})) == IN
+    holder = "the pulse's name" if key == "words" else "the pulse"
     assert of_pulse(include=Rule(**{key: other})) == out(
-        f"include.{key}", f"the pulse has none of these {key}: {next(iter(other))}"
+        f"include.{key}", f"{holder} has none of these {key}: {next(iter(other))}"
     )
 
 
@@ -94,13 +101,25 @@ def test_excluded_words_are_named_and_only_those():
     assert of_pulse(exclude=Rule(tags=words("phishing", "other"))).reason == "the pulse has one of these tags: phishing"
 
 
+def test_words_that_are_found_in_the_name_are_told_as_the_rule_writes_them():
+    found = of_pulse(exclude=Rule(words=words("PHISH*", "bear", "other")))
+    assert found == out("exclude.words", "the pulse's name has one of these words: PHISH*, bear")
+
+
+def test_techniques_that_are_found_are_told_as_the_rule_writes_them():
+    found = of_pulse(exclude=Rule(attack_ids=words("T1566", "T1000")))
+    assert found == out("exclude.attack_ids", "the pulse has one of these attack_ids: T1566")
+
+
 def test_included_words_are_listed_in_order():
     assert of_pulse(include=Rule(tags=words("b", "a"))).reason == "the pulse has none of these tags: a, b"
 
 
 def test_pulse_without_words_is_not_included_by_any():
-    bare = replace(PULSE, tags=(), adversary="", malware_families=(), targeted_countries=(), industries=())
-    for key in ("tags", "adversaries", "malware_families", "countries", "industries"):
+    bare = replace(
+        PULSE, name="", tags=(), adversary="", malware_families=(), targeted_countries=(), industries=(), attack_ids=()
+    )
+    for key in ("tags", "adversaries", "malware_families", "countries", "industries", "words", "attack_ids"):
         assert of_pulse(include=Rule(**{key: words("x")}), pulse=bare).rule == f"include.{key}"
         assert of_pulse(exclude=Rule(**{key: words("x")}), pulse=bare) == IN
 
@@ -131,6 +150,8 @@ def test_age_counts_from_modified_not_from_created():
         (Rule(tags=words("phishing")), Rule(tags=words("invoice")), "exclude.tags"),
         (Rule(tags=words("x")), Rule(tags=words("phishing")), "include.tags"),
         (Rule(max_age=timedelta(0)), Rule(tlp=words(TLP.GREEN)), "exclude.tlp"),
+        (Rule(words=words("x"), attack_ids=words("T1")), Rule(), "include.words"),
+        (Rule(words=words("bear")), Rule(attack_ids=words("TA0011"), words=words("bear")), "exclude.words"),
         (Rule(max_age=timedelta(0)), Rule(max_age=DAYS_30), "include.max_age"),
     ],
 )
@@ -182,6 +203,29 @@ def test_indicator_by_its_type(include, exclude, decision):
     assert of_facts(collection=collection) == decision
 
 
+C2, SCANNER = "command_and_control", "scanning_host"
+
+
+@pytest.mark.parametrize(
+    ("role", "include", "exclude", "decision"),
+    [
+        (C2, words(C2), words(), IN),
+        (C2.upper(), words(C2), words(SCANNER), IN),
+        (C2, words(C2.title(), SCANNER), words(), IN),
+        (C2, words("trojan", SCANNER), words(), out("include.roles", f"its role {C2} is none of {SCANNER}, trojan")),
+        ("", words(C2), words(), out("include.roles", f"OTX gives it no role; wanted is one of {C2}")),
+        (C2, words(), words(C2.upper(), SCANNER), out("exclude.roles", f"its role {C2} is excluded")),
+        (C2, words(C2), words(C2), out("exclude.roles", f"its role {C2} is excluded")),
+        ("trojan", words(), words(C2, SCANNER), IN),
+        ("", words(), words(C2), IN),
+        ("command", words(), words(C2), IN),
+    ],
+)
+def test_indicator_by_its_role(role, include, exclude, decision):
+    collection = Collection("mail", include=Rule(roles=include), exclude=Rule(roles=exclude))
+    assert of_facts(collection=collection, role=role) == decision
+
+
 def test_indicator_that_the_profile_can_not_write():
     collection = Collection("mail", profile=Profile.ESA)
     assert of_facts(collection=collection, inexpressible="no such thing") == out("profile:esa", "no such thing")
@@ -228,7 +272,8 @@ AGAINST = [
     ("own", {"own": "example.com"}),
     ("protection:reserved-range", {"protection": "reserved-range"}),
     ("include.tags", {"pulse": out("include.tags", "…")}),
-    ("include.types", {"collection": {"include": Rule(types=words(T.URL))}}),
+    ("include.types", {"collection": {"include": Rule(types=words(T.URL), roles=words(C2))}}),
+    ("include.roles", {"collection": {"include": Rule(roles=words(C2))}}),
     ("profile:full", {"inexpressible": "…"}),
     ("inactive", {"active": False}),
     ("expired", {"expiration": NOW}),
@@ -239,7 +284,7 @@ AGAINST = [
 def test_first_that_speaks_against_an_indicator_decides(first):
     """With everything from one place in the order on against it, that one decides."""
     changes = {}
-    for _, change in AGAINST[first:]:
+    for _, change in reversed(AGAINST[first:]):
         changes |= change
     collection = Collection("mail", ttl={T.IPV4: timedelta(0)}, **changes.pop("collection", {}))
     assert of_facts(changes.pop("pulse", IN), collection, **changes).rule == AGAINST[first][0]

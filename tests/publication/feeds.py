@@ -39,6 +39,7 @@ MODULES = (
     "publication.planning",
     "publication.publish",
     "publication.explain",
+    "publication.trial",
     "store.blocks",
     "store.collections",
     "store.ledger",

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import support
-from publication.feeds import DAY, MICROSECOND, NOW, Feed, a_pulse
+from publication.feeds import DAY, MICROSECOND, NOW, Feed, a_name, a_pulse
 from pulsegate.curation.own import Own
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import PROTECTIONS, Collection, Profile, Rule
@@ -28,6 +28,7 @@ VALUES = {
     IndicatorType.YARA: ["rule"],
     IndicatorType.OSQUERY: ["select 1", "query"],
     IndicatorType.MUTEX: ["mutex"],
+    IndicatorType.CIDR: ["198.51.100.0/30", "198.51.100.0/24", "0.0.0.0/1"],
 }
 MOMENTS = st.none() | st.sampled_from(
     [NOW + step for step in (-20 * DAY, -DAY, -MICROSECOND, 0 * DAY, MICROSECOND, DAY)]
@@ -39,6 +40,7 @@ INDICATORS = st.sampled_from([(kind, value) for kind, values in VALUES.items() f
         expiration=MOMENTS,
         active=st.sampled_from([True, True, False]),
         content=st.sampled_from(["", " ", "select 2", "rule a { condition: true }"]),
+        role=st.sampled_from(["", "trojan", "Scanning_Host"]),
     )
 )
 AGES = st.sampled_from([timedelta(), MICROSECOND, DAY, 20 * DAY, 400 * DAY, 100_000 * DAY])
@@ -48,12 +50,14 @@ RULES = st.builds(
         [frozenset(), frozenset(), frozenset(), frozenset({IndicatorType.DOMAIN, IndicatorType.CVE})]
     ),
     tlp=st.sampled_from([frozenset(), frozenset(), frozenset(), frozenset({TLP.WHITE})]),
+    roles=st.sampled_from([frozenset(), frozenset(), frozenset({"scanning_host"}), frozenset({"trojan", "x"})]),
 )
 COLLECTIONS = st.builds(
     Collection,
     name=st.just("mail"),
     author=st.none() | st.just("someone"),
     profile=st.sampled_from(list(Profile)),
+    expand=st.sampled_from([0, 4, 256]),
     include=RULES,
     exclude=RULES,
     protections=st.none() | st.frozensets(st.sampled_from(sorted(PROTECTIONS))),
@@ -114,7 +118,7 @@ def test_other_types_can_be_written_whatever_their_value_is(kind):
     """Else the walk, which looks at no value of theirs, would decide otherwise than the decision on each."""
     texts = ["", " ", "a", "a.example", "http://a.example/", "/a", "CVE-2024-1", "select 1", "\0"]
     for profile in Profile:
-        assert len({expressible(kind, *pair, profile) for pair in product(texts, texts)}) == 1
+        assert len({expressible(kind, *pair, profile, 256) for pair in product(texts, texts)}) == 1
 
 
 @pytest.mark.parametrize("field", ["created", "expiration"])
@@ -145,3 +149,18 @@ def test_what_can_not_be_written_in_one_profile_is_wanted_in_the_other(feed, pro
         verdicts.learn(stored)
         keys = [pk for _, pk, _ in verdicts.wanted(connection, by_identity=False)]
         assert [one.indicator.value for _, one in candidates.by_keys(connection, keys)] == values
+
+
+@pytest.mark.parametrize(
+    ("rules", "values"),
+    [
+        ({"include": Rule(roles=frozenset({"Trojan"}))}, ["a.example"]),
+        ({"exclude": Rule(roles=frozenset({"Trojan"}))}, ["b.example", "c.example"]),
+        ({}, ["a.example", "b.example", "c.example"]),
+    ],
+)
+def test_role_is_decided_on_for_each_indicator(feed, rules, values):
+    feed.put(a_pulse(1), [a_name("a.example", role="trojan"), a_name("b.example", role="x"), "c.example"])
+    feed.collection(**rules)
+    feed.publish()
+    assert feed.values() == [values]

@@ -109,6 +109,7 @@ def test_collection_by_default_filters_nothing():
         description="",
         profile=Profile.FULL,
         deduplicate=True,
+        expand=256,
         include=Rule(),
         exclude=Rule(),
         protections=None,
@@ -137,7 +138,10 @@ def test_rule_with_every_key_keeps_words_as_written():
         malware_families=["ExampleRAT"],
         countries=["Japan"],
         industries=["Energy"],
+        words=["Spear Phishing", "emotet*"],
+        attack_ids=["T1566", "t1059.001", "TA0011"],
         types=["IPv4", "URL"],
+        roles=["command_and_control"],
         tlp=["amber"],
         max_age="6h",
     )
@@ -148,10 +152,46 @@ def test_rule_with_every_key_keeps_words_as_written():
         malware_families=frozenset({"ExampleRAT"}),
         countries=frozenset({"Japan"}),
         industries=frozenset({"Energy"}),
+        words=frozenset({"Spear Phishing", "emotet*"}),
+        attack_ids=frozenset({"T1566", "t1059.001", "TA0011"}),
+        roles=frozenset({"command_and_control"}),
         types=frozenset({IndicatorType.IPV4, IndicatorType.URL}),
         tlp=frozenset({TLP.AMBER}),
         max_age=timedelta(hours=6),
     )
+
+
+NO_WORD = "{!r} is no word; write a word, a phrase, or what one begins with: phish*"
+NO_END = "{!r} has a * elsewhere than at the end of a word; write phish* or phishing"
+NO_ID = "{!r} is no ATT&CK id, such as T1566, T1566.001 or TA0011"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        *(("words", word, NO_WORD) for word in ("", " ", "*", "**", "a *", "* a")),
+        *(("words", word, NO_END) for word in ("a*b", "*a", "a *b* c")),
+        *(
+            ("attack_ids", one, NO_ID)
+            for one in ("", "1566", "T156", "T1566.1", "T1566 ", "T1566*", "phishing", "S0001")
+        ),
+        ("roles", " ", "an empty role is none; write one as OTX names it, such as scanning_host"),
+    ],
+)
+def test_rule_with_a_word_that_means_nothing(key, value, message):
+    assert faults(RuleSettings, {key: ["T1000" if key == "attack_ids" else "fine", value]}) == [
+        (key, message.format(value))
+    ]
+
+
+@pytest.mark.parametrize("value", [0, 1, 256])
+def test_size_of_a_network_that_is_written_address_by_address(value):
+    assert CollectionSettings(name="a", expand=value).to_model().expand == value
+
+
+@pytest.mark.parametrize("value", [-1, 257, "many"])
+def test_size_of_a_network_that_has_no_room_in_a_block(value):
+    assert [key for key, _ in faults(CollectionSettings, {"name": "a", "expand": value})] == ["expand"]
 
 
 @pytest.mark.parametrize(
@@ -334,6 +374,7 @@ def test_inbox_has_no_rules():
         ({"exclude": {}}, "leave out exclude$"),
         ({"protections": True, "warning_lists": "none"}, "leave out protections, warning_lists$"),
         ({"refresh": "25d"}, "leave out refresh$"),
+        ({"expand": 16}, "leave out expand$"),
         ({"max_age": "0d"}, "max_age must be longer than nothing"),
     ],
 )

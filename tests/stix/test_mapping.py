@@ -47,6 +47,7 @@ def test_expressible_for_esa_states_why_not(kind):
 @pytest.mark.parametrize(
     ("kind", "value", "content", "profile", "reason"),
     [
+        (IndicatorType.CIDR, "198.51.100.0/30", "", Profile.FULL, None),
         (IndicatorType.URI, "http://bad.example/", "", Profile.ESA, None),
         (
             IndicatorType.URI,
@@ -85,3 +86,31 @@ def test_expressible_for_esa_states_why_not(kind):
 )
 def test_expressible_by_value_and_content(kind, value, content, profile, reason):
     assert expressible(kind, value, content, profile) == reason
+
+
+TOO_LARGE = "the mail gateway matches single addresses, not networks; only one of at most {} addresses is written {}"
+
+
+@pytest.mark.parametrize(
+    ("value", "expand", "fits"),
+    [
+        ("198.51.100.0/24", 256, True),
+        ("198.51.100.0/24", 255, False),
+        ("198.51.100.0/23", 256, False),
+        ("0.0.0.0/0", 256, False),
+        ("198.51.100.4/31", 2, True),
+        ("198.51.100.4/31", 1, False),
+        ("2001:db8::ff00/120", 256, True),
+        ("2001:db8::/64", 256, False),
+        ("::/0", 1, False),
+    ],
+)
+def test_expressible_network_by_its_size(value, expand, fits):
+    reason = expressible(IndicatorType.CIDR, value, "", Profile.ESA, expand)
+    assert reason == (None if fits else TOO_LARGE.format(expand, "address by address"))
+    assert expressible(IndicatorType.CIDR, value, "", Profile.FULL, expand) is None
+
+
+def test_expressible_network_where_none_is_expanded():
+    found = expressible(IndicatorType.CIDR, "198.51.100.0/30", "", Profile.ESA, 0)
+    assert found == "the mail gateway matches single addresses, not networks"

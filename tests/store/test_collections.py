@@ -13,8 +13,8 @@ from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
 from pulsegate.store import blocks, collections, ledger
-from pulsegate.store.collections import Size, StoredCollection
-from pulsegate.store.tables import data_collections, ledgers, service_to_collection, services
+from pulsegate.store.collections import Origin, Size, StoredCollection
+from pulsegate.store.tables import collection_rules, data_collections, ledgers, service_to_collection, services
 from store.conftest import NOW
 from store.shelf import publish_one
 
@@ -23,6 +23,7 @@ FULL = Collection(
     kind=CollectionKind.OWN,
     description="What a mail gateway should block",
     profile=Profile.ESA,
+    expand=16,
     deduplicate=False,
     include=Rule(
         authors=frozenset({"a", "b"}),
@@ -31,6 +32,9 @@ FULL = Collection(
         malware_families=frozenset({"e"}),
         countries=frozenset({"f"}),
         industries=frozenset({"g"}),
+        words=frozenset({"spear phishing", "phish*"}),
+        attack_ids=frozenset({"T1566", "TA0011"}),
+        roles=frozenset({"scanning_host"}),
         types=frozenset({IndicatorType.IPV4, IndicatorType.URL}),
         tlp=frozenset({TLP.WHITE, TLP.GREEN}),
         max_age=timedelta(days=90),
@@ -80,6 +84,52 @@ def test_collection_comes_back(connection, collection):
     assert stored == StoredCollection(stored.id, collection, NOW)
     assert collections.get(connection, collection.name) == stored
     assert collections.put(connection, collection) == stored
+
+
+def test_collection_by_command_and_by_the_settings(connection, at):
+    """Who keeps it may change without a change of its rules."""
+    by_command = collections.put(connection, FULL, Origin.COMMAND)
+    assert by_command == StoredCollection(by_command.id, FULL, NOW, Origin.COMMAND)
+    assert collections.get(connection, FULL.name) == by_command
+    at(LATER)
+    assert collections.put(connection, FULL, Origin.COMMAND) == by_command
+    by_settings = collections.put(connection, FULL)
+    assert by_settings == StoredCollection(by_command.id, FULL, NOW, Origin.SETTINGS)
+    assert collections.every(connection) == [by_settings]
+    changed = collections.put(connection, replace(FULL, expand=1), Origin.COMMAND)
+    assert changed == StoredCollection(by_command.id, replace(FULL, expand=1), LATER, Origin.COMMAND)
+    assert collections.every(connection) == [changed]
+
+
+# As version 0.1.0 first wrote it.
+OLD = """{"deduplicate": false, "exclude": {"adversaries": [], "authors": [], "countries": [], "industries": [],
+"malware_families": [], "max_age": null, "tags": ["h"], "tlp": [], "types": []}, "include": {"adversaries": ["d"],
+"authors": ["a"], "countries": [], "industries": [], "malware_families": [], "max_age": 7776000.0, "tags": [],
+"tlp": ["white"], "types": ["IPv4"]}, "profile": "esa", "protections": null, "refresh": null, "ttl": {"IPv4": 60.0}}"""
+
+
+def test_collection_that_an_earlier_version_wrote(connection):
+    stored = collections.put(connection, Collection("mail"))
+    connection.execute(sa.update(collection_rules).values(rules=OLD))
+    found = collections.get(connection, "mail")
+    assert found == StoredCollection(
+        stored.id,
+        Collection(
+            "mail",
+            profile=Profile.ESA,
+            deduplicate=False,
+            include=Rule(
+                authors=frozenset({"a"}),
+                adversaries=frozenset({"d"}),
+                types=frozenset({IndicatorType.IPV4}),
+                tlp=frozenset({TLP.WHITE}),
+                max_age=timedelta(days=90),
+            ),
+            exclude=Rule(tags=frozenset({"h"})),
+            ttl={IndicatorType.IPV4: timedelta(minutes=1)},
+        ),
+        NOW,
+    )
 
 
 def test_collection_that_is_not_there(connection):

@@ -13,6 +13,7 @@ import typer
 from pulsegate import __version__
 from pulsegate.cli import (
     account,
+    changing,
     collection,
     config,
     db,
@@ -77,6 +78,8 @@ app.command()(polls.polls)
 app.command()(explain.explain)
 app.command()(preview.preview)
 app.command()(esa.esa)
+collection.app.command()(changing.add)
+collection.app.command()(changing.edit)
 app.add_typer(collection.app, name="collection")
 app.add_typer(source.app, name="source")
 app.add_typer(pulse.app, name="pulse")

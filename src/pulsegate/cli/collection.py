@@ -10,6 +10,7 @@ import yaml
 
 from pulsegate.cli.options import installation, named_collection
 from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
+from pulsegate.cli.setup import Installation
 from pulsegate.errors import UsageError
 from pulsegate.model.collection import Collection, CollectionKind, Rule
 from pulsegate.settings.duration import format_duration
@@ -48,7 +49,7 @@ def show(
         sizes = collections.sizes(connection)
     size = sizes[stored.collection.name]
     if as_json:
-        print_json(as_settings(stored.collection) | {"holds": _size(size)})
+        print_json(as_settings(stored.collection) | {"origin": stored.origin, "holds": _size(size)})
         return
     sys.stdout.write(yaml.safe_dump(as_settings(stored.collection), sort_keys=False, allow_unicode=True))
     people.print(f"# {size.indicators:,} indicators in {size.blocks:,} blocks, last label {when(size.last_label)}")
@@ -59,16 +60,28 @@ def remove(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The collection's name.")],
 ) -> None:
-    """Remove a collection of your own, with its blocks. Take it out of opentaxii.yml first."""
+    """Remove a collection of your own, with its blocks; one in opentaxii.yml is taken out of there first."""
     where = installation(context)
-    if name in {one.name for one in where.settings.collections}:
-        raise UsageError("stands in the settings file", resource=name, hint="Take it out there, then remove it")
+    refuse_settings(where, name, "Take it out there, then remove it")
     with where.database.write() as connection:
         stored = named_collection(connection, name)
-        if stored.collection.kind not in (CollectionKind.OWN, CollectionKind.INBOX):
-            raise UsageError("is kept by Pulsegate itself", resource=name, hint="Only your own can be removed")
+        refuse_built_in(stored.collection)
         collections.remove(connection, stored.id)
     people.print(f"{name} is removed.", markup=False)
+
+
+def refuse_settings(where: Installation, name: str, hint: str) -> None:
+    """UsageError when the settings name the collection: a command would be undone by the next start."""
+    if name in {one.name for one in where.settings.collections}:
+        raise UsageError("stands in the settings file", resource=name, hint=hint)
+
+
+def refuse_built_in(collection: Collection) -> None:
+    """UsageError when the collection is ``subscribed`` or an author's."""
+    if collection.kind not in (CollectionKind.OWN, CollectionKind.INBOX):
+        raise UsageError(
+            "is kept by Pulsegate itself", resource=collection.name, hint="Only your own can be changed or removed"
+        )
 
 
 def as_settings(collection: Collection) -> dict[str, Any]:
@@ -86,6 +99,7 @@ def as_settings(collection: Collection) -> dict[str, Any]:
         "name": collection.name,
         "description": collection.description,
         "profile": collection.profile.value,
+        "expand": collection.expand,
         "deduplicate": collection.deduplicate,
         "include": _rule(collection.include),
         "exclude": _rule(collection.exclude),

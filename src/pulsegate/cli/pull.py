@@ -154,16 +154,21 @@ def _report(outcome: Outcome, *, as_json: bool, from_otx: bool) -> None:
 
 def publish(context: typer.Context, as_json: AsJSON = False) -> None:
     """Bring every collection up to date with what is stored and with the rules: additions, withdrawals, expiry."""
-    from pulsegate.publication.publish import publish_all
-
     where = installation(context)
     prepare(where)
-    with _bar() as bar:
-        done = publish_all(where.database, where.policy, bar.publishing)
+    done = publish_now(where)
     if as_json:
         print_json({"collections": [_publication(one) for one in done]})
     else:
         _say(done)
+
+
+def publish_now(where: Installation) -> list[Publication]:
+    """Publish everything, with a progress bar on a terminal."""
+    from pulsegate.publication.publish import publish_all
+
+    with _bar() as bar:
+        return publish_all(where.database, where.policy, bar.publishing)
 
 
 def _say(publications: list[Publication]) -> None:

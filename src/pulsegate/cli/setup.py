@@ -16,6 +16,7 @@ from pulsegate.model.collection import CollectionKind
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.settings import Settings
 from pulsegate.store import accounts, collections, ledger, migrate, state
+from pulsegate.store.collections import Origin
 from pulsegate.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -93,14 +94,17 @@ def make_policy(found: Settings) -> Policy:
 
 
 def prepare(installation: Installation) -> None:
-    """Services, and the collections that the settings name. One that is no longer named stays, and is pointed out."""
+    """Services, and the collections that the settings name. One that they no longer name stays, and is pointed out.
+
+    One that was added by command is nobody's business here; if the settings name it, it is theirs from now on.
+    """
     with installation.database.write() as connection:
         collections.ensure_services(connection)
         collections.put(connection, SUBSCRIBED)
         named = [one.to_model() for one in installation.settings.collections]
         for collection in named:
             collections.put(connection, collection)
-        kept = [one.collection for one in collections.every(connection)]
+        kept = [one.collection for one in collections.every(connection) if one.origin is Origin.SETTINGS]
     own = {one.name for one in kept if one.kind in (CollectionKind.OWN, CollectionKind.INBOX)}
     for name in sorted(own - {one.name for one in named}):
         log.warning("collection.not_in_settings", collection=name, hint=f"pulsegate collection remove {name}")

@@ -12,21 +12,47 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
+from pulsegate.curation.naming import covers_technique, has_word
 from pulsegate.model.collection import Collection, ReviewMode, Rule
 from pulsegate.model.decisions import Allowed, Override, Review, ReviewStatus, Trusted
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.pulse import Pulse
 from pulsegate.settings.duration import format_duration
 
-_WORDS: tuple[tuple[str, Callable[[Pulse], Iterable[str]]], ...] = (
-    ("authors", lambda pulse: (pulse.author,)),
-    ("tags", lambda pulse: pulse.tags),
-    ("adversaries", lambda pulse: (pulse.adversary,)),
-    ("malware_families", lambda pulse: pulse.malware_families),
-    ("countries", lambda pulse: pulse.targeted_countries),
-    ("industries", lambda pulse: pulse.industries),
-    ("tlp", lambda pulse: (pulse.tlp,)),
+Found = Callable[[Pulse, Iterable[str]], list[str]]
+"""Of a rule's words those that the pulse has."""
+
+
+def _same(words: Callable[[Pulse], Iterable[str]]) -> Found:
+    """Words that are the same but for their case."""
+
+    def found(pulse: Pulse, wanted: Iterable[str]) -> list[str]:
+        there = {word.casefold() for word in words(pulse)}
+        return [word for word in wanted if word.casefold() in there]
+
+    return found
+
+
+def _techniques(pulse: Pulse, wanted: Iterable[str]) -> list[str]:
+    return [technique for technique in wanted if covers_technique(technique, pulse.attack_ids)]
+
+
+def _named(pulse: Pulse, wanted: Iterable[str]) -> list[str]:
+    return [word for word in wanted if has_word(pulse.name, word)]
+
+
+_OF_PULSE: tuple[tuple[str, str, Found], ...] = (
+    ("authors", "the pulse", _same(lambda pulse: (pulse.author,))),
+    ("tags", "the pulse", _same(lambda pulse: pulse.tags)),
+    ("words", "the pulse's name", _named),
+    ("adversaries", "the pulse", _same(lambda pulse: (pulse.adversary,))),
+    ("malware_families", "the pulse", _same(lambda pulse: pulse.malware_families)),
+    ("attack_ids", "the pulse", _techniques),
+    ("countries", "the pulse", _same(lambda pulse: pulse.targeted_countries)),
+    ("industries", "the pulse", _same(lambda pulse: pulse.industries)),
+    ("tlp", "the pulse", _same(lambda pulse: (pulse.tlp,))),
 )
+"""What a rule says of the pulse, in the order in which it decides: the key, what has its words, how they are found."""
 
 
 AUTHOR = "author"  # the rule of an author's collection
@@ -56,6 +82,7 @@ class Facts:
     created: datetime  # the pulse's own where OTX gives none
     expiration: datetime | None
     active: bool
+    role: str = ""  # as OTX gives it
     own: str | None = None  # the entry of ``own`` that covers the value
     protection: str | None = None  # the built-in protection that concerns the value
     inexpressible: str | None = None  # why the collection's profile can't write it
@@ -71,14 +98,12 @@ def decide_pulse(pulse: Pulse, collection: Collection, now: datetime, *, active:
         return out("withdrawn", "the pulse was deleted on OTX or is no longer subscribed to")
     if collection.author is not None and pulse.author != collection.author:
         return out(AUTHOR, f"the collection holds the pulses of {collection.author} only")
-    for key, words in _WORDS:
+    for key, holder, found in _OF_PULSE:
         wanted, unwanted = getattr(collection.include, key), getattr(collection.exclude, key)
-        found = {word.casefold() for word in words(pulse)}
-        if wanted and not any(word.casefold() in found for word in wanted):
-            return out(f"include.{key}", f"the pulse has none of these {key}: {_listed(wanted)}")
-        against = [word for word in unwanted if word.casefold() in found]
-        if against:
-            return out(f"exclude.{key}", f"the pulse has one of these {key}: {_listed(against)}")
+        if wanted and not found(pulse, wanted):
+            return out(f"include.{key}", f"{holder} has none of these {key}: {_listed(wanted)}")
+        if unwanted and (against := found(pulse, unwanted)):
+            return out(f"exclude.{key}", f"{holder} has one of these {key}: {_listed(against)}")
     return _decide_age(pulse, collection, now)
 
 
@@ -143,6 +168,7 @@ def _opinions(
     if not of_pulse.by_rules.included:
         yield of_pulse.by_rules
     yield from _against_type(facts.type, collection.include, collection.exclude)
+    yield from _against_role(facts.role, collection.include, collection.exclude)
     if facts.inexpressible is not None:
         yield out(f"profile:{collection.profile}", facts.inexpressible)
     if not of_pulse.by_review.included:
@@ -193,6 +219,16 @@ def _against_type(kind: IndicatorType, include: Rule, exclude: Rule) -> Iterator
         yield out("include.types", f"{kind} is none of {_listed(include.types)}")
     if kind in exclude.types:
         yield out("exclude.types", f"{kind} is excluded")
+
+
+def _against_role(role: str, include: Rule, exclude: Rule) -> Iterator[Decision]:
+    same = role.casefold()
+    if include.roles and same not in {word.casefold() for word in include.roles}:
+        told = f"its role {role} is" if role else "OTX gives it no role; wanted is"
+        none = "none of" if role else "one of"
+        yield out("include.roles", f"{told} {none} {_listed(include.roles)}")
+    if same in {word.casefold() for word in exclude.roles}:
+        yield out("exclude.roles", f"its role {role} is excluded")
 
 
 def _against_life(facts: Facts, collection: Collection, now: datetime) -> Iterator[Decision]:

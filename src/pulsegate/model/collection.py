@@ -13,6 +13,9 @@ from pulsegate.model.tlp import TLP
 PROTECTIONS = frozenset({"reserved-range", "public-suffix", "single-label"})
 """The names of the built-in protections."""
 
+EXPAND = 256
+"""The largest network that may be written address by address: a block has room for 500 indicators."""
+
 
 class Profile(StrEnum):
     """How much of a pulse a collection serves."""
@@ -48,7 +51,10 @@ class Rule:
     malware_families: frozenset[str] = frozenset()
     countries: frozenset[str] = frozenset()
     industries: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()  # in the pulse's name; ``curation.naming.has_word`` says what is one
+    attack_ids: frozenset[str] = frozenset()  # each with its sub-techniques
     types: frozenset[IndicatorType] = frozenset()
+    roles: frozenset[str] = frozenset()  # of the single indicator
     tlp: frozenset[TLP] = frozenset()
     max_age: timedelta | None = None
 
@@ -62,6 +68,7 @@ class Collection:
     author: str | None = None  # for kind AUTHOR
     description: str = ""
     profile: Profile = Profile.FULL
+    expand: int = EXPAND  # profile ESA: a network of at most so many addresses is written address by address; 0: none
     deduplicate: bool = True
     include: Rule = field(default_factory=Rule)
     exclude: Rule = field(default_factory=Rule)

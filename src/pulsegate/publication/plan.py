@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pulsegate.store.blocks import StoredBlock
+from pulsegate.store.blocks import Keyed, StoredBlock
 from pulsegate.store.digests import digest
 from pulsegate.store.placing import Place
 
@@ -57,6 +57,17 @@ class Standing:
 def pulse_identity(pulse_pk: int, identity: bytes) -> bytes:
     """The identity of a placement where each pulse carries its own."""
     return digest(str(pulse_pk), identity.hex())
+
+
+def keyed_anew(found: Iterable[Keyed], *, once: bool) -> dict[bytes, bytes]:
+    """Where ``deduplicate`` was switched: of each identity under the new rule, the one that a place has until now.
+
+    Of several places of one value the first takes it; the others leave.
+    """
+    keys: dict[bytes, bytes] = {}
+    for one in found:
+        keys.setdefault(one.value if once else pulse_identity(one.pulse_pk, one.value), one.identity)
+    return keys
 
 
 def deduplicated(wanted: Iterable[Wanted], placed: Iterable[Place], standing: Standing) -> Plan:

@@ -22,7 +22,7 @@ from pulsegate.publication.backfill import Backfill
 from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.labels import EARLIEST, Labels
 from pulsegate.publication.outlook import Outlook, Scope, look, reflected
-from pulsegate.publication.plan import Plan, pulse_identity
+from pulsegate.publication.plan import Plan, keyed_anew
 from pulsegate.publication.planning import LAG, Planned
 from pulsegate.publication.render import Job, Rendered, Renderer, Rewritten
 from pulsegate.publication.writers import Writers
@@ -257,9 +257,7 @@ class _Publisher:
         once = self._collection.deduplicate
         with self._database.read() as connection:
             found = stored_blocks.keyed_otherwise(connection, self._id, list(plan.leaving), once=once)
-        keys: dict[bytes, bytes] = {}  # of the new identity, the old one
-        for one in found:
-            keys.setdefault(one.value if once else pulse_identity(one.pulse_pk, one.value), one.identity)
+        keys = keyed_anew(found, once=once)
         pairs = ((old, new) for new, old in keys.items())
         while batch := list(islice(pairs, BATCH_INDICATORS)):
             with self._database.write() as connection:

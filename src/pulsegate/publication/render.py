@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pulsegate.errors import ConversionError, PublicationConflictError
-from pulsegate.model.collection import Collection, Profile
+from pulsegate.model.collection import EXPAND, Collection, Profile
 from pulsegate.model.indicator import Indicator
 from pulsegate.publication.plan import pulse_identity
 from pulsegate.stix import Block, Failure, blocks
@@ -138,9 +138,8 @@ class Renderer:
         by_identity = {one.indicator.identity: one.pk for one in found}
         members = [one.indicator for one in found]
         content, kept = None, set[bytes]()
-        for block in _blocks(
-            pulse, members, self._collection.profile, max_indicators=len(found), max_bytes=REWRITE_BYTES
-        ):
+        size = max(len(found), MAX_INDICATORS)  # a network counts as its addresses
+        for block in _blocks(pulse, members, self._collection.profile, max_indicators=size, max_bytes=REWRITE_BYTES):
             # What can't be rendered any more leaves like what has no room: the next publication tries it as a new one.
             if isinstance(block, Block) and content is None:
                 content, kept = block.content, {there[by_identity[one.identity]] for one in block.indicators}
@@ -181,8 +180,11 @@ def _identity(job: Job, identity: bytes) -> bytes:
 def _blocks(
     pulse: StoredPulse, members: Sequence[Indicator], profile: Profile, **bounds: int
 ) -> Iterator[Block | Failure]:
-    """The blocks of these indicators; a pulse that can't be written at all is a failure of each of them."""
+    """The blocks of these indicators; a pulse that can't be written at all is a failure of each of them.
+
+    How large a network the collection wants to have expanded was decided on when it was planned.
+    """
     try:
-        yield from blocks(pulse.pulse, members, profile, **bounds)
+        yield from blocks(pulse.pulse, members, profile, expand=EXPAND, **bounds)
     except ConversionError as error:
         yield from (Failure(member, str(error)) for member in members)

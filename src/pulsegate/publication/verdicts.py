@@ -19,7 +19,9 @@ from pulsegate.store.digests import digest
 from pulsegate.store.failures import reason_in
 from pulsegate.store.pulses import Candidate, StoredIndicator, StoredPulse
 
-BY_VALUE = frozenset({IndicatorType.CVE, IndicatorType.YARA, IndicatorType.OSQUERY, IndicatorType.URI})
+BY_VALUE = frozenset(
+    {IndicatorType.CVE, IndicatorType.YARA, IndicatorType.OSQUERY, IndicatorType.URI, IndicatorType.CIDR}
+)
 """The types of which some values can be written and some can't."""
 DAY = timedelta(days=1)
 
@@ -75,7 +77,7 @@ class Verdicts:
         """Of an indicator of which nothing speaks against its belonging into the collection."""
         of_pulse = self._pulses.get(pulse_pk, (self._now, _UNKNOWN))[1]
         type_ = IndicatorType(kind)
-        inexpressible = expressible(type_, "", "", self.collection.profile)
+        inexpressible = expressible(type_, "", "", self.collection.profile)  # it is of no type that is BY_VALUE
         facts = Facts(type_, self._now + DAY, None, active=True, inexpressible=inexpressible)
         decision = decide(facts, self.collection, self._now, of_pulse, self._blocking)
         self._plain[pulse_pk, kind] = decision.included
@@ -83,7 +85,8 @@ class Verdicts:
 
     def _lives(self) -> Lives:
         ends = {kind.value: back(self._now, age) for kind, age in self.collection.ttl.items()}
-        return Lives(self._now, {kind.value for kind in BY_VALUE}, ends)
+        by_role = bool(self.collection.include.roles or self.collection.exclude.roles)
+        return Lives(self._now, {kind.value for kind in BY_VALUE}, ends, by_role=by_role)
 
     def of(self, candidate: Candidate) -> Decision:
         """The decision on an indicator of a pulse that was learnt."""
@@ -96,10 +99,11 @@ class Verdicts:
             created=candidate.created or pulse_created,
             expiration=candidate.expiration,
             active=candidate.active,
+            role=candidate.role,
             own=policy.own.covering(kind, candidate.value) if noted else None,
             protection=policy.protection(candidate.protection),
             inexpressible=reason_in(candidate.failure, profile)
-            or expressible(kind, candidate.value, candidate.content, profile),
+            or expressible(kind, candidate.value, candidate.content, profile, self.collection.expand),
             allowed=policy.allow.covering(kind, candidate.value) if noted else None,
             lists=tuple(candidate.lists.split()) if candidate.lists else (),
             overrides=policy.overrides.get(candidate.identity, ()) if noted else (),
@@ -126,6 +130,7 @@ def as_candidate(indicator: StoredIndicator) -> Candidate:
         active=raw.active,
         protection=indicator.protection,
         failure=indicator.failure,
+        role=raw.role,
         lists=indicator.lists,
         noted=indicator.noted,
     )

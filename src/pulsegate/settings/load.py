@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from pulsegate.errors import SettingsError
-from pulsegate.settings.schema import Settings
+from pulsegate.settings.schema import CollectionSettings, Settings
 
 PREFIX = "PULSEGATE_"
 DEFAULT_FILE = Path("opentaxii.yml")
@@ -62,17 +62,37 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError(_explain(error, section, environment), resource=_source(error, path, environment)) from None
 
 
-def _read_section(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, hint: str) -> Any:
+    """What the file says. SettingsError when it can't be read (then ``hint`` says what to do) or is no YAML."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(
-            f"can't be read: {error.strerror}", resource=str(path), hint="Correct PULSEGATE_CONFIG or the file's rights"
-        ) from error
+        raise SettingsError(f"can't be read: {error.strerror}", resource=str(path), hint=hint) from error
     except UnicodeDecodeError as error:
         raise SettingsError("is not UTF-8 text", resource=str(path), hint="Save it as UTF-8") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date
         raise SettingsError(f"is not valid YAML: {_where(error)}", resource=str(path)) from None
+
+
+def read_value(text: str, resource: str) -> Any:
+    """One value as YAML writes it, a list or keys and values too. SettingsError when it is none."""
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise SettingsError(f"is not valid YAML: {_where(error)}", resource=resource) from None
+
+
+def collection(given: Mapping[str, Any], resource: str) -> CollectionSettings:
+    """One entry of ``collections``. SettingsError names the key of it that is wrong, and ``resource``."""
+    section = {"collections": [dict(given)]}
+    try:
+        return Settings.model_validate(section).collections[0]
+    except ValidationError as error:
+        raise SettingsError(_explain(error, section, {}), resource=resource) from None
+
+
+def _read_section(path: Path) -> dict[str, Any]:
+    document = read_yaml(path, "Correct PULSEGATE_CONFIG or the file's rights")
     document = {} if document is None else document
     if not isinstance(document, dict):
         raise SettingsError("has no keys at its top", resource=str(path), hint="Begin it with 'pulsegate:'")
@@ -116,12 +136,7 @@ def _lay_over(section: dict[str, Any], keys: list[str], text: str, variable: str
 
 
 def _value(text: str, variable: str) -> Any:
-    if not text.startswith(("[", "{")):
-        return text
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise SettingsError(f"is not valid YAML: {_where(error)}", resource=variable) from None
+    return read_value(text, variable) if text.startswith(("[", "{")) else text
 
 
 def _source(error: ValidationError, path: Path | None, environment: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from pulsegate.model.collection import PROTECTIONS, Collection, CollectionKind, Profile, ReviewMode, Rule
+from pulsegate.model.collection import EXPAND, PROTECTIONS, Collection, CollectionKind, Profile, ReviewMode, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.network import Networks
 from pulsegate.model.tlp import TLP
@@ -31,6 +31,36 @@ MAX_NAME = 300  # OpenTAXII's data_collections.name
 _OF_AN_INBOX = frozenset({"name", "description", "kind", "max_age", "blocks_per_part"})
 
 
+_TEXTS = (
+    "authors", "tags", "adversaries", "malware_families", "countries", "industries", "words", "attack_ids", "roles",
+)  # fmt: skip
+_TECHNIQUE = re.compile(r"T[0-9]{4}(\.[0-9]{3})?|TA[0-9]{4}", re.IGNORECASE)
+
+
+def _are_words(words: list[str]) -> list[str]:
+    for word in words:
+        parts = [part.rstrip("*") for part in word.split()]
+        if not all(parts) or not parts:
+            raise ValueError(f"{word!r} is no word; write a word, a phrase, or what one begins with: phish*")
+        if any("*" in part for part in parts):
+            raise ValueError(f"{word!r} has a * elsewhere than at the end of a word; write phish* or phishing")
+    return words
+
+
+def _are_techniques(ids: list[str]) -> list[str]:
+    for one in ids:
+        if not _TECHNIQUE.fullmatch(one):
+            raise ValueError(f"{one!r} is no ATT&CK id, such as T1566, T1566.001 or TA0011")
+    return ids
+
+
+def _are_roles(roles: list[str]) -> list[str]:
+    for role in roles:
+        if not role.strip():
+            raise ValueError("an empty role is none; write one as OTX names it, such as scanning_host")
+    return roles
+
+
 class RuleSettings(Section):
     """``include`` and ``exclude`` of a collection. An empty key filters nothing."""
 
@@ -40,16 +70,26 @@ class RuleSettings(Section):
     malware_families: list[str] = Field([])
     countries: list[str] = Field([])
     industries: list[str] = Field([])
+    words: Annotated[list[str], AfterValidator(_are_words)] = Field(
+        [], description="words or phrases in the pulse's name, whole; `phish*` is also found in phishing"
+    )
+    attack_ids: Annotated[list[str], AfterValidator(_are_techniques)] = Field(
+        [], description="the pulse's ATT&CK ids; `T1566` covers `T1566.001` too"
+    )
     types: list[IndicatorType] = Field([], description="indicator types, as OTX spells them")
+    roles: Annotated[list[str], AfterValidator(_are_roles)] = Field(
+        [], description="indicator roles, as OTX names them: `command_and_control`, `scanning_host`"
+    )
     tlp: list[TLP] = Field([])
     max_age: Duration | None = Field(None, description="counted from the pulse's `modified`")
 
     def to_model(self) -> Rule:
-        words = {
-            key: frozenset(getattr(self, key))
-            for key in ("authors", "tags", "adversaries", "malware_families", "countries", "industries")
-        }
-        return Rule(**words, types=frozenset(self.types), tlp=frozenset(self.tlp), max_age=self.max_age)
+        return Rule(
+            **{key: frozenset(getattr(self, key)) for key in _TEXTS},
+            types=frozenset(self.types),
+            tlp=frozenset(self.tlp),
+            max_age=self.max_age,
+        )
 
 
 def _known_protections(value: object) -> object:
@@ -68,6 +108,10 @@ class CollectionSettings(Section):
         "rules", description="`rules`: filled from pulses; `inbox`: it holds what clients push"
     )
     profile: Profile = Profile.FULL
+    expand: Annotated[int, Field(ge=0, le=EXPAND)] = Field(
+        EXPAND,
+        description="`profile: esa`: a network of at most so many addresses is written address by address; `0`: none",
+    )
     deduplicate: bool = True
     review: bool | Literal["changes"] = Field(
         False,
@@ -127,6 +171,7 @@ class CollectionSettings(Section):
             name=self.name,
             description=self.description,
             profile=self.profile,
+            expand=self.expand,
             deduplicate=self.deduplicate,
             blocks_per_part=self.blocks_per_part,
             include=self.include.to_model(),

@@ -9,6 +9,7 @@ from pulsegate.errors import ConversionError
 from pulsegate.model.collection import Profile
 from pulsegate.model.indicator import Indicator
 from pulsegate.model.pulse import Pulse
+from pulsegate.stix import networks
 from pulsegate.stix.drafts import draft
 from pulsegate.stix.mapping import expressible
 from pulsegate.stix.package import TEXT_LIMIT
@@ -24,7 +25,7 @@ _MARKUP = 1_700
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A valid package and the indicators in it, in their order."""
+    """A valid package and the indicators in it, in their order; a network that is written by addresses is one."""
 
     content: bytes
     indicators: tuple[Indicator, ...]
@@ -73,7 +74,8 @@ class _Packer:
             yield Failure(indicators[0], reason)
 
     def _content(self, indicators: tuple[Indicator, ...]) -> bytes:
-        made = draft(self.pulse, indicators, self.profile, text_limit=self.text_limit)
+        written = networks.expanded(indicators, self.profile)
+        made = draft(self.pulse, written, self.profile, text_limit=self.text_limit)
         size = len(made.content)
         if size > self.max_bytes:
             raise ConversionError(
@@ -91,6 +93,7 @@ def blocks(
     indicators: Iterable[Indicator],
     profile: Profile,
     *,
+    expand: int = 0,
     max_indicators: int = MAX_INDICATORS,
     max_bytes: int = MAX_BYTES,
 ) -> Iterator[Block | Failure]:
@@ -99,26 +102,34 @@ def blocks(
     Every block is valid STIX 1.2. An indicator that can't be written, or is too large for a block alone, comes as a
     Failure and stops nothing else. No more than one block's worth is held. Raises ConversionError, with the pulse's
     id as its resource, when it is the pulse that can't be written.
+
+    ``expand``: a network of at most so many addresses is written address by address where the profile needs that. It
+    counts as so many; ``Block.indicators`` has the network itself, once.
     """
     packer = _Packer(pulse, profile, max_bytes)
     batch: list[Indicator] = []
-    size = packer.frame
+    count, size = 0, packer.frame
     for indicator in indicators:
-        reason = expressible(indicator.type, indicator.value, indicator.raw.content, profile)
+        reason = expressible(indicator.type, indicator.value, indicator.raw.content, profile, expand)
         if reason:
             yield Failure(indicator, reason)
             continue
-        weight = _weight(indicator)
-        if batch and (len(batch) >= max_indicators or size + weight > max_bytes):
+        number = networks.size(indicator, profile)
+        weight = _weight(indicator, number)
+        if batch and (count + number > max_indicators or size + weight > max_bytes):
             yield from packer.pack(tuple(batch))
-            batch, size = [], packer.frame
+            batch, count, size = [], 0, packer.frame
         batch.append(indicator)
+        count += number
         size += weight
     if batch:
         yield from packer.pack(tuple(batch))
 
 
-def _weight(indicator: Indicator) -> int:
-    """About how many bytes ``indicator`` takes: a bad guess costs a second rendering, nothing else."""
+def _weight(indicator: Indicator, number: int) -> int:
+    """About how many bytes ``indicator``, written as so many, takes: a bad guess costs a second rendering, no more."""
     raw = indicator.raw
-    return _MARKUP + 3 * len(indicator.value) + len(raw.title) + len(raw.description) + len(raw.content)
+    texts = len(raw.title) + len(raw.description) + len(raw.content)
+    if number > 1:
+        texts = min(texts, 2 * networks.TEXT_LIMIT)
+    return number * (_MARKUP + 3 * len(indicator.value) + texts)

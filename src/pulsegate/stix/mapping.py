@@ -12,7 +12,7 @@ from stix.bindings.indicator import IndicatorType as StixIndicator
 
 from pulsegate.model.collection import Profile
 from pulsegate.model.indicator import Indicator, IndicatorType
-from pulsegate.stix import mechanisms, objects
+from pulsegate.stix import mechanisms, networks, objects
 from pulsegate.stix.text import text, verbatim
 
 Observe = Callable[[str], ObjectPropertiesType]
@@ -57,6 +57,7 @@ _HASH = "File Hash Watchlist"
 _MALWARE = "Malware Artifacts"
 
 _NO_RANGE = "the mail gateway matches single addresses, not networks"
+_NO_SUCH_RANGE = f"{_NO_RANGE}; only one of at most {{}} addresses is written address by address"
 _NO_EMAIL = "the mail gateway does not match e-mail addresses from a threat feed"
 _NO_OTHER_HASH = "the mail gateway matches MD5, SHA-1 and SHA-256 only"
 _NO_HOST = "a mail gateway sees no {}"
@@ -134,15 +135,20 @@ MAPPING: Mapping[IndicatorType, Form] = MappingProxyType(
 )
 
 
-def expressible(type: IndicatorType, value: str, content: str, profile: Profile) -> str | None:  # noqa: A002
+def expressible(
+    type: IndicatorType,  # noqa: A002
+    value: str,
+    content: str,
+    profile: Profile,
+    expand: int = 0,
+) -> str | None:
     """None when the indicator can be written in ``profile``, else the reason for people.
 
-    ``value`` is in normal form, ``content`` is OTX's field of that name (the rule of a YARA indicator).
+    ``value`` is in normal form, ``content`` is OTX's field of that name (the rule of a YARA indicator). ``expand``: of
+    how many addresses a network may be that is written address by address (``Collection.expand``).
     """
     if profile is Profile.ESA:
-        if type is IndicatorType.URI and not objects.is_absolute(value):
-            return _PATH_ONLY
-        return MAPPING[type].not_esa
+        return _for_esa(type, value, expand)
     if type is IndicatorType.CVE and not _CVE.fullmatch(value):
         return "no CVE number: STIX takes CVE-, four digits, - and digits only"
     if type is IndicatorType.YARA and not content.strip():
@@ -150,3 +156,11 @@ def expressible(type: IndicatorType, value: str, content: str, profile: Profile)
     if type is IndicatorType.OSQUERY and not mechanisms.query(value, content):
         return "no query text: OTX sent an osquery indicator without the statement"
     return None
+
+
+def _for_esa(kind: IndicatorType, value: str, expand: int) -> str | None:
+    if kind is IndicatorType.URI and not objects.is_absolute(value):
+        return _PATH_ONLY
+    if kind is IndicatorType.CIDR and expand:
+        return None if networks.addresses_in(value) <= expand else _NO_SUCH_RANGE.format(expand)
+    return MAPPING[kind].not_esa

@@ -30,11 +30,13 @@ class Lives:
     Odd are those with a protection or on a warning list, those noted for a closer look, those that could not be written
     in some profile, those of the types ``by_value``, and those that OTX gives no end and that were not created
     after the moment that ``after`` has for their type. What is noted may live in any case: it may be forced in.
+    All of them are odd, where it is decided ``by_role``.
     """
 
     now: datetime
     by_value: Collection[str]
     after: Mapping[str, datetime]
+    by_role: bool = False
 
     @property
     def alive(self) -> sa.ColumnElement[bool]:
@@ -43,6 +45,8 @@ class Lives:
 
     @property
     def odd(self) -> sa.ColumnElement[bool]:
+        if self.by_role:
+            return sa.true()
         old = [
             sa.and_(
                 indicators.c.type == kind,

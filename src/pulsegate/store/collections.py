@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from pulsegate.errors import StoreError
-from pulsegate.model.collection import Collection, CollectionKind, Profile, ReviewMode, Rule
+from pulsegate.model.collection import EXPAND, Collection, CollectionKind, Profile, ReviewMode, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
 from pulsegate.store import ledger
@@ -43,6 +44,13 @@ _SERVICES = {
 _PROTOCOLS = ["urn:taxii.mitre.org:protocol:http:1.0"]
 
 
+class Origin(StrEnum):
+    """Who keeps a collection's rules."""
+
+    SETTINGS = "settings"  # opentaxii.yml, or Pulsegate itself
+    COMMAND = "command"  # ``pulsegate collection add`` and ``edit``
+
+
 @dataclass(frozen=True, slots=True)
 class StoredCollection:
     """A collection and its row. ``changed``: when its rules last did."""
@@ -50,6 +58,7 @@ class StoredCollection:
     id: int
     collection: Collection
     changed: datetime
+    origin: Origin = Origin.SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,26 +133,31 @@ def _advertise(connection: sa.Connection, identifier: str, properties: dict[str,
         connection.execute(sa.update(services).where(services.c.id == identifier).values(values))
 
 
-def put(connection: sa.Connection, collection: Collection) -> StoredCollection:
-    """Add the collection, or give the one of its name new rules.
+def put(connection: sa.Connection, collection: Collection, origin: Origin = Origin.SETTINGS) -> StoredCollection:
+    """Add the collection, or give the one of its name new rules, which ``origin`` keeps from now on.
 
     A ledger of the same name that an earlier collection left is taken up again: its frontier must never fall. An inbox
     can be polled at once. StoreError when the one of its name is of another kind.
     """
     known = get(connection, collection.name)
     if known is None:
-        identifier = _insert(connection, collection)
-    else:
-        identifier = known.id
-        if known.collection == collection:
-            return known
-        _refuse_another_kind(known.collection, collection)
-        there = data_collections.c.id == identifier
-        connection.execute(sa.update(data_collections).where(there).values(description=collection.description))
-        rules = {"kind": collection.kind.value, "author": collection.author, "rules": written(collection)}
-        there = collection_rules.c.collection_id == identifier
-        connection.execute(sa.update(collection_rules).where(there).values({**rules, "changed": now(connection)}))
-    return StoredCollection(identifier, collection, now(connection))
+        identifier = _insert(connection, collection, origin)
+        return StoredCollection(identifier, collection, now(connection), origin)
+    if (known.collection, known.origin) == (collection, origin):
+        return known
+    _refuse_another_kind(known.collection, collection)
+    there = data_collections.c.id == known.id
+    connection.execute(sa.update(data_collections).where(there).values(description=collection.description))
+    changed = known.changed if known.collection == collection else now(connection)
+    values = _rules(collection, origin) | {"changed": changed}
+    there = collection_rules.c.collection_id == known.id
+    connection.execute(sa.update(collection_rules).where(there).values(values))
+    return StoredCollection(known.id, collection, changed, origin)
+
+
+def _rules(collection: Collection, origin: Origin) -> dict[str, Any]:
+    kept = {"kind": collection.kind.value, "author": collection.author, "origin": origin.value}
+    return kept | {"rules": written(collection)}
 
 
 def _refuse_another_kind(known: Collection, wanted: Collection) -> None:
@@ -158,7 +172,7 @@ def _refuse_another_kind(known: Collection, wanted: Collection) -> None:
         )
 
 
-def _insert(connection: sa.Connection, collection: Collection) -> int:
+def _insert(connection: sa.Connection, collection: Collection, origin: Origin) -> int:
     moment = now(connection)
     is_inbox = collection.kind is CollectionKind.INBOX
     bindings = STIX_BINDINGS.values() if is_inbox else [STIX_BINDING]
@@ -173,8 +187,8 @@ def _insert(connection: sa.Connection, collection: Collection) -> int:
         "volume": 0,
     }
     identifier = inserted_key(connection.execute(sa.insert(data_collections).values(row)))
-    rules = {"collection_id": identifier, "kind": collection.kind.value, "author": collection.author}
-    connection.execute(sa.insert(collection_rules).values(rules | {"rules": written(collection), "changed": moment}))
+    rules = _rules(collection, origin) | {"collection_id": identifier, "changed": moment}
+    connection.execute(sa.insert(collection_rules).values(rules))
     offering = ["collections", "poll", *(["inbox"] if is_inbox else [])]
     links = [{"service_id": service, "collection_id": identifier} for service in offering]
     connection.execute(sa.insert(service_to_collection), links)
@@ -196,20 +210,20 @@ def remove(connection: sa.Connection, collection_id: int) -> None:
 
 def get(connection: sa.Connection, name: str) -> StoredCollection | None:
     row = connection.execute(_query().where(data_collections.c.name == name)).first()
-    return StoredCollection(row.id, _load(row), row.changed) if row else None
+    return _stored(row) if row else None
 
 
 def every(connection: sa.Connection) -> list[StoredCollection]:
     """All collections that Pulsegate fills, by name."""
     rows = connection.execute(_query().order_by(data_collections.c.name))
-    return [StoredCollection(row.id, _load(row), row.changed) for row in rows]
+    return [_stored(row) for row in rows]
 
 
 def inboxes(connection: sa.Connection) -> list[StoredCollection]:
     """The collections that packages can be pushed to, by name."""
     mine = collection_rules.c.kind == CollectionKind.INBOX.value
     rows = connection.execute(_query().where(mine).order_by(data_collections.c.name))
-    return [StoredCollection(row.id, _load(row), row.changed) for row in rows]
+    return [_stored(row) for row in rows]
 
 
 def sizes(connection: sa.Connection) -> Mapping[str, Size]:
@@ -315,6 +329,7 @@ def written(collection: Collection) -> str:
     return json.dumps(
         {
             "profile": collection.profile,
+            "expand": collection.expand,
             "deduplicate": collection.deduplicate,
             "blocks_per_part": collection.blocks_per_part,
             "include": _dump_rule(collection.include),
@@ -335,7 +350,12 @@ def _dump_rule(rule: Rule) -> dict[str, Any]:
     return words | {"max_age": _seconds(rule.max_age)}
 
 
+def _stored(row: Any) -> StoredCollection:
+    return StoredCollection(row.id, _load(row), row.changed, Origin(row.origin))
+
+
 def _load(row: Any) -> Collection:
+    """The collection; keys that a row lacks, since an earlier version wrote it, are as by default."""
     rules = json.loads(row.rules)
     return Collection(
         name=row.name,
@@ -343,6 +363,7 @@ def _load(row: Any) -> Collection:
         author=row.author,
         description=row.description or "",
         profile=Profile(rules["profile"]),
+        expand=rules.get("expand", EXPAND),
         deduplicate=rules["deduplicate"],
         blocks_per_part=rules.get("blocks_per_part", 0),
         include=_load_rule(rules["include"]),

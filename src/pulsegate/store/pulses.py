@@ -166,3 +166,4 @@ class Candidate:
     failure: str | None
     lists: str | None
     noted: bool
+    role: str
