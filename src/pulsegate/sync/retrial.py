@@ -12,7 +12,6 @@ import structlog
 from pulsegate import __version__
 from pulsegate.errors import PulseFormatError
 from pulsegate.model.indicator import RawIndicator, Rejection
-from pulsegate.otx.dates import read_date
 from pulsegate.otx.parse import read_pulse
 from pulsegate.store import failures, pulses, quarantine, state, taken
 from pulsegate.store.database import Database
@@ -22,6 +21,7 @@ from pulsegate.store.quarantine import PULSE, Quarantined
 from pulsegate.store.sources import FILE, FILES, SUBSCRIPTION
 from pulsegate.store.taken import Growing
 from pulsegate.sync.intake import Claim, Intake, protect, take
+from pulsegate.values.dates import read_date
 from pulsegate.values.normalise import normalise
 
 log = structlog.get_logger(__name__)
