@@ -209,7 +209,7 @@ def test_source_that_is_no_longer_named_is_removed(database: Database) -> None:
 def test_own_indicators_are_no_source_that_can_be_removed(database: Database) -> None:
     claim(database, OWN, HAND, 1)
     assert "own           1  -" in run("source", "list")
-    with pytest.raises(UsageError, match="own: stands for your own indicators. 'pulsegate indicator remove'"):
+    with pytest.raises(UsageError, match="own: stands for your own indicators"):
         run("source", "remove", "own")
 
 
