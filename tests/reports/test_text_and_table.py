@@ -10,6 +10,7 @@ from pulsegate.errors import ReportError
 from pulsegate.model.tlp import TLP
 from pulsegate.reports import Format, Reading, fields, formats, read, streams
 from pulsegate.reports.fields import harmless, original
+from pulsegate.values.normalise import best_reading
 
 OTX = "Indicator type,Indicator,Description\nIPv4,1.2.3.4,\nFileHash-MD5,d41d8cd98f00b204e9800998ecf8427e,empty\n"
 
@@ -60,6 +61,16 @@ def test_line_that_is_no_value_is_refused_with_its_reason(line: str, reason: str
     assert one.where == "line 2"
     assert one.text == (line if len(line) < 200 else line[:200] + "…")
     assert one.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a.example", "www.a[.]example", "1.2.3.4", "1[.]2[.]3[.]4", "*.a.example", "A.Example.", "münchen.example", "a.example)",
+     "1BoatSLRHtKNngkdXEeobR76b53LETtpyT.", "a b.example", "CVE-2024-1234.", "1.2.3.4.5", "d41d8cd98f00b204e9800998ecf8427e.",
+     "a..example", "a.example\\x", ".", "a[dot]example", '"a.example"', "co.uk", "*.github.io"],
+)  # fmt: skip
+def test_name_gets_the_type_that_every_try_would_give_it(text: str) -> None:
+    assert fields._as_name(text) in (None, best_reading(text))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])

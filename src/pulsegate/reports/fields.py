@@ -10,6 +10,7 @@ from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
 from pulsegate.model.tlp import TLP
 from pulsegate.values.addresses import looks_like_address
 from pulsegate.values.dates import read_date
+from pulsegate.values.names import type_of_name
 from pulsegate.values.normalise import best_reading, indicator_type, normalise
 from pulsegate.values.suffixes import has_known_end
 from pulsegate.values.text import clean_line
@@ -94,7 +95,7 @@ def guess(text: str) -> tuple[IndicatorType, str]:
     Careful, as the text may be any word of a report: a name's end must exist; a mutex, a query, a relative reference
     or the name of a rule can be any text, so it has to be told that it is one.
     """
-    found = best_reading(text)
+    found = _as_name(text) or best_reading(text)
     if found is None:
         raise ValueError("it is no value of any type")
     kind, value = found
@@ -103,6 +104,17 @@ def guess(text: str) -> tuple[IndicatorType, str]:
     if kind in _UNSURE or (kind is IndicatorType.FILE_PATH and not _FULL_PATH.match(value)):
         raise ValueError(_why_unsure(text))
     return kind, value
+
+
+def _as_name(text: str) -> tuple[IndicatorType, str] | None:
+    """What has a dot and no sign of anything else is most often a name, or an address: then one try is enough."""
+    if "." not in text or any(sign in text for sign in "/:@"):
+        return None
+    found = normalise(RawIndicator(IndicatorType.HOSTNAME, text))
+    if isinstance(found, Rejection):
+        return None
+    is_name = found.type is IndicatorType.HOSTNAME
+    return (type_of_name(found.value) if is_name else found.type), found.value
 
 
 def _why_unsure(text: str) -> str:
