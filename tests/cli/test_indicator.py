@@ -14,6 +14,7 @@ from packages import package
 from pulsegate.cli import app
 from pulsegate.errors import PulsegateError, ReportError, UsageError
 from pulsegate.model.collection import Collection, CollectionKind
+from pulsegate.model.indicator import RawIndicator
 from pulsegate.publication.inbox import Pushed, receive
 from pulsegate.stix.received import examine
 from pulsegate.store import collections, migrate
@@ -79,7 +80,8 @@ def test_people_are_told() -> None:
     assert "user_own: 1 added, 0 removed" in out
     again = run("indicator", "add", "A.example").splitlines()
     assert again == ["a.example (domain, TLP green): is there already",
-                     "0 new, 0 changed, 1 already there in Own indicators; 0 rejected"]  # fmt: skip
+                     "0 new, 0 changed, 1 already there in Own indicators; 0 rejected",
+                     "No collection changed."]  # fmt: skip
     table = run("indicator", "list").splitlines()
     assert [line.split()[:2] for line in table[1:]] == [["domain", "a.example"], ["IPv4", "192.0.2.1"]]
 
@@ -191,6 +193,16 @@ def push(database: Database, *contents: bytes) -> None:
         collections.ensure_services(connection)
         stored = collections.put(connection, Collection("partners", kind=CollectionKind.INBOX))
     receive(database, [stored], [Pushed(examine(one, 10**6)) for one in contents])
+
+
+def test_what_was_stored_and_not_published_is_published_when_it_is_added_again(database: Database) -> None:
+    from pulsegate.reports import Proposed
+    from pulsegate.sync.own import Into
+    from pulsegate.sync.own import add as store
+
+    store(database, [Proposed(RawIndicator("domain", "a.example"))], Into())
+    assert add("a.example")["already_there"] == 1
+    assert served() == ["a.example"]
 
 
 def test_packages_of_an_inbox_are_taken_apart(database: Database) -> None:

@@ -16,7 +16,7 @@ from pulsegate.model.collection import Profile
 from pulsegate.model.indicator import Indicator, IndicatorType
 from pulsegate.model.pulse import Pulse
 from pulsegate.model.tlp import TLP
-from pulsegate.reports import Format, Reading, read
+from pulsegate.reports import Format, Reading, read, stix
 from pulsegate.reports.observables import DELIMITER
 from pulsegate.stix import expressible, render
 from pulsegate.values.normalise import normalise
@@ -205,6 +205,22 @@ def test_expired_indicator_is_read_as_it_is(made) -> None:
 def test_file_that_is_no_package(data: bytes, reason: str) -> None:
     with pytest.raises(ReportError, match=reason):
         read(data, Format.STIX)
+
+
+def test_context_is_bounded_for_each_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stix, "MAX_CONTEXT", 30)
+    inner = package(title="x").replace(b"stix:STIX_Package", b"stix:Package").decode()
+    related = f"<stix:Related_Package>{inner}</stix:Related_Package>" * 20
+    whole = (
+        package("a.example")
+        .decode()
+        .replace(
+            "</stix:STIX_Package>", f"<stix:Related_Packages>{related}</stix:Related_Packages></stix:STIX_Package>"
+        )
+    )
+    assert len(read(whole.encode()).accepted) == 1
+    with pytest.raises(ReportError, match="it has more than 30 elements that are no indicators"):
+        read(package("a.example", title="<stix:x/>" * 30))
 
 
 def test_packages_in_a_package_are_read_with_their_own_level() -> None:

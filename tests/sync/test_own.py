@@ -68,7 +68,7 @@ def test_what_is_there_stays_and_says_so(database):
     assert [(one.value, one.what) for one in added.lines] == [("a.example", "there"), ("www.c.example", "new")]
     assert [one[1] for one in listed(database)] == ["a.example", "b.example", "www.c.example"]
     nothing = add(database, [entry("a.example")], Into())
-    assert not nothing.is_something
+    assert (nothing.new, nothing.changed, nothing.there) == (0, 0, 1)
     with database.read() as connection:
         after = pulses.get(connection, before.pulse.id)
         (first, *_) = pulses.indicators_of(connection, before.pk)
@@ -107,6 +107,17 @@ def test_each_level_has_a_pulse(database):
     ]
     add(database, [entry("c.example")], Into("Mine"))
     assert listed(database)[-1] == ("domain", "c.example", "Mine", TLP.RED)  # the most closed one
+
+
+def test_pulses_of_one_name_by_two_authors_are_two(database):
+    add(database, [entry("a.example")], Into("Mine", "one", TLP.RED))
+    added = add(database, [entry("a.example", tlp=TLP.GREEN), entry("b.example")], Into("Mine", "two"))
+    assert [(one.value, one.what, one.tlp) for one in added.lines] == [
+        ("a.example", "new", TLP.GREEN),
+        ("b.example", "new", TLP.GREEN),
+    ]
+    assert min(listed(database)) == ("domain", "a.example", "Mine", TLP.GREEN)
+    assert len(listed(database)) == 3
 
 
 @pytest.mark.parametrize(("old", "new"), [(TLP.GREEN, TLP.RED), (TLP.RED, TLP.GREEN)])
@@ -221,6 +232,21 @@ def test_many_go_in_batches(database, monkeypatch):
     added = add(database, read(data.encode()).accepted + read(data.encode()).rejected, Into())
     assert (added.new, added.there, added.rejected) == (50, 1, 9)
     assert (len(added.lines), len(added.refusals), len(listed(database))) == (5, 5, 50)
+
+
+def test_addition_that_breaks_off_is_simply_done_again(database, monkeypatch):
+    def entries(stop):
+        for number in range(20):
+            if number == stop:
+                raise KeyboardInterrupt
+            yield entry(f"a{number}.example")
+
+    monkeypatch.setattr(sync_own, "BATCH", 7)
+    with pytest.raises(KeyboardInterrupt):
+        add(database, entries(10), Into())
+    assert len(listed(database)) == 7
+    added = add(database, entries(None), Into())
+    assert (added.there, added.new, len(listed(database))) == (7, 13, 20)
 
 
 def test_two_additions_do_not_meet(database, monkeypatch):

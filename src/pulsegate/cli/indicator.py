@@ -104,7 +104,8 @@ def add(
     into = sync.into(where.database, name, _name(author, "--author"), tlp)
     with _found(where, values, kind, file, form, from_inbox) as found:
         added = sync.add(where.database, wanted.fill(found), into, dry_run=dry_run)
-    done = _publish(where) if added.is_something and not dry_run else []
+    # Also when all is there already: an addition may have been killed before it published.
+    done = _publish(where) if added.accepted and not dry_run else []
     if as_json:
         print_json(_added_json(added, into, dry_run=dry_run) | {"collections": _shown(done)})
     else:
@@ -291,7 +292,7 @@ def _tell(added: Added, into: Into, done: list[Publication], *, dry_run: bool) -
             f"{added.protected:,} are covered by built-in protections: collections with those leave them out "
             "('pulsegate explain VALUE')"
         )
-    if added.is_something and not dry_run:
+    if added.accepted and not dry_run:
         _say(done)
 
 

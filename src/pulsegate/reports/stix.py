@@ -28,6 +28,8 @@ from pulsegate.values.text import clean_text
 T = IndicatorType
 _TYPES = frozenset(kind.value for kind in IndicatorType)
 MAX_DEPTH = 120  # elements: a package that is taken into an inbox has 100, and one that is exported holds such
+MAX_CONTEXT = 200_000  # elements of one package outside of its indicators: they are held in memory
+_WHOLE = ("}Indicator", "}Observable")
 _STIX = "{http://stix.mitre.org/stix-1}"
 _ROOT = f"{_STIX}STIX_Package"
 _PACKAGES = frozenset({_ROOT, f"{_STIX}Package"})
@@ -46,6 +48,8 @@ def entries(stream: BinaryIO) -> Iterator[Entry]:
     for event, element in etree.iterparse(stream, events=("start", "end"), tag=_TAGS, **_HARDENING):
         if element.tag in _PACKAGES:
             levels = [*levels, None] if event == "start" else levels[:-1]
+            if event == "end" and levels and not depth:
+                _forget(element)
         elif element.tag == f"{_STIX}STIX_Header":
             if event == "end" and not depth:
                 levels[-1] = _marking(element)
@@ -58,23 +62,45 @@ def entries(stream: BinaryIO) -> Iterator[Entry]:
 
 def _look(stream: BinaryIO) -> None:
     """Read it once from end to end, keeping nothing, so that what is wrong with it is known before anything is done."""
-    depth = objects = 0
+    bounds = _Bounds()
     try:
         for event, element in etree.iterparse(stream, events=("start", "end"), **_HARDENING):
-            if event == "end":
-                depth -= 1
+            if event == "start":
+                if not bounds.depth:
+                    _check_root(element)
+                bounds.begin(element.tag)
+            else:
+                bounds.end(element.tag)
                 _forget(element)
-                continue
-            if not depth:
-                _check_root(element)
-            depth += 1
-            objects += element.tag.endswith("}Properties")
-            if depth > MAX_DEPTH:
-                raise ReportError(f"its elements are nested more than {MAX_DEPTH} deep")
     except etree.XMLSyntaxError as error:
         raise ReportError(f"it is no well-formed XML: {error.msg}") from error
-    if objects > MAX_ENTRIES:
-        raise too_many(objects, "objects")
+    if bounds.objects > MAX_ENTRIES:
+        raise too_many(bounds.objects, "objects")
+
+
+@dataclass(slots=True)
+class _Bounds:
+    """What is counted of a document: ``context`` are the elements of a package that are kept while it is read."""
+
+    depth: int = 0
+    inside: int = 0  # how many indicators and observables are open
+    context: int = 0
+    objects: int = 0
+
+    def begin(self, tag: str) -> None:
+        self.depth += 1
+        self.objects += tag.endswith("}Properties")
+        self.inside += tag.endswith(_WHOLE)
+        self.context += not self.inside
+        if self.depth > MAX_DEPTH:
+            raise ReportError(f"its elements are nested more than {MAX_DEPTH} deep")
+        if self.context > MAX_CONTEXT:
+            raise ReportError(f"it has more than {MAX_CONTEXT:,} elements that are no indicators", hint="Split it")
+
+    def end(self, tag: str) -> None:
+        self.depth -= 1
+        self.inside -= tag.endswith(_WHOLE)
+        self.context *= tag not in _PACKAGES
 
 
 def _check_root(root: etree._Element) -> None:

@@ -75,11 +75,6 @@ class Added:
     def accepted(self) -> int:
         return self.new + self.changed + self.there
 
-    @property
-    def is_something(self) -> bool:
-        """Whether there is anything to publish."""
-        return bool(self.new or self.changed)
-
     def accept(self, line: Line) -> None:
         self.new += line.what == "new"
         self.changed += line.what == "changed"
