@@ -74,6 +74,10 @@ class UnsupportedContentError(ContentError):
     """What somebody sent is of a kind or a version that is not taken."""
 
 
+class ReportError(PulsegateError):
+    """A file with indicators can't be read as what it is said to be."""
+
+
 class StoreError(PulsegateError):
     """The database can't be opened, read or written."""
 

@@ -14,7 +14,7 @@ from pulsegate.cli import app
 from pulsegate.errors import BusyError, UsageError
 from pulsegate.store import locks, migrate, runs, sources, taken
 from pulsegate.store.database import Database
-from pulsegate.store.sources import FILE, FILES, SUBSCRIPTION, Walk
+from pulsegate.store.sources import FILE, FILES, HAND, OWN, SUBSCRIPTION, Walk
 from store.test_pulses import a_name, a_pulse
 
 MINUTE = timedelta(minutes=1)
@@ -204,6 +204,13 @@ def test_source_that_is_no_longer_named_is_removed(database: Database) -> None:
     )
     assert "former" not in run("source", "list")
     assert told("otx")["pulses"] == 1
+
+
+def test_own_indicators_are_no_source_that_can_be_removed(database: Database) -> None:
+    claim(database, OWN, HAND, 1)
+    assert "own           1  -" in run("source", "list")
+    with pytest.raises(UsageError, match="own: stands for your own indicators"):
+        run("source", "remove", "own")
 
 
 def test_files_are_removed(database: Database) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulsegate.curation.decide import Facts, decide, decide_pulse
+from pulsegate.curation.decide import Facts, OfPulse, decide, decide_pulse
 from pulsegate.model.collection import Collection, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.pulse import Pulse
@@ -112,7 +112,7 @@ def without(collection, name):
 
 
 def decided(pulse, fact, collection):
-    return decide(fact, collection, NOW, decide_pulse(pulse, collection, NOW))
+    return decide(fact, collection, NOW, OfPulse(decide_pulse(pulse, collection, NOW)))
 
 
 @given(pulses, facts, rules(), rules())

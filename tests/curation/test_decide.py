@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pulsegate.curation.decide import IN, Decision, Facts, decide, decide_pulse
+from pulsegate.curation.decide import IN, Decision, Facts, OfPulse, decide, decide_pulse
 from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
 from pulsegate.model.indicator import IndicatorType as T
 from pulsegate.model.pulse import Pulse
@@ -47,7 +47,7 @@ def of_pulse(include=Rule(), exclude=Rule(), pulse=PULSE, **more):  # noqa: B008
 
 
 def of_facts(pulse=IN, collection=Collection("mail"), **changes):  # noqa: B008 - collections don't change
-    return decide(replace(FACTS, **changes), collection, NOW, pulse)
+    return decide(replace(FACTS, **changes), collection, NOW, OfPulse(pulse))
 
 
 def test_pulse_without_rules_is_in():

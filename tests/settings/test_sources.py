@@ -88,7 +88,7 @@ def test_source_with_an_unusable_name(name):
     assert faults(SourceSettings, {"name": name}) == [("name", "a source's name is 1 to 50 letters, digits, _ or -")]
 
 
-@pytest.mark.parametrize("name", ["otx", "files"])
+@pytest.mark.parametrize("name", ["otx", "files", "own"])
 def test_source_with_a_name_of_pulsegates_own(name):
     assert faults(SourceSettings, {"name": name}) == [
         ("name", f"{name!r} is a name that Pulsegate gives itself; choose another one")

@@ -80,6 +80,18 @@ def test_draft_of_each_type_and_each_combination_of_fields(pulse, make, kind, pr
         assert quick(of, [entry], profile) == whole(of, [entry], profile)
 
 
+@pytest.mark.parametrize(("kind", "profile"), WAYS)
+def test_draft_of_an_own_pulse_says_nothing_of_otx(pulse, make, kind, profile):
+    entry = make(kind, title="T")
+    quick(pulse, [entry], profile)  # a template of the same shape but for the pulse
+    of = replace(pulse, id="own-0123456789abcdef0123")
+    assert is_templated(of, [entry], profile)
+    made = quick(of, [entry], profile)
+    assert made == whole(of, [entry], profile)
+    check(made)
+    assert b"lienvault" not in made
+
+
 @pytest.mark.parametrize("hard", HARD)
 @pytest.mark.parametrize(("kind", "profile"), WAYS)
 def test_draft_with_hard_text_in_every_field(pulse, make, kind, profile, hard):

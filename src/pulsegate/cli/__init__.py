@@ -19,6 +19,8 @@ from pulsegate.cli import (
     db,
     esa,
     explain,
+    export,
+    indicator,
     lists,
     logs,
     polls,
@@ -80,9 +82,11 @@ app.command()(preview.preview)
 app.command()(esa.esa)
 collection.app.command()(changing.add)
 collection.app.command()(changing.edit)
+collection.app.command()(export.export)
 app.add_typer(collection.app, name="collection")
 app.add_typer(source.app, name="source")
 app.add_typer(pulse.app, name="pulse")
+app.add_typer(indicator.app, name="indicator")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(lists.app, name="lists")
 app.add_typer(account.app, name="account")

@@ -136,7 +136,7 @@ def _report(outcome: Outcome, *, as_json: bool, from_otx: bool) -> None:
             key: getattr(intake, key)
             for key in ("pulses", "indicators", "new", "changed", "removed", "rejected", "unreadable")
         }
-        print_json(counts | {"collections": [_publication(one) for one in outcome.publications]})
+        print_json(counts | {"collections": [publication_json(one) for one in outcome.publications]})
         return
     people.print(
         f"{intake.pulses:,} pulses with {intake.indicators:,} indicators read; "
@@ -149,7 +149,7 @@ def _report(outcome: Outcome, *, as_json: bool, from_otx: bool) -> None:
         )
     if from_otx and not intake.pulses and not intake.unreadable:
         people.print("OTX sent no subscribed pulses. Open an author's or a pulse's page on OTX and choose Subscribe.")
-    _say(outcome.publications)
+    say(outcome.publications)
 
 
 def publish(context: typer.Context, as_json: AsJSON = False) -> None:
@@ -158,9 +158,9 @@ def publish(context: typer.Context, as_json: AsJSON = False) -> None:
     prepare(where)
     done = publish_now(where)
     if as_json:
-        print_json({"collections": [_publication(one) for one in done]})
+        print_json({"collections": [publication_json(one) for one in done]})
     else:
-        _say(done)
+        say(done)
 
 
 def publish_now(where: Installation) -> list[Publication]:
@@ -171,7 +171,8 @@ def publish_now(where: Installation) -> list[Publication]:
         return publish_all(where.database, where.policy, bar.publishing)
 
 
-def _say(publications: list[Publication]) -> None:
+def say(publications: list[Publication]) -> None:
+    """What publications changed, for people."""
     changed = [one for one in publications if one.changed]
     for one in changed:
         people.print(f"{one.collection}: {one.added:,} added, {one.removed:,} removed", markup=False)
@@ -179,5 +180,6 @@ def _say(publications: list[Publication]) -> None:
         people.print("No collection changed.")
 
 
-def _publication(one: Publication) -> dict[str, Any]:
+def publication_json(one: Publication) -> dict[str, Any]:
+    """A publication for programs."""
     return {"name": one.collection, "added": one.added, "removed": one.removed, "failed": one.failed}

@@ -88,7 +88,8 @@ def show(
 
 def _print(pulse: Pulse) -> None:
     people.print(pulse.name, markup=False, style="bold")
-    people.print(f"by {pulse.author}, TLP {pulse.tlp}, modified {when(pulse.modified)}, {pulse.address}", markup=False)
+    origin = pulse.address or "an own pulse"
+    people.print(f"by {pulse.author}, TLP {pulse.tlp}, modified {when(pulse.modified)}, {origin}", markup=False)
     if pulse.tags:
         people.print("tags: " + ", ".join(pulse.tags), markup=False)
     people.print()

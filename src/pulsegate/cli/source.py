@@ -17,7 +17,7 @@ from pulsegate.errors import UsageError
 from pulsegate.store import sources
 from pulsegate.store.database import now
 from pulsegate.store.locks import hold, pull
-from pulsegate.store.sources import FILES, Source, Walk
+from pulsegate.store.sources import FILES, OWN, Source, Walk
 from pulsegate.sync.alarm import complaints
 
 app = typer.Typer(no_args_is_help=True, help="The sources of pulses.")
@@ -51,7 +51,7 @@ def states(where: Installation) -> list[State]:
         one, row = configured.get(name), stored.get(name)
         is_active = one is not None and feeding.is_on(where, one)
         alarms = complaints(row, one.settings.stale_after, moment) if one and row and is_active else {}
-        is_known = one is not None or name == FILES
+        is_known = one is not None or name in (FILES, OWN)
         found.append(State(name, row, counts.get(name, 0), is_known, is_active, moment, alarms))
     return found
 
@@ -75,6 +75,9 @@ def remove(
     found = {one.name: one for one in states(where)}
     if name not in found:
         raise UsageError("there is no such source", resource=name, hint="'pulsegate source list' shows them")
+    if name == OWN:
+        hint = "'pulsegate indicator remove' withdraws them"
+        raise UsageError("stands for your own indicators", resource=name, hint=hint)
     if found[name].is_known and name != FILES:
         raise UsageError("is still in the settings", resource=name, hint="Take it out of there first")
     with hold(where.database, pull(name)), where.database.write() as connection:
@@ -124,7 +127,7 @@ def _words(state: State) -> str:
     if not state.is_known:
         return f"not in the settings: 'pulsegate source remove {state.name}'"
     if row is None:
-        return "" if state.name == FILES else "not pulled yet" if state.is_active else "off, or without a key"
+        return "" if state.name in (FILES, OWN) else "not pulled yet" if state.is_active else "off, or without a key"
     if row.walk is not None:
         return _progress(row.walk, state)
     return "" if state.is_active else "off, or without a key"

@@ -14,7 +14,7 @@ from pulsegate.settings.duration import Duration
 from pulsegate.settings.section import Section, is_loopback, split
 from pulsegate.settings.share import Share
 
-RESERVED_NAMES = ("otx", "files")
+RESERVED_NAMES = ("otx", "files", "own")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,50}")
 _PULSE = re.compile(r"(?:https?://\S+/)?([0-9a-f]{24})(?:[/?#]\S*)?", re.IGNORECASE)
 _LONGEST = timedelta(days=365)

@@ -65,9 +65,11 @@ def marking(tlp: TLP, reach: str) -> MarkingType:
 
 
 def producer(pulse: Pulse) -> InformationSourceType:
-    """Who made an indicator: the author of the pulse, through OTX."""
+    """Who made an indicator: the author of the pulse, through OTX unless it is an own one."""
     if not pulse.author:
         return InformationSourceType(Identity=IdentityType(Name=SOURCE))
+    if pulse.is_own:
+        return InformationSourceType(Identity=IdentityType(Name=author(pulse)))
     return InformationSourceType(Identity=IdentityType(Name=author(pulse)), Description=_described(SOURCE))
 
 
@@ -79,12 +81,12 @@ def author(pulse: Pulse) -> str:
 def _source(pulse: Pulse, limit: int) -> InformationSourceType:
     addresses, others = _references(pulse, limit)
     source = InformationSourceType(
-        Identity=IdentityType(Name=SOURCE),
+        Identity=IdentityType(Name=author(pulse) if pulse.is_own else SOURCE),
         Description=_described(text(cut("\n".join(_context(pulse, others)), limit))),
         Time=TimeType(Produced_Time=DateTimeWithPrecisionType(valueOf_=pulse.created.isoformat())),
         References=ReferencesType(Reference=addresses) if addresses else None,
     )
-    if pulse.author:
+    if pulse.author and not pulse.is_own:
         by = InformationSourceType(Identity=IdentityType(Name=author(pulse)))
         source.Contributing_Sources = ContributingSourcesType(Source=[by])
     return source

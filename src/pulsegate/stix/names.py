@@ -12,7 +12,7 @@ NAMESPACE = "urn:pulsegate:otx"
 _ROOT = uuid.uuid5(uuid.NAMESPACE_URL, NAMESPACE)
 
 # Prefix -> namespace. python-stix writes these prefixes into xsi:type values, so they can't be chosen freely.
-_ALL = MappingProxyType(
+NAMESPACES = MappingProxyType(
     {
         "stix": "http://stix.mitre.org/stix-1",
         "stixCommon": "http://stix.mitre.org/common-1",
@@ -43,7 +43,7 @@ _ALL = MappingProxyType(
 BASE = frozenset({"stix", "stixCommon", "stixVocabs", "cyboxCommon", "marking", "tlpMarking", "xsi", PREFIX})
 
 # Namespace -> prefix, as the export functions of python-stix want it.
-PREFIXES = MappingProxyType({namespace: prefix for prefix, namespace in _ALL.items()})
+PREFIXES = MappingProxyType({namespace: prefix for prefix, namespace in NAMESPACES.items()})
 
 
 def declarations(prefixes: Iterable[str]) -> str:
@@ -53,7 +53,7 @@ def declarations(prefixes: Iterable[str]) -> str:
     namespace of its example ids. No schema locations: a reader must not be sent to the network.
     """
     wanted = frozenset(prefixes)
-    return " ".join(f'xmlns:{prefix}="{namespace}"' for prefix, namespace in _ALL.items() if prefix in wanted)
+    return " ".join(f'xmlns:{prefix}="{namespace}"' for prefix, namespace in NAMESPACES.items() if prefix in wanted)
 
 
 def key(*parts: str) -> str:

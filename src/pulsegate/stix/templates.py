@@ -17,7 +17,7 @@ from mixbox.binding_utils import quote_xml
 
 from pulsegate.model.collection import Profile
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
-from pulsegate.model.pulse import Pulse
+from pulsegate.model.pulse import OWN, Pulse
 from pulsegate.model.tlp import TLP
 from pulsegate.stix import header
 from pulsegate.stix.indicators import Texts, texts
@@ -43,6 +43,7 @@ class Shape(NamedTuple):
     profile: Profile
     tlp: TLP
     authored: bool
+    own: bool
     type: IndicatorType
     sample: str  # the subject that stands for all that get the same markup
     described: bool
@@ -132,6 +133,7 @@ def _shape(pulse: Pulse, indicator: Indicator, profile: Profile) -> Shape:
         profile=profile,
         tlp=pulse.tlp,
         authored=pulse.author != "",
+        own=pulse.is_own,
         type=indicator.type,
         sample=form.sample(form.subject(indicator)),
         described=raw.description != "",
@@ -142,7 +144,8 @@ def _shape(pulse: Pulse, indicator: Indicator, profile: Profile) -> Shape:
 
 def _sample(shape: Shape) -> tuple[Pulse, Indicator]:
     """A pulse and an indicator of ``shape``, each text of which is found nowhere else."""
-    pulse = Pulse("sample-pulse", "", _AUTHOR * shape.authored, _CREATED, _CREATED, tlp=shape.tlp)
+    identity = f"{OWN}sample-pulse" if shape.own else "sample-pulse"
+    pulse = Pulse(identity, "", _AUTHOR * shape.authored, _CREATED, _CREATED, tlp=shape.tlp)
     raw = RawIndicator(
         shape.type,
         shape.sample,

@@ -55,7 +55,7 @@ def _to_pulse(row: Any) -> Pulse:
     )
 
 
-def _to_indicator(row: Any) -> StoredIndicator:
+def to_indicator(row: Any) -> StoredIndicator:
     raw = RawIndicator(
         type=row.raw_type,
         value=row.raw_value,
@@ -139,14 +139,14 @@ def indicator_counts(connection: sa.Connection) -> dict[int, int]:
 
 def indicators_of(connection: sa.Connection, pulse_pk: int) -> list[StoredIndicator]:
     query = sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk).order_by(indicators.c.pk)
-    return [_to_indicator(row) for row in connection.execute(query)]
+    return [to_indicator(row) for row in connection.execute(query)]
 
 
 def indicators_of_value(connection: sa.Connection, identities: Iterable[str]) -> list[StoredIndicator]:
     """Every pulse's indicator with one of these identities (``model.Indicator.identity``)."""
     keys = [digest(identity) for identity in identities]
     query = sa.select(indicators).where(indicators.c.identity.in_(keys)).order_by(indicators.c.pk)
-    return [_to_indicator(row) for row in connection.execute(query)]
+    return [to_indicator(row) for row in connection.execute(query)]
 
 
 @dataclass(frozen=True, slots=True)

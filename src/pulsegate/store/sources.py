@@ -1,7 +1,7 @@
 """Sources of pulses: how far each has been walked, how it fares, and which pulses it has.
 
-A pulse is active as long as some source claims it: through the subscription of its key, by its id, by a search, or
-from a file.
+A pulse is active as long as some source claims it: through the subscription of its key, by its id, by a search, from
+a file, or by hand.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pulsegate.store.database import now
 from pulsegate.store.tables import passed_over, pulses, quarantine, source_pulses, sources
 from pulsegate.store.taken import withdraw
 
-SUBSCRIPTION, PULSE, FILE = "subscription", "pulse", "file"
+SUBSCRIPTION, PULSE, FILE, HAND = "subscription", "pulse", "file", "hand"
 FILES = "files"  # the source that stands for all files
+OWN = "own"  # the source that stands for what an administrator adds by hand
 
 
 @dataclass(frozen=True, slots=True)

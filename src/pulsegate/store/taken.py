@@ -281,6 +281,15 @@ def grow(connection: sa.Connection, growing: Growing, found: Iterable[Indicator]
     growing.seen.update(rows)
 
 
+def shrink(connection: sa.Connection, growing: Growing, keys: Sequence[int]) -> None:
+    """Take away indicators of the pulse, by their keys."""
+    columns = (indicators.c.pk, indicators.c.pulse_pk, indicators.c.identity)
+    for chunk in chunks(keys):
+        _delete(connection, connection.execute(sa.select(*columns).where(indicators.c.pk.in_(chunk))).all())
+    if keys:
+        _note_change(connection, growing)
+
+
 def has_indicators(connection: sa.Connection, pulse_pk: int) -> bool:
     query = sa.select(indicators.c.pk).where(indicators.c.pulse_pk == pulse_pk).limit(1)
     return connection.scalar(query) is not None

@@ -15,7 +15,7 @@ import structlog
 
 from pulsegate.errors import OTXError, OTXKeyError
 from pulsegate.otx.client import OTXClient
-from pulsegate.otx.dates import OBJECT_ID, read_date
+from pulsegate.otx.dates import OBJECT_ID
 from pulsegate.otx.fields import text_of
 from pulsegate.otx.parse import Page
 from pulsegate.store import quarantine, sources
@@ -23,6 +23,7 @@ from pulsegate.store.database import Database, now
 from pulsegate.store.sources import SUBSCRIPTION, Source
 from pulsegate.sync.asking import Asking, Pager
 from pulsegate.sync.wanted import Wanted
+from pulsegate.values.dates import read_date
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,6 @@ import structlog
 
 from pulsegate.errors import OTXError, OTXKeyError, OTXUnavailableError, PulseFormatError
 from pulsegate.otx.client import OTXClient
-from pulsegate.otx.dates import read_date
 from pulsegate.otx.failures import OTXMissingError, OTXTooLargeError
 from pulsegate.otx.parse import Page, pulse_id, read_pulse
 from pulsegate.publication.marking import Marker
@@ -22,6 +21,7 @@ from pulsegate.sync.comparison import ACCEPT, leaving
 from pulsegate.sync.completion import Completion
 from pulsegate.sync.intake import Claim, Intake, Unfinished, take
 from pulsegate.sync.wanted import Wanted
+from pulsegate.values.dates import read_date
 
 log = structlog.get_logger(__name__)
 

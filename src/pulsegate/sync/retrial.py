@@ -13,7 +13,6 @@ from pulsegate import __version__
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import PulseFormatError
 from pulsegate.model.indicator import RawIndicator, Rejection
-from pulsegate.otx.dates import read_date
 from pulsegate.otx.parse import read_pulse
 from pulsegate.publication.marking import Marker
 from pulsegate.store import failures, pulses, quarantine, state, taken
@@ -24,6 +23,7 @@ from pulsegate.store.quarantine import PULSE, Quarantined
 from pulsegate.store.sources import FILE, FILES, SUBSCRIPTION
 from pulsegate.store.taken import Growing
 from pulsegate.sync.intake import Claim, Intake, take
+from pulsegate.values.dates import read_date
 from pulsegate.values.normalise import normalise
 
 log = structlog.get_logger(__name__)

@@ -12,7 +12,6 @@ import structlog
 
 from pulsegate.errors import OTXAnswerError, OTXUnavailableError
 from pulsegate.otx.client import OTXClient
-from pulsegate.otx.dates import read_date
 from pulsegate.otx.failures import OTXMissingError, OTXTooLargeError
 from pulsegate.otx.parse import Page
 from pulsegate.publication.labels import back
@@ -26,6 +25,7 @@ from pulsegate.sync.completion import Completion
 from pulsegate.sync.intake import Claim, Intake, Unfinished, take
 from pulsegate.sync.position import Seen, step
 from pulsegate.sync.wanted import Pace, Wanted
+from pulsegate.values.dates import read_date
 
 log = structlog.get_logger(__name__)
 

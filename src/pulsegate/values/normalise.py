@@ -6,7 +6,7 @@ What was cleaned is read a second time and must not change, so the normal form i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator, Rejection
 from pulsegate.values.addresses import IPV4_PATTERN
@@ -142,15 +142,25 @@ _RULE_NAME = re.compile("[A-Za-z0-9_]+")
 
 def readings(text: str) -> tuple[tuple[IndicatorType, str], ...]:
     """Every type and normal form that a typed value could be, one of each family, best guess first. Never raises."""
-    found: dict[str, Reading] = {}
+    return tuple(_readings(text))
+
+
+def best_reading(text: str) -> Reading | None:
+    """The first of ``readings``, without trying the others."""
+    return next(_readings(text), None)
+
+
+def _readings(text: str) -> Iterator[Reading]:
+    found: set[str] = set()
     guesses = (*_GUESSES, *(sorted(_FREE, key=lambda type_: type_ is not T.FILE_PATH) if _is_path(text) else _FREE))
     for guess in guesses:
         read = normalise(RawIndicator(type=guess, value=text))
         if isinstance(read, Rejection) or (guess is T.YARA and not _RULE_NAME.fullmatch(read.value)):
             continue
         type_ = type_of_name(read.value) if read.type is T.DOMAIN else read.type
-        found.setdefault(type_.family, (type_, read.value))
-    return tuple(found.values())
+        if type_.family not in found:
+            found.add(type_.family)
+            yield type_, read.value
 
 
 def _is_path(text: str) -> bool:

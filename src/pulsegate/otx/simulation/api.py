@@ -8,12 +8,12 @@ from typing import TypeVar
 from urllib.parse import unquote, urlencode
 
 from pulsegate.model.indicator import IndicatorType
-from pulsegate.otx.dates import read_date
 from pulsegate.otx.fields import flag_of, number_of
 from pulsegate.otx.simulation.answer import Answer, Request, dumped, json_answer, page_answer, refusal
 from pulsegate.otx.simulation.entry import Entry
 from pulsegate.otx.simulation.feed import Feed
 from pulsegate.otx.simulation.subscription import Subscription
+from pulsegate.values.dates import read_date
 
 T = TypeVar("T")
 ROOT = "/api/v1"

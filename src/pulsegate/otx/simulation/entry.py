@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pulsegate.otx.dates import object_id_time, read_date
+from pulsegate.otx.dates import object_id_time
 from pulsegate.otx.fields import first, text_of, words_of
 from pulsegate.otx.parse import pulse_id
 from pulsegate.otx.simulation.answer import dumped
+from pulsegate.values.dates import read_date
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 _FAST = 1  # of zlib's levels: a third of the size already

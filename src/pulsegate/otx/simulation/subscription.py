@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from pulsegate.otx.dates import read_date, write_date
+from pulsegate.otx.dates import write_date
 from pulsegate.otx.simulation.entry import NEVER, Entry
+from pulsegate.values.dates import read_date
 
 
 def newness(entry: Entry) -> tuple[datetime, str]:
