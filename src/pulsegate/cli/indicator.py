@@ -15,6 +15,7 @@ import typer
 
 from pulsegate.cli.options import installation, named_collection
 from pulsegate.cli.output import AsJSON, errors, instant, people, print_json, print_table, when
+from pulsegate.cli.pull import publication_json, publish_now, say
 from pulsegate.cli.setup import Installation, prepare
 from pulsegate.errors import ReportError, UsageError
 from pulsegate.model.collection import CollectionKind
@@ -254,13 +255,11 @@ def _of_inbox(where: Installation, name: str) -> Iterator[Entry]:
 
 
 def _shown(done: Iterable[Publication]) -> list[dict[str, Any]]:
-    from pulsegate.cli.pull import publication_json
 
     return [publication_json(one) for one in done]
 
 
 def _say(done: list[Publication]) -> None:
-    from pulsegate.cli.pull import say
 
     say(done)
 
