@@ -23,7 +23,7 @@ class Inline(Executor):
         assert function is writers.work
         future: Future[Any] = Future()
         (jobs,) = args
-        future.set_result([list(write(self._database, job)) for job in jobs])
+        future.set_result(list(write(self._database, jobs)))
         return future
 
 

@@ -292,5 +292,5 @@ def test_mark_of_a_pulse_changes_to_and_fro(feed):
         with feed.database.read() as connection:
             found = pulses.get(connection, a_pulse(1).id)
             assert found is not None
-            marks.append(candidates.mark(connection, found.pk))
+            marks.append(candidates.marked_pulses(connection, [found.pk])[found.pk][1])
     assert len(set(marks)) == 3

@@ -36,7 +36,7 @@ class _Bundle:
     jobs: list[Job] = field(default_factory=list)
     copied: list[Job] = field(default_factory=list)
     written: list[Job] = field(default_factory=list)
-    future: Future[list[Written]] | None = None
+    future: Future[Written] | None = None
 
 
 class Writers:
@@ -86,23 +86,30 @@ class Writers:
             self._breaks(error)
 
     def _finish(self, bundle: _Bundle) -> Iterator[tuple[Job, Rendered | Refused]]:
-        done: dict[int, Sequence[Rendered | Refused] | None] = {}
-        done.update(zip((job.pulse_pk for job in bundle.written), self._wait(bundle), strict=False))
+        done: dict[int, Written] = {}
+        written = self._wait(bundle)
+        if written is not None:
+            done.update((job.pulse_pk, []) for job in bundle.written)
+            for one in written:
+                done[one.pulse_pk].append(one)
         copies = self.copies.read(self._database, bundle.copied)
-        done.update(zip((job.pulse_pk for job in bundle.copied), copies, strict=True))
+        done.update(
+            (job.pulse_pk, list(copy)) for job, copy in zip(bundle.copied, copies, strict=True) if copy is not None
+        )
         for job in bundle.jobs:
             found = done.pop(job.pulse_pk, None)
-            for one in write(self._database, job) if found is None else found:
-                yield job, one
+            for each in write(self._database, [job]) if found is None else found:
+                yield job, each
 
-    def _wait(self, bundle: _Bundle) -> list[Written]:
+    def _wait(self, bundle: _Bundle) -> Written | None:
+        """What was written elsewhere; None where nothing was, or its process was killed."""
         if bundle.future is None:
-            return []
+            return None
         try:
             return bundle.future.result()
         except BrokenExecutor as error:
             self._breaks(error)
-            return []
+            return None
 
     def _breaks(self, error: BrokenExecutor) -> None:
         """A process was killed, or could not begin: everything is written here from now on."""
@@ -143,6 +150,6 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def work(jobs: list[Job]) -> list[Written]:
-    """In a writing process: what becomes of each job."""
-    return [list(write(_databases[0], job)) for job in jobs]
+def work(jobs: list[Job]) -> Written:
+    """In a writing process: what becomes of the jobs."""
+    return list(write(_databases[0], jobs))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.store.chunks import chunks
-from pulsegate.store.pulses import Candidate, StoredIndicator
+from pulsegate.store.pulses import Candidate, StoredIndicator, StoredPulse, stored
 from pulsegate.store.tables import indicators, pulses
 
 CHUNK = 2_000  # rows fetched at once
@@ -89,7 +89,8 @@ _WHOLE = ("pk", "pulse_pk", "type", "value", "protection", "failure")
 _RAW = ("raw_type", "raw_value", "otx_id", "created", "expiration", "active", "role", "title", "description", "content")
 _BY_KEYS = (
     sa.select(*(indicators.c[name] for name in (*_WHOLE, *_RAW)), indicators.c.identity)
-    .where(indicators.c.pk.in_(sa.bindparam("keys", expanding=True)))
+    # Literal, as hundreds of bound keys cost the client more than it takes to fetch the rows.
+    .where(indicators.c.pk.in_(sa.bindparam("keys", expanding=True, literal_execute=True)))
     .order_by(indicators.c.pk)
 )
 _TYPES = {kind.value: kind for kind in IndicatorType}
@@ -104,15 +105,21 @@ def by_keys(connection: sa.Connection, keys: Iterable[int]) -> Iterator[tuple[by
             yield identity, StoredIndicator(pk, pulse_pk, indicator, protection, failure)
 
 
-def mark(connection: sa.Connection, pulse_pk: int) -> bytes | None:
-    """What changes with every change of the pulse or its indicators; None when it is gone."""
-    row = connection.execute(_MARK, {"wanted": pulse_pk}).first()
-    return marked(row.fingerprint, row.stored) if row else None
+def marked_pulses(connection: sa.Connection, keys: Iterable[int]) -> dict[int, tuple[StoredPulse, bytes]]:
+    """Those of the pulses that are still there, by their keys, each with its mark.
+
+    A mark changes with every change of its pulse or of the pulse's indicators.
+    """
+    found = {}
+    for chunk in chunks(sorted(keys)):
+        for row in connection.execute(_MARKED, {"keys": chunk}):
+            found[row.pk] = stored(row), marked(row.fingerprint, row.stored)
+    return found
 
 
-def marked(fingerprint: bytes, stored: datetime) -> bytes:
+def marked(fingerprint: bytes, since: datetime) -> bytes:
     """The mark of a pulse with these. A fingerprint comes again when a pulse changes to and fro, a moment does not."""
-    return fingerprint + stored.isoformat().encode()
+    return fingerprint + since.isoformat().encode()
 
 
-_MARK = sa.select(pulses.c.fingerprint, pulses.c.stored).where(pulses.c.pk == sa.bindparam("wanted"))
+_MARKED = sa.select(pulses).where(pulses.c.pk.in_(sa.bindparam("keys", expanding=True, literal_execute=True)))
