@@ -37,6 +37,7 @@ MODULES = (
     "publication.explain",
     "store.blocks",
     "store.collections",
+    "store.contents",
     "store.ledger",
     "store.taken",
 )

@@ -16,6 +16,8 @@ from pulsegate.stix.blocks import MAX_INDICATORS
 from pulsegate.store import blocks as stored_blocks
 from pulsegate.store import candidates, pulses
 from pulsegate.store.blocks import StoredBlock
+from pulsegate.store.candidates import Mark
+from pulsegate.store.contents import Original
 from pulsegate.store.database import Database
 from pulsegate.store.digests import SIZE
 from pulsegate.store.pulses import StoredIndicator, StoredPulse
@@ -51,16 +53,16 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A new block: its pulse, when that was modified, its text, and what is in it.
+    """A new block: its pulse, when that was modified, its text or a published block with the same, and what is in it.
 
     ``mark``: the pulse's, from before it was read.
     """
 
     pulse_pk: int
     modified: datetime
-    content: bytes
+    content: bytes | Original
     placed: Content
-    mark: bytes
+    mark: Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,7 @@ def _parts(job: Job) -> Iterator[Job]:
 def _write(database: Database, jobs: Sequence[Job]) -> Iterator[Rendered | Refused]:
     with database.read() as connection:
         # The marks first: one that is newer than what was read of the indicators would vouch for a text without them.
-        found = candidates.marked_pulses(connection, {job.pulse_pk for job in jobs})
+        found = candidates.marked(connection, {job.pulse_pk for job in jobs})
         members = {one.pk: (identity, one) for identity, one in candidates.by_keys(connection, _all_keys(jobs))}
     for job in jobs:
         if job.pulse_pk in found:
@@ -185,7 +187,7 @@ def _all_keys(jobs: Iterable[Job]) -> Iterator[int]:
 
 
 def _written(
-    job: Job, pulse: StoredPulse, mark: bytes, members: Sequence[tuple[bytes, StoredIndicator]]
+    job: Job, pulse: StoredPulse, mark: Mark, members: Sequence[tuple[bytes, StoredIndicator]]
 ) -> Iterator[Rendered | Refused]:
     known = {one.indicator.identity: (_identity(job, identity), one.pk) for identity, one in members}
     for block in _blocks(pulse, [one.indicator for _, one in members], job.profile):

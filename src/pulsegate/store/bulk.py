@@ -12,8 +12,8 @@ import sqlalchemy as sa
 def insert(connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Insert rows of values in the order of ``columns``.
 
-    On PostgreSQL by COPY in its binary form ("Using COPY TO and COPY FROM" in psycopg's documentation); on SQLite by one
-    prepared statement.
+    On PostgreSQL by COPY in its binary form (section "COPY" of psycopg's documentation); on SQLite by one prepared
+    statement.
     """
     if not rows:
         return
@@ -63,5 +63,7 @@ def _written(
 @lru_cache(64)
 def _writer(kind: Any, dialect: sa.Dialect) -> Callable[[Any], Any] | None:
     """What SQLAlchemy does with a value of the type, if anything, remembered: many rows have the same moment."""
+    if isinstance(kind, sa.LargeBinary):  # SQLAlchemy wraps bytes, which SQLite's driver takes as they are
+        return None
     found = kind.dialect_impl(dialect).bind_processor(dialect)
     return None if found is None else lru_cache(4096)(found)

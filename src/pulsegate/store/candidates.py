@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -105,21 +105,23 @@ def by_keys(connection: sa.Connection, keys: Iterable[int]) -> Iterator[tuple[by
             yield identity, StoredIndicator(pk, pulse_pk, indicator, protection, failure)
 
 
-def marked_pulses(connection: sa.Connection, keys: Iterable[int]) -> dict[int, tuple[StoredPulse, bytes]]:
-    """Those of the pulses that are still there, by their keys, each with its mark.
+class Mark(NamedTuple):
+    """The state of a pulse: it changes with every change of the pulse or its indicators.
 
-    A mark changes with every change of its pulse or of the pulse's indicators.
+    A fingerprint comes again when a pulse changes to and fro, a moment does not.
     """
+
+    fingerprint: bytes
+    stored: datetime
+
+
+def marked(connection: sa.Connection, keys: Iterable[int]) -> dict[int, tuple[StoredPulse, Mark]]:
+    """Those of the pulses that are still there, by their keys, each with its mark."""
     found = {}
     for chunk in chunks(sorted(keys)):
-        for row in connection.execute(_MARKED, {"keys": chunk}):
-            found[row.pk] = stored(row), marked(row.fingerprint, row.stored)
+        for row in connection.execute(_PULSES, {"keys": chunk}):
+            found[row.pk] = stored(row), Mark(row.fingerprint, row.stored)
     return found
 
 
-def marked(fingerprint: bytes, since: datetime) -> bytes:
-    """The mark of a pulse with these. A fingerprint comes again when a pulse changes to and fro, a moment does not."""
-    return fingerprint + since.isoformat().encode()
-
-
-_MARKED = sa.select(pulses).where(pulses.c.pk.in_(sa.bindparam("keys", expanding=True, literal_execute=True)))
+_PULSES = sa.select(pulses).where(pulses.c.pk.in_(sa.bindparam("keys", expanding=True, literal_execute=True)))
