@@ -23,6 +23,7 @@ PROCESSES = 2
 AHEAD = 3  # bundles for each process that are written before they are used
 BUNDLE_INDICATORS = 500
 BUNDLE_PULSES = 20
+BUNDLE_COPIES = 200  # pulses whose blocks are only copied, as no text is held of them
 ALONE = 2_000  # indicators of one pulse that are written here, block by block: none holds them all
 
 Written = list[Rendered | Refused]
@@ -36,7 +37,14 @@ class _Bundle:
     jobs: list[Job] = field(default_factory=list)
     copied: list[Job] = field(default_factory=list)
     written: list[Job] = field(default_factory=list)
+    new: int = 0  # pulses that are not copied
+    indicators: int = 0  # of those
     future: Future[Written] | None = None
+
+    @property
+    def full(self) -> bool:
+        new = self.new >= BUNDLE_PULSES or self.indicators >= BUNDLE_INDICATORS
+        return new or len(self.copied) >= BUNDLE_COPIES
 
 
 class Writers:
@@ -61,7 +69,7 @@ class Writers:
     def write(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Rendered | Refused]]:
         """What becomes of the jobs, in their order."""
         ahead: deque[_Bundle] = deque()
-        for bundle in _bundles(jobs):
+        for bundle in self._bundles(jobs):
             self._begin(bundle)
             ahead.append(bundle)
             if len(ahead) > AHEAD * PROCESSES:
@@ -69,13 +77,25 @@ class Writers:
         while ahead:
             yield from self._finish(ahead.popleft())
 
-    def _begin(self, bundle: _Bundle) -> None:
-        """Have written elsewhere what can't be copied; of one huge pulse nobody should hold all blocks at once."""
-        for job in bundle.jobs:
+    def _bundles(self, jobs: Iterable[Job]) -> Iterator[_Bundle]:
+        bundle = _Bundle()
+        for job in jobs:
+            bundle.jobs.append(job)
             if self.copies.knows(job):
                 bundle.copied.append(job)
-            elif len(job.keys) <= ALONE:
-                bundle.written.append(job)
+            else:
+                bundle.new += 1
+                bundle.indicators += len(job.keys)
+                if len(job.keys) <= ALONE:
+                    bundle.written.append(job)
+            if bundle.full:
+                yield bundle
+                bundle = _Bundle()
+        if bundle.jobs:
+            yield bundle
+
+    def _begin(self, bundle: _Bundle) -> None:
+        """Have written elsewhere what can't be copied; of one huge pulse nobody should hold all blocks at once."""
         if not bundle.written or self._broken:
             return
         try:
@@ -116,18 +136,6 @@ class Writers:
         if not self._broken:
             log.warning("publication.writes_alone", reason=str(error))
         self._broken = True
-
-
-def _bundles(jobs: Iterable[Job]) -> Iterator[_Bundle]:
-    bundle, size = _Bundle(), 0
-    for job in jobs:
-        bundle.jobs.append(job)
-        size += len(job.keys)
-        if size >= BUNDLE_INDICATORS or len(bundle.jobs) >= BUNDLE_PULSES:
-            yield bundle
-            bundle, size = _Bundle(), 0
-    if bundle.jobs:
-        yield bundle
 
 
 def start(database: Database) -> Executor:
