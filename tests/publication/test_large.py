@@ -182,7 +182,7 @@ def test_block_that_was_changed_since_it_was_published_is_not_copied(large):
     job = writers.Job(key[0], [pk for part in parts.parts for pk in part.placed.keys], Profile.FULL, deduplicate=True)
     assert writing.copies.read(large.database, [job]) != [None]
     with large.database.write() as connection:
-        block = blocks.get(connection, parts.parts[0].original.block_id)
+        block = blocks.get(connection, parts.parts[0].block_id)
         assert block is not None
         blocks.rewrite(connection, block, 99, b"<other/>")
     assert writing.copies.read(large.database, [job]) == [None]

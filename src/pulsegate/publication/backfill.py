@@ -18,7 +18,7 @@ from pulsegate.publication.render import Content, Job, Rendered
 from pulsegate.store import blocks, ledger, placing
 from pulsegate.store.candidates import Mark
 from pulsegate.store.collections import StoredCollection
-from pulsegate.store.contents import Original, Text
+from pulsegate.store.contents import Text
 from pulsegate.store.database import Connection, Database, now
 
 GROUP = 100_000  # indicators placed in one go
@@ -37,13 +37,8 @@ class _Entry:
     job: Job
     modified: datetime
     mark: Mark
-    size: int
     placed: Content
     label: datetime
-
-    def original(self, revision: int) -> Original:
-        """What it is once the publication of this number has published it."""
-        return Original(self.block_id, revision, self.mark, self.size)
 
 
 class Backfill:
@@ -100,8 +95,8 @@ class Backfill:
         ]
         keys = blocks.stage_all(connection, self._id, texts)
         return [
-            _Entry(key, job, one.modified, one.mark, text.size, one.placed, label)
-            for key, (job, one), text, label in zip(keys, batch, texts, given, strict=True)
+            _Entry(key, job, one.modified, one.mark, one.placed, label)
+            for key, (job, one), label in zip(keys, batch, given, strict=True)
         ]
 
     def _place(self, group: list[_Entry]) -> None:
@@ -125,7 +120,7 @@ class Backfill:
                 ledger.record(connection, self._name, batch[-1].label)
             start += len(batch)
             for one in batch:
-                self._copies.remember(self._id, one.job, one.original(row.revision + 1), one.placed)
+                self._copies.remember(self._id, one.job, one.block_id, row.revision + 1, one.mark, one.placed)
             self._count(len(batch), sum(len(one.placed) for one in batch))
 
 

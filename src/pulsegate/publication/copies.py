@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from pulsegate.publication.render import Content, Job, Rendered
 from pulsegate.store import contents
-from pulsegate.store.contents import Original, PulseBlock
+from pulsegate.store.candidates import Mark
+from pulsegate.store.contents import PulseBlock
 from pulsegate.store.database import Database
 
 LIMIT = 1_000_000  # indicators whose places are remembered, about 25 bytes each
@@ -17,9 +18,11 @@ _Key = tuple[int, str, bool]
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A block that was made of a pulse: where and in which version it stands, and what is in it."""
+    """A block that was made of a pulse: where and in which version it stands, of which state, and what is in it."""
 
-    original: Original
+    block_id: int
+    revision: int
+    mark: bytes  # packed
     placed: Content
 
 
@@ -46,13 +49,13 @@ class Copies:
     def __bool__(self) -> bool:
         return bool(self._known)
 
-    def remember(self, collection_id: int, job: Job, original: Original, placed: Content) -> None:
-        """Something of ``job`` was published in the collection, as this version of a block."""
+    def remember(self, collection_id: int, job: Job, block_id: int, revision: int, mark: Mark, placed: Content) -> None:
+        """Something of ``job`` was published in the collection, as this version of this block."""
         if self._indicators >= LIMIT:
             return
         parts = self._known.setdefault(_key(job), _Parts(collection_id))
         if parts.collection_id == collection_id:
-            parts.parts.append(_Part(original, placed))
+            parts.parts.append(_Part(block_id, revision, mark.packed, placed))
             self._indicators += len(placed)
 
     def knows(self, job: Job) -> bool:
@@ -62,7 +65,7 @@ class Copies:
     def read(self, database: Database, jobs: Sequence[Job]) -> list[list[Rendered] | None]:
         """The blocks of each job, to be copied; None where it has to be written anew."""
         known = [self._known[_key(job)].parts if self.knows(job) else [] for job in jobs]
-        ids = [part.original.block_id for parts in known for part in parts]
+        ids = [part.block_id for parts in known for part in parts]
         if not ids:
             return [None for _ in jobs]
         with database.read() as connection:
@@ -73,10 +76,10 @@ class Copies:
 def _copies(parts: Sequence[_Part], there: dict[int, PulseBlock]) -> list[Rendered] | None:
     copies = []
     for part in parts:
-        found = there.get(part.original.block_id)
-        if found is None or found.original != part.original:
+        found = there.get(part.block_id)
+        if found is None or found.original.revision != part.revision or found.original.mark.packed != part.mark:
             return None
-        copies.append(Rendered(found.pulse_pk, found.modified, part.original, part.placed, part.original.mark))
+        copies.append(Rendered(found.pulse_pk, found.modified, found.original, part.placed, found.original.mark))
     return copies or None
 
 
