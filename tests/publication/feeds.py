@@ -42,6 +42,7 @@ MODULES = (
     "publication.trial",
     "store.blocks",
     "store.collections",
+    "store.contents",
     "store.ledger",
     "store.taken",
 )

@@ -23,7 +23,7 @@ class Inline(Executor):
         assert function is writers.work
         future: Future[Any] = Future()
         (jobs,) = args
-        future.set_result([list(write(self._database, job)) for job in jobs])
+        future.set_result(list(write(self._database, jobs)))
         return future
 
 
@@ -31,7 +31,7 @@ def small_steps(patch: pytest.MonkeyPatch) -> None:
     """Every publication is a large one, in transactions of a few blocks and indicators."""
     for name, value in {"GROUP": 5, "PLACED": 3, "STAGED": 2, "RELEASED": 2, "RELABELLED": 1}.items():
         patch.setattr(backfill, name, value)
-    for name, value in {"AHEAD": 1, "PROCESSES": 1, "BUNDLE_PULSES": 2}.items():
+    for name, value in {"AHEAD": 1, "PROCESSES": 1, "BUNDLE_PULSES": 2, "BUNDLE_COPIES": 2}.items():
         patch.setattr(writers, name, value)
     patch.setattr(publish, "LARGE", -1)
     patch.setattr(publish, "CLEARED", 2)

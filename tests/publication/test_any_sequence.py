@@ -67,7 +67,7 @@ STEPS = st.builds(
 )
 
 
-def small_blocks(pulse, members, _profile, *, max_indicators=3, max_bytes=0):
+def small_blocks(pulse, members, _profile, *, max_indicators=3, **_bounds):
     """A quick stand-in for rendering: JSON, three indicators a block."""
     batch = []
     for one in members:

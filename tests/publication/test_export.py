@@ -41,10 +41,10 @@ def filled(database):
     with database.write() as connection:
         collections.ensure_services(connection)
         collections.put(connection, SUBSCRIBED)
-        collections.put(connection, Collection("gateway", profile=Profile.ESA, protections=frozenset()))
+        collections.put(connection, Collection("gateway", profile=Profile.ESA, expand=0, protections=frozenset()))
     entries = [Proposed(RawIndicator(kind, value)) for kind, value in VALUES]
-    add(database, entries, Into("One <&> 日本語", "=author", TLP.RED))
-    add(database, [Proposed(RawIndicator("domain", "z.example"))], Into("Two", tlp=TLP.WHITE))
+    add(database, Policy(), entries, Into("One <&> 日本語", "=author", TLP.RED))
+    add(database, Policy(), [Proposed(RawIndicator("domain", "z.example"))], Into("Two", tlp=TLP.WHITE))
     publish_all(database, Policy())
     return database
 
@@ -195,7 +195,7 @@ def test_memory_does_not_grow_with_the_collection(database, form):
     peaks = []
     for size in (3_000, 9_000):
         entries = [Proposed(RawIndicator("domain", f"a{number}.example")) for number in range(size)]
-        add(database, entries, Into())
+        add(database, Policy(), entries, Into())
         publish_all(database, Policy())
         list_ = sum(len(piece) for piece in export(database, stored, form))  # what is made once is made
         tracemalloc.start()

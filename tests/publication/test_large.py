@@ -20,6 +20,7 @@ from pulsegate.model.collection import Collection, Profile
 from pulsegate.publication import publish, writers
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.publication.publish import Publication
+from pulsegate.publication.render import write
 from pulsegate.store import blocks, candidates, ledger, placing, pulses
 from pulsegate.store.tables import placements
 
@@ -121,6 +122,53 @@ def test_pulse_that_changed_since_it_was_written_is_written_anew(large, monkeypa
     first, other = large.served()[0], large.served("other")[0]
     assert (b"Renamed" in first.content, b"Renamed" in other.content) == (False, True)
     assert other.values == first.values
+    large.check()
+
+
+def rename(feed: Feed):
+    feed.clock.moment += timedelta(seconds=1)
+    names = [*(f"{one}0.example" for one in "abc"), "shared.example"]
+    feed.put(a_pulse(0, NOW - 10 * DAY, name="Renamed"), names)
+
+
+def rewrite(feed: Feed):
+    (first, *_) = feed.served()
+    with feed.database.write() as connection:
+        block, row = blocks.get(connection, first.id), ledger.lock(connection, "mail")
+        assert block is not None
+        blocks.rewrite(connection, block, row.revision + 1, first.content.replace(b"Pulse", b"Other"))
+        ledger.record(connection, "mail", row.frontier)
+
+
+@pytest.mark.parametrize("change", [rename, rewrite])
+def test_copy_whose_source_changes_before_it_is_made_is_planned_again(large, monkeypatch, change):
+    """It was looked at, and good; what is staged is another matter."""
+    large.collection(OTHER)
+    read, forget, conflicts = writers.Copies.read, blocks.forget_lost, []
+
+    def changes(self, database, jobs):
+        found = read(self, database, jobs)
+        if jobs:
+            monkeypatch.setattr(writers.Copies, "read", read)
+            assert None not in found
+            change(large)
+        return found
+
+    def forgotten(connection, collection_id):
+        conflicts.append(collection_id)
+        forget(connection, collection_id)
+
+    monkeypatch.setattr(writers.Copies, "read", changes)
+    monkeypatch.setattr(blocks, "forget_lost", forgotten)
+    anew = []
+    monkeypatch.setattr(writers, "write", lambda base, jobs: anew.extend(jobs) or write(base, jobs))
+    done = large.publish()["other"]
+    assert (len(conflicts), [job.pulse_pk for job in anew[:1]], len(anew)) == (1, [1], 2)  # for user_someone, too
+    assert done == Publication("other", added=19, new_blocks=6)
+    others = large.served("other")
+    assert (b"Renamed" in others[0].content) == (change is rename)
+    assert b"Other" not in others[0].content
+    assert [one.values for one in others] == large.values()
     large.check()
 
 
@@ -292,5 +340,5 @@ def test_mark_of_a_pulse_changes_to_and_fro(feed):
         with feed.database.read() as connection:
             found = pulses.get(connection, a_pulse(1).id)
             assert found is not None
-            marks.append(candidates.mark(connection, found.pk))
+            marks.append(candidates.marked(connection, [found.pk])[found.pk][1])
     assert len(set(marks)) == 3

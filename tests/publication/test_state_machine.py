@@ -54,7 +54,7 @@ class Client:
     poll: Actor | None = None
 
 
-def small_blocks(pulse: Any, members: Any, _profile: Any, *, max_indicators: int = 2, max_bytes: int = 0) -> Any:
+def small_blocks(pulse: Any, members: Any, _profile: Any, *, max_indicators: int = 2, **_bounds: int) -> Any:
     """Rendering in no time: JSON, two indicators a block."""
     found = list(members)
     for start in range(0, len(found), max_indicators):

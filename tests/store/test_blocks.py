@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from pulsegate.errors import PublicationConflictError
-from pulsegate.store import blocks, collections, ledger, versions
+from pulsegate.store import blocks, collections, contents, ledger, versions
 from pulsegate.store.blocks import Placement, StoredBlock
 from pulsegate.store.tables import content_blocks, metadata
 from store.conftest import NOW
@@ -20,7 +20,7 @@ US = timedelta(microseconds=1)
 @pytest.fixture
 def shelf(database, monkeypatch):
     """Three blocks, published one after the other."""
-    for module in (blocks, collections, ledger):
+    for module in (blocks, collections, contents, ledger):
         monkeypatch.setattr(module, "now", lambda _: NOW)
     made = Shelf(database)
     for _ in range(3):
@@ -28,7 +28,7 @@ def shelf(database, monkeypatch):
     return made
 
 
-def contents(shelf):
+def everything(shelf):
     """Every row of every table."""
     with shelf.database.read() as connection:
         return {table.name: sorted(map(repr, connection.execute(sa.select(table)))) for table in metadata.sorted_tables}
@@ -36,12 +36,12 @@ def contents(shelf):
 
 def conflict(shelf, change):
     """The change, after one that went well in the same transaction, is refused and nothing of it stays."""
-    before, good = contents(shelf), shelf.block(1)
+    before, good = everything(shelf), shelf.block(1)
     with pytest.raises(PublicationConflictError), shelf.database.write() as connection:  # noqa: PT012
         ledger.lock(connection, shelf.name)
         blocks.rewrite(connection, good, 9, b"<good/>")
         change(connection)
-    assert contents(shelf) == before
+    assert everything(shelf) == before
 
 
 CHANGES = {

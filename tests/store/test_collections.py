@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
-from pulsegate.store import blocks, collections, ledger
+from pulsegate.store import blocks, collections, contents, ledger
 from pulsegate.store.collections import Origin, Size, StoredCollection
 from pulsegate.store.tables import collection_rules, data_collections, ledgers, service_to_collection, services
 from store.conftest import NOW
@@ -52,7 +52,7 @@ def at(monkeypatch):
     """Put the clock to a moment."""
 
     def put(moment):
-        for module in (blocks, collections, ledger):
+        for module in (blocks, collections, contents, ledger):
             monkeypatch.setattr(module, "now", lambda _: moment)
 
     put(NOW)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pulsegate.errors import OutdatedRevisionError
-from pulsegate.store import blocks, collections, ledger, versions
+from pulsegate.store import blocks, collections, contents, ledger, versions
 from pulsegate.store.tables import superseded
 from store.conftest import NOW
 from store.shelf import MINUTE, Shelf, a_version
@@ -27,7 +27,7 @@ def at(monkeypatch):
     """Put the clock to a moment."""
 
     def put(moment):
-        for module in (blocks, collections, ledger):
+        for module in (blocks, collections, contents, ledger):
             monkeypatch.setattr(module, "now", lambda _: moment)
 
     put(NOW)

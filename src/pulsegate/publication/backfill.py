@@ -16,8 +16,9 @@ from pulsegate.publication.copies import Copies
 from pulsegate.publication.labels import EARLIEST, Labels
 from pulsegate.publication.render import Content, Job, Rendered
 from pulsegate.store import blocks, ledger, placing
-from pulsegate.store.blocks import Text
+from pulsegate.store.candidates import Mark
 from pulsegate.store.collections import StoredCollection
+from pulsegate.store.contents import Text
 from pulsegate.store.database import Connection, Database, now
 
 GROUP = 100_000  # indicators placed in one go
@@ -35,7 +36,7 @@ class _Entry:
     block_id: int
     job: Job
     modified: datetime
-    mark: bytes
+    mark: Mark
     placed: Content
     label: datetime
 
@@ -127,7 +128,7 @@ def _bounded(written: Iterator[tuple[Job, Rendered]]) -> Iterator[tuple[Job, Ren
     size = 0
     for job, one in written:
         yield job, one
-        size += len(one.content)
+        size += len(one.content) if isinstance(one.content, bytes) else one.content.size
         if size >= STAGED_BYTES:
             return
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pulsegate.publication.render import Content, Job, Rendered
-from pulsegate.store import blocks
+from pulsegate.store import contents
+from pulsegate.store.candidates import Mark
+from pulsegate.store.contents import PulseBlock
 from pulsegate.store.database import Database
 
 LIMIT = 1_000_000  # indicators whose places are remembered, about 25 bytes each
@@ -16,11 +18,11 @@ _Key = tuple[int, str, bool]
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A block that was made of a pulse: where and in which version it stands, and what is in it."""
+    """A block that was made of a pulse: where and in which version it stands, of which state, and what is in it."""
 
     block_id: int
     revision: int
-    mark: bytes
+    mark: bytes  # packed
     placed: Content
 
 
@@ -35,7 +37,7 @@ class _Parts:
 
 
 class Copies:
-    """Remembers where blocks stand, not their texts: those are read from there.
+    """Remembers where blocks stand, not their texts: the database copies those.
 
     A block is copied only while it and its pulse are what they were when it was written.
     """
@@ -47,15 +49,13 @@ class Copies:
     def __bool__(self) -> bool:
         return bool(self._known)
 
-    def remember(
-        self, collection_id: int, job: Job, block_id: int, revision: int, mark: bytes, placed: Content
-    ) -> None:
+    def remember(self, collection_id: int, job: Job, block_id: int, revision: int, mark: Mark, placed: Content) -> None:
         """Something of ``job`` was published in the collection, as this version of this block."""
         if self._indicators >= LIMIT:
             return
         parts = self._known.setdefault(_key(job), _Parts(collection_id))
         if parts.collection_id == collection_id:
-            parts.parts.append(_Part(block_id, revision, mark, placed))
+            parts.parts.append(_Part(block_id, revision, mark.packed, placed))
             self._indicators += len(placed)
 
     def knows(self, job: Job) -> bool:
@@ -63,21 +63,24 @@ class Copies:
         return parts is not None and parts.are(job)
 
     def read(self, database: Database, jobs: Sequence[Job]) -> list[list[Rendered] | None]:
-        """The blocks of each job; None where it has to be written anew."""
+        """The blocks of each job, to be copied; None where it has to be written anew."""
         known = [self._known[_key(job)].parts if self.knows(job) else [] for job in jobs]
         ids = [part.block_id for parts in known for part in parts]
+        if not ids:
+            return [None for _ in jobs]
         with database.read() as connection:
-            texts = {text.block_id: text for text in blocks.texts(connection, ids)}
-        return [self._copies(parts, texts) for parts in known]
+            there = contents.of_pulses(connection, ids)
+        return [_copies(parts, there) for parts in known]
 
-    def _copies(self, parts: Sequence[_Part], texts: dict[int, blocks.PulseText]) -> list[Rendered] | None:
-        copies = []
-        for part in parts:
-            text = texts.get(part.block_id)
-            if text is None or (text.revision, text.mark) != (part.revision, part.mark):
-                return None
-            copies.append(Rendered(text.pulse_pk, text.modified, text.content, part.placed, part.mark))
-        return copies or None
+
+def _copies(parts: Sequence[_Part], there: dict[int, PulseBlock]) -> list[Rendered] | None:
+    copies = []
+    for part in parts:
+        found = there.get(part.block_id)
+        if found is None or found.original.revision != part.revision or found.original.mark.packed != part.mark:
+            return None
+        copies.append(Rendered(found.pulse_pk, found.modified, found.original, part.placed, found.original.mark))
+    return copies or None
 
 
 def _key(job: Job) -> _Key:

@@ -28,8 +28,9 @@ from pulsegate.publication.render import Job, Rendered, Renderer, Rewritten
 from pulsegate.publication.writers import Writers
 from pulsegate.store import blocks as stored_blocks
 from pulsegate.store import collections, failures, ledger, pulses, reflections, touched, versions
-from pulsegate.store.blocks import Ready, Text
+from pulsegate.store.blocks import Ready
 from pulsegate.store.collections import StoredCollection
+from pulsegate.store.contents import Text
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.ledger import Ledger
 from pulsegate.store.locks import PUBLISH, hold

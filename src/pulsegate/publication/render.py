@@ -16,6 +16,8 @@ from pulsegate.stix.blocks import MAX_INDICATORS
 from pulsegate.store import blocks as stored_blocks
 from pulsegate.store import candidates, pulses
 from pulsegate.store.blocks import StoredBlock
+from pulsegate.store.candidates import Mark
+from pulsegate.store.contents import Original
 from pulsegate.store.database import Database
 from pulsegate.store.digests import SIZE
 from pulsegate.store.pulses import StoredIndicator, StoredPulse
@@ -51,22 +53,23 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A new block: its pulse, when that was modified, its text, and what is in it.
+    """A new block: its pulse, when that was modified, its text or a published block with the same, and what is in it.
 
     ``mark``: the pulse's, from before it was read.
     """
 
     pulse_pk: int
     modified: datetime
-    content: bytes
+    content: bytes | Original
     placed: Content
-    mark: bytes
+    mark: Mark
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An indicator that can't be written, by its key, with the reason for people."""
+    """An indicator that can't be written, by its pulse's key and its own, with the reason for people."""
 
+    pulse_pk: int
     pk: int
     reason: str
 
@@ -97,7 +100,7 @@ class Renderer:
 
     def new(self, pulse_pk: int, keys: Sequence[int]) -> Iterator[Rendered]:
         """The blocks of these indicators of one pulse."""
-        return self.good(write(self._database, self.job(pulse_pk, keys)))
+        return self.good(write(self._database, [self.job(pulse_pk, keys)]))
 
     def good(self, written: Iterable[Rendered | Refused]) -> Iterator[Rendered]:
         """The blocks; what could not be written is told."""
@@ -146,27 +149,55 @@ class Renderer:
         return content, kept
 
 
-def write(database: Database, job: Job) -> Iterator[Rendered | Refused]:
-    """The blocks of a job, one by one, and what can't be written; nothing when the pulse is gone.
+def write(database: Database, jobs: Iterable[Job]) -> Iterator[Rendered | Refused]:
+    """The blocks of the jobs, one by one in their order, and what can't be written; nothing of a pulse that is gone.
 
-    However many indicators it has, a few blocks' worth of them is held at a time.
+    However many indicators a pulse has, a few blocks' worth of them is held at a time.
     """
+    for some in _readings(jobs):
+        yield from _write(database, some)
+
+
+def _readings(jobs: Iterable[Job]) -> Iterator[list[Job]]:
+    """What is read in one go: many small jobs, or ``AT_ONCE`` indicators of a large one."""
+    some: list[Job] = []
+    size = 0
+    for part in (part for job in jobs for part in _parts(job)):
+        if some and size + len(part.keys) > AT_ONCE:
+            yield some
+            some, size = [], 0
+        some.append(part)
+        size += len(part.keys)
+    if some:
+        yield some
+
+
+def _parts(job: Job) -> Iterator[Job]:
     keys = sorted(job.keys)
-    for start in range(0, len(keys), AT_ONCE):
-        yield from _write(database, replace(job, keys=keys[start : start + AT_ONCE]))
+    return (replace(job, keys=keys[start : start + AT_ONCE]) for start in range(0, len(keys), AT_ONCE))
 
 
-def _write(database: Database, job: Job) -> Iterator[Rendered | Refused]:
+def _write(database: Database, jobs: Sequence[Job]) -> Iterator[Rendered | Refused]:
     with database.read() as connection:
-        mark = candidates.mark(connection, job.pulse_pk)
-        pulse = pulses.by_pk(connection, job.pulse_pk)
-        found = list(candidates.by_keys(connection, job.keys))
-    if pulse is None or mark is None:
-        return
-    known = {one.indicator.identity: (_identity(job, identity), one.pk) for identity, one in found}
-    for block in _blocks(pulse, [one.indicator for _, one in found], job.profile):
+        # The marks first: one that is newer than what was read of the indicators would vouch for a text without them.
+        found = candidates.marked(connection, {job.pulse_pk for job in jobs})
+        members = {one.pk: (identity, one) for identity, one in candidates.by_keys(connection, _all_keys(jobs))}
+    for job in jobs:
+        if job.pulse_pk in found:
+            yield from _written(job, *found[job.pulse_pk], [members[pk] for pk in job.keys if pk in members])
+
+
+def _all_keys(jobs: Iterable[Job]) -> Iterator[int]:
+    return (pk for job in jobs for pk in job.keys)
+
+
+def _written(
+    job: Job, pulse: StoredPulse, mark: Mark, members: Sequence[tuple[bytes, StoredIndicator]]
+) -> Iterator[Rendered | Refused]:
+    known = {one.indicator.identity: (_identity(job, identity), one.pk) for identity, one in members}
+    for block in _blocks(pulse, [one.indicator for _, one in members], job.profile):
         if isinstance(block, Failure):
-            yield Refused(known[block.indicator.identity][1], block.reason)
+            yield Refused(pulse.pk, known[block.indicator.identity][1], block.reason)
         else:
             identities, keys = zip(*(known[one.identity] for one in block.indicators), strict=True)
             placed = Content(b"".join(identities), array("q", keys))

@@ -9,6 +9,7 @@ from itertools import islice
 from pulsegate.curation.decide import Decision, out
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection, CollectionKind
+from pulsegate.publication import marking
 from pulsegate.publication.marking import with_decisions
 from pulsegate.publication.plan import Plan, Standing, deduplicated, each, keyed_anew, pulse_identity
 from pulsegate.publication.planning import LAG
@@ -53,6 +54,7 @@ def trial(database: Database, policy: Policy, collection: Collection) -> Trial:
 
     Nothing can be told of the packages in an inbox but how many of their indicators are too old.
     """
+    marking.refresh(database, policy)
     with database.snapshot() as connection:
         stored = collections.get(connection, collection.name)
         if collection.kind is CollectionKind.INBOX:

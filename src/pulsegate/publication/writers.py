@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
@@ -23,6 +23,7 @@ PROCESSES = 2
 AHEAD = 3  # bundles for each process that are written before they are used
 BUNDLE_INDICATORS = 500
 BUNDLE_PULSES = 20
+BUNDLE_COPIES = 200  # pulses whose blocks are only copied, as no text is held of them
 ALONE = 2_000  # indicators of one pulse that are written here, block by block: none holds them all
 
 Written = list[Rendered | Refused]
@@ -36,7 +37,14 @@ class _Bundle:
     jobs: list[Job] = field(default_factory=list)
     copied: list[Job] = field(default_factory=list)
     written: list[Job] = field(default_factory=list)
-    future: Future[list[Written]] | None = None
+    new: int = 0  # pulses that are not copied
+    indicators: int = 0  # of those
+    future: Future[Written] | None = None
+
+    @property
+    def full(self) -> bool:
+        new = self.new >= BUNDLE_PULSES or self.indicators >= BUNDLE_INDICATORS
+        return new or len(self.copied) >= BUNDLE_COPIES
 
 
 class Writers:
@@ -61,7 +69,7 @@ class Writers:
     def write(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Rendered | Refused]]:
         """What becomes of the jobs, in their order."""
         ahead: deque[_Bundle] = deque()
-        for bundle in _bundles(jobs):
+        for bundle in self._bundles(jobs):
             self._begin(bundle)
             ahead.append(bundle)
             if len(ahead) > AHEAD * PROCESSES:
@@ -69,13 +77,25 @@ class Writers:
         while ahead:
             yield from self._finish(ahead.popleft())
 
-    def _begin(self, bundle: _Bundle) -> None:
-        """Have written elsewhere what can't be copied; of one huge pulse nobody should hold all blocks at once."""
-        for job in bundle.jobs:
+    def _bundles(self, jobs: Iterable[Job]) -> Iterator[_Bundle]:
+        bundle = _Bundle()
+        for job in jobs:
+            bundle.jobs.append(job)
             if self.copies.knows(job):
                 bundle.copied.append(job)
-            elif len(job.keys) <= ALONE:
-                bundle.written.append(job)
+            else:
+                bundle.new += 1
+                bundle.indicators += len(job.keys)
+                if len(job.keys) <= ALONE:
+                    bundle.written.append(job)
+            if bundle.full:
+                yield bundle
+                bundle = _Bundle()
+        if bundle.jobs:
+            yield bundle
+
+    def _begin(self, bundle: _Bundle) -> None:
+        """Have written elsewhere what can't be copied; of one huge pulse nobody should hold all blocks at once."""
         if not bundle.written or self._broken:
             return
         try:
@@ -86,41 +106,36 @@ class Writers:
             self._breaks(error)
 
     def _finish(self, bundle: _Bundle) -> Iterator[tuple[Job, Rendered | Refused]]:
-        done: dict[int, Sequence[Rendered | Refused] | None] = {}
-        done.update(zip((job.pulse_pk for job in bundle.written), self._wait(bundle), strict=False))
+        done: dict[int, Written] = {}
+        written = self._wait(bundle)
+        if written is not None:
+            done.update((job.pulse_pk, []) for job in bundle.written)
+            for one in written:
+                done[one.pulse_pk].append(one)
         copies = self.copies.read(self._database, bundle.copied)
-        done.update(zip((job.pulse_pk for job in bundle.copied), copies, strict=True))
+        done.update(
+            (job.pulse_pk, list(copy)) for job, copy in zip(bundle.copied, copies, strict=True) if copy is not None
+        )
         for job in bundle.jobs:
             found = done.pop(job.pulse_pk, None)
-            for one in write(self._database, job) if found is None else found:
-                yield job, one
+            for each in write(self._database, [job]) if found is None else found:
+                yield job, each
 
-    def _wait(self, bundle: _Bundle) -> list[Written]:
+    def _wait(self, bundle: _Bundle) -> Written | None:
+        """What was written elsewhere; None where nothing was, or its process was killed."""
         if bundle.future is None:
-            return []
+            return None
         try:
             return bundle.future.result()
         except BrokenExecutor as error:
             self._breaks(error)
-            return []
+            return None
 
     def _breaks(self, error: BrokenExecutor) -> None:
         """A process was killed, or could not begin: everything is written here from now on."""
         if not self._broken:
             log.warning("publication.writes_alone", reason=str(error))
         self._broken = True
-
-
-def _bundles(jobs: Iterable[Job]) -> Iterator[_Bundle]:
-    bundle, size = _Bundle(), 0
-    for job in jobs:
-        bundle.jobs.append(job)
-        size += len(job.keys)
-        if size >= BUNDLE_INDICATORS or len(bundle.jobs) >= BUNDLE_PULSES:
-            yield bundle
-            bundle, size = _Bundle(), 0
-    if bundle.jobs:
-        yield bundle
 
 
 def start(database: Database) -> Executor:
@@ -143,6 +158,6 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def work(jobs: list[Job]) -> list[Written]:
-    """In a writing process: what becomes of each job."""
-    return [list(write(_databases[0], job)) for job in jobs]
+def work(jobs: list[Job]) -> Written:
+    """In a writing process: what becomes of the jobs."""
+    return list(write(_databases[0], jobs))

@@ -16,10 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from pulsegate.errors import PublicationConflictError
-from pulsegate.store import placing
-from pulsegate.store.candidates import marked
+from pulsegate.store import bulk, contents, placing
 from pulsegate.store.chunks import chunks
 from pulsegate.store.collections import STIX_BINDING
+from pulsegate.store.contents import Text, expect
 from pulsegate.store.database import now
 from pulsegate.store.tables import (
     blocks,
@@ -59,18 +59,6 @@ class StoredBlock:
     indicators: int = field(default=0, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """The content of a block of a pulse (None: pushed), and what its sender says of it. ``label``: foreseen for it."""
-
-    pulse_pk: int | None
-    content: bytes
-    binding: str = STIX_BINDING
-    message: str | None = None
-    label: datetime | None = None
-    indicators: int = 0
-
-
 def stage(
     connection: sa.Connection,
     collection_id: int,
@@ -85,37 +73,18 @@ def stage(
 
 
 def stage_all(connection: sa.Connection, collection_id: int, texts: Sequence[Text]) -> list[int]:
-    """Store blocks that nobody is served yet; gives their keys in the same order."""
-    if not texts:
-        return []
-    moment = now(connection)
+    """Store blocks that nobody is served yet; gives their keys in the same order.
+
+    PublicationConflictError when one that is to be copied, or its pulse, has changed meanwhile.
+    """
+    keys = contents.add(connection, texts)
     rows = [
-        {
-            "date_created": moment,
-            "timestamp_label": one.label or moment,  # a label in the place of another one is written in no time
-            "content": one.content,
-            "binding_id": one.binding,
-            "message": one.message,
-        }
-        for one in texts
-    ]
-    keys = list(connection.scalars(_STAGE, rows))
-    mine = [
-        {
-            "content_block_id": key,
-            "collection_id": collection_id,
-            "pulse_pk": one.pulse_pk,
-            "size": len(one.content),
-            "label": one.label,
-            "indicators": one.indicators,
-        }
+        (key, collection_id, one.pulse_pk, one.size, one.label, one.indicators)
         for key, one in zip(keys, texts, strict=True)
     ]
-    connection.execute(sa.insert(blocks), mine)
+    columns = ("content_block_id", "collection_id", "pulse_pk", "size", "label", "indicators")
+    bulk.insert(connection, blocks, columns, rows)
     return keys
-
-
-_STAGE = sa.insert(content_blocks).returning(content_blocks.c.id, sort_by_parameter_order=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +112,7 @@ def publish(connection: sa.Connection, collection_id: int, revision: int, ready:
     ]
     staged = sa.and_(blocks.c.content_block_id == sa.bindparam("b_id"), blocks.c.revision.is_(None))
     values: dict[str, Any] = {column: sa.bindparam(f"b_{column}") for column in ("label", "revision", "indicators")}
-    _expect(connection.execute(sa.update(blocks).where(staged).values(values), there), len(ready))
+    expect(connection.execute(sa.update(blocks).where(staged).values(values), there), len(ready))
     mine = content_blocks.c.id == sa.bindparam("b_id")
     connection.execute(sa.update(content_blocks).where(mine).values(timestamp_label=sa.bindparam("b_label")), there)
     link(connection, collection_id, [one.block_id for one in ready])
@@ -158,7 +127,7 @@ def release(connection: sa.Connection, collection_id: int, revision: int, block_
     """
     for chunk in chunks(block_ids):
         staged = sa.and_(blocks.c.content_block_id.in_(chunk), blocks.c.revision.is_(None))
-        _expect(connection.execute(sa.update(blocks).where(staged).values(revision=revision)), len(chunk))
+        expect(connection.execute(sa.update(blocks).where(staged).values(revision=revision)), len(chunk))
     link(connection, collection_id, block_ids)
 
 
@@ -220,7 +189,7 @@ def _supersede(connection: sa.Connection, block: StoredBlock, revision: int) -> 
     names = ["collection_id", "content_block_id", "label", "from_revision", "to_revision", "ended"]
     names += ["indicators", "size", "binding", "message", "content"]
     insert = sa.insert(superseded).from_select(names, current).execution_options(preserve_rowcount=True)
-    _expect(connection.execute(insert), 1)
+    expect(connection.execute(insert), 1)
 
 
 def _update(
@@ -230,16 +199,11 @@ def _update(
     connection.execute(sa.update(content_blocks).where(content_blocks.c.id == block.id).values(opentaxiis))
 
 
-def _expect(result: sa.CursorResult[Any], rows: int) -> None:
-    if result.rowcount != rows:
-        raise PublicationConflictError("another publisher has changed what this one planned from")
-
-
 def unplace(connection: sa.Connection, block: StoredBlock, identities: Sequence[bytes]) -> None:
     """Take indicators out of their places in the block."""
     for chunk in chunks(identities):
         mine = sa.and_(placements.c.content_block_id == block.id, placements.c.identity.in_(chunk))
-        _expect(connection.execute(sa.delete(placements).where(mine)), len(chunk))
+        expect(connection.execute(sa.delete(placements).where(mine)), len(chunk))
 
 
 def adopt(connection: sa.Connection, collection_id: int, identity: bytes, indicator_pk: int) -> None:
@@ -285,7 +249,7 @@ def key_anew(connection: sa.Connection, collection_id: int, keys: Sequence[tuple
     mine = sa.and_(placements.c.collection_id == collection_id, placements.c.identity == sa.bindparam("old"))
     statement = sa.update(placements).where(mine).values(identity=sa.bindparam("new"))
     try:
-        _expect(connection.execute(statement, [{"old": old, "new": new} for old, new in keys]), len(keys))
+        expect(connection.execute(statement, [{"old": old, "new": new} for old, new in keys]), len(keys))
     except sa.exc.IntegrityError as error:
         raise PublicationConflictError("an indicator was placed by another publisher") from error
 
@@ -366,32 +330,6 @@ def get(connection: sa.Connection, block_id: int) -> StoredBlock | None:
     query = _published().where(blocks.c.content_block_id == block_id)
     row = connection.execute(query).first()
     return StoredBlock(*row) if row else None
-
-
-@dataclass(frozen=True, slots=True)
-class PulseText:
-    """A published block's version and content, with the state of its pulse now (``candidates.mark``)."""
-
-    block_id: int
-    revision: int
-    content: bytes
-    pulse_pk: int
-    modified: datetime
-    mark: bytes
-
-
-def texts(connection: sa.Connection, block_ids: Sequence[int]) -> list[PulseText]:
-    """Those of the blocks that are still there, and whose pulses are."""
-    columns = (blocks.c.content_block_id, blocks.c.revision, content_blocks.c.content, pulses.c.pk, pulses.c.modified)
-    query = (
-        sa.select(*columns, pulses.c.fingerprint, pulses.c.stored)
-        .join(content_blocks, content_blocks.c.id == blocks.c.content_block_id)
-        .join(pulses, pulses.c.pk == blocks.c.pulse_pk)
-        .where(blocks.c.content_block_id.in_(block_ids), blocks.c.revision.is_not(None))
-    )
-    if not block_ids:
-        return []
-    return [PulseText(*row[:5], marked(row.fingerprint, row.stored)) for row in connection.execute(query)]
 
 
 def older_than(connection: sa.Connection, collection_id: int, label: datetime) -> list[StoredBlock]:

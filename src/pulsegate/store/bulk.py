@@ -12,7 +12,8 @@ import sqlalchemy as sa
 def insert(connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Insert rows of values in the order of ``columns``.
 
-    On PostgreSQL by COPY (sections "COPY" and 4.2 of psycopg's documentation); on SQLite by one prepared statement.
+    On PostgreSQL by COPY in its binary form (section "COPY" of psycopg's documentation); on SQLite by one prepared
+    statement.
     """
     if not rows:
         return
@@ -21,14 +22,22 @@ def insert(connection: sa.Connection, table: sa.Table, columns: Sequence[str], r
         statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
         connection.exec_driver_sql(statement, _written(connection, table, columns, rows))
         return
-    _copy(connection, f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", rows)
+    statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
+    _copy(connection, statement, [_type(table.c[name].type, connection.dialect) for name in columns], rows)
 
 
-def _copy(connection: sa.Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+def _type(kind: Any, dialect: sa.Dialect) -> str:
+    """PostgreSQL's name of a type: the binary form is never cast."""
+    name: str = kind.compile(dialect=dialect)
+    return name.lower().partition("(")[0]
+
+
+def _copy(connection: sa.Connection, statement: str, types: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     psycopg: Any = connection.dialect.loaded_dbapi
     cursor: Any = connection.connection.cursor()
     try:
         with cursor, cursor.copy(statement) as copy:
+            copy.set_types(types)
             for row in rows:
                 copy.write_row(row)
     except psycopg.Error as error:  # as SQLAlchemy raises those of its own statements
@@ -54,5 +63,7 @@ def _written(
 @lru_cache(64)
 def _writer(kind: Any, dialect: sa.Dialect) -> Callable[[Any], Any] | None:
     """What SQLAlchemy does with a value of the type, if anything, remembered: many rows have the same moment."""
+    if isinstance(kind, sa.LargeBinary):  # SQLAlchemy wraps bytes, which SQLite's driver takes as they are
+        return None
     found = kind.dialect_impl(dialect).bind_processor(dialect)
     return None if found is None else lru_cache(4096)(found)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.store.chunks import chunks
-from pulsegate.store.pulses import Candidate, StoredIndicator
+from pulsegate.store.pulses import Candidate, StoredIndicator, StoredPulse, stored
 from pulsegate.store.tables import indicators, pulses
 
 CHUNK = 2_000  # rows fetched at once
@@ -110,7 +110,8 @@ _WHOLE = ("pk", "pulse_pk", "type", "value", "protection", "failure")
 _RAW = ("raw_type", "raw_value", "otx_id", "created", "expiration", "active", "role", "title", "description", "content")
 _BY_KEYS = (
     sa.select(*(indicators.c[name] for name in (*_WHOLE, *_RAW)), indicators.c.identity)
-    .where(indicators.c.pk.in_(sa.bindparam("keys", expanding=True)))
+    # Literal, as hundreds of bound keys cost the client more than it takes to fetch the rows.
+    .where(indicators.c.pk.in_(sa.bindparam("keys", expanding=True, literal_execute=True)))
     .order_by(indicators.c.pk)
 )
 _TYPES = {kind.value: kind for kind in IndicatorType}
@@ -125,15 +126,28 @@ def by_keys(connection: sa.Connection, keys: Iterable[int]) -> Iterator[tuple[by
             yield identity, StoredIndicator(pk, pulse_pk, indicator, protection, failure)
 
 
-def mark(connection: sa.Connection, pulse_pk: int) -> bytes | None:
-    """What changes with every change of the pulse or its indicators; None when it is gone."""
-    row = connection.execute(_MARK, {"wanted": pulse_pk}).first()
-    return marked(row.fingerprint, row.stored) if row else None
+class Mark(NamedTuple):
+    """The state of a pulse: it changes with every change of the pulse or its indicators.
+
+    A fingerprint comes again when a pulse changes to and fro, a moment does not.
+    """
+
+    fingerprint: bytes
+    stored: datetime
+
+    @property
+    def packed(self) -> bytes:
+        """In one piece, for thousands that are kept."""
+        return self.fingerprint + self.stored.isoformat().encode()
 
 
-def marked(fingerprint: bytes, stored: datetime) -> bytes:
-    """The mark of a pulse with these. A fingerprint comes again when a pulse changes to and fro, a moment does not."""
-    return fingerprint + stored.isoformat().encode()
+def marked(connection: sa.Connection, keys: Iterable[int]) -> dict[int, tuple[StoredPulse, Mark]]:
+    """Those of the pulses that are still there, by their keys, each with its mark."""
+    found = {}
+    for chunk in chunks(sorted(keys)):
+        for row in connection.execute(_PULSES, {"keys": chunk}):
+            found[row.pk] = stored(row), Mark(row.fingerprint, row.stored)
+    return found
 
 
-_MARK = sa.select(pulses.c.fingerprint, pulses.c.stored).where(pulses.c.pk == sa.bindparam("wanted"))
+_PULSES = sa.select(pulses).where(pulses.c.pk.in_(sa.bindparam("keys", expanding=True, literal_execute=True)))

@@ -72,14 +72,19 @@ def to_indicator(row: Any) -> StoredIndicator:
     return StoredIndicator(row.pk, row.pulse_pk, indicator, row.protection, row.failure, row.lists, row.noted)
 
 
+def stored(row: Any) -> StoredPulse:
+    """From a whole row of ``pulses``."""
+    return StoredPulse(row.pk, _to_pulse(row), row.active)
+
+
 def get(connection: sa.Connection, pulse_id: str) -> StoredPulse | None:
     row = connection.execute(sa.select(pulses).where(pulses.c.id == pulse_id)).first()
-    return StoredPulse(row.pk, _to_pulse(row), row.active) if row else None
+    return stored(row) if row else None
 
 
 def by_pk(connection: sa.Connection, pk: int) -> StoredPulse | None:
     row = connection.execute(sa.select(pulses).where(pulses.c.pk == pk)).first()
-    return StoredPulse(row.pk, _to_pulse(row), row.active) if row else None
+    return stored(row) if row else None
 
 
 def every(connection: sa.Connection, author: str | None = None) -> Iterator[StoredPulse]:
@@ -88,7 +93,7 @@ def every(connection: sa.Connection, author: str | None = None) -> Iterator[Stor
     if author is not None:
         query = query.where(pulses.c.author == author)
     for row in connection.execute(query):
-        yield StoredPulse(row.pk, _to_pulse(row), row.active)
+        yield stored(row)
 
 
 def some(connection: sa.Connection, keys: Iterable[int]) -> list[StoredPulse]:
