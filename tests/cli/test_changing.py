@@ -42,7 +42,7 @@ def store(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             taken.Taken(PHISHING, [a_name("a.example"), a_name("b.example", role="trojan")]),
             taken.Taken(TOOLS, [a_name("c.example")]),
         ]
-        taken.put_many(connection, found, lambda _: None)
+        taken.put_many(connection, found, taken.unmarked)
     opened: list[Database] = []
     monkeypatch.setattr("pulsegate.cli.setup.Database", lambda url: opened.append(Database(url)) or opened[-1])
     yield database
@@ -242,7 +242,7 @@ def test_change_is_published_at_once(store: Database) -> None:
 def test_more_examples_than_are_shown(store: Database) -> None:
     many = [a_name(f"{number:02}.example") for number in range(12)]
     with store.write() as connection:
-        taken.put_many(connection, [taken.Taken(a_pulse(3, name="Many"), many)], lambda _: None)
+        taken.put_many(connection, [taken.Taken(a_pulse(3, name="Many"), many)], taken.unmarked)
     found = lines("collection", "edit", "phishing", "--set", "include.words=many", "--dry-run")
     assert found[0] == "phishing holds 2 indicators; 12 would come and 2 would go."
     assert "Coming, 10 of 12:" in found

@@ -11,7 +11,7 @@ from pulsegate.cli.collection import as_settings, refuse_built_in, refuse_settin
 from pulsegate.cli.options import installation, named_collection
 from pulsegate.cli.output import AsJSON, people, print_json, print_table
 from pulsegate.cli.pull import publish_now
-from pulsegate.cli.setup import Installation, prepare
+from pulsegate.cli.setup import Installation, prepare, require_lists
 from pulsegate.errors import UsageError
 from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.settings.load import collection as read_collection
@@ -134,6 +134,7 @@ def _try_and_publish(where: Installation, collection: Collection, *, dry_run: bo
     """What comes and goes is found out before anything is changed, and told afterwards."""
     from pulsegate.publication.trial import trial
 
+    require_lists(collection, where.policy.lists)
     if not dry_run:
         prepare(where)
     found = trial(where.database, where.policy, collection)

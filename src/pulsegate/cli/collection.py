@@ -12,7 +12,7 @@ from pulsegate.cli.options import installation, named_collection
 from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
 from pulsegate.cli.setup import Installation
 from pulsegate.errors import UsageError
-from pulsegate.model.collection import Collection, CollectionKind, Rule
+from pulsegate.model.collection import Collection, CollectionKind, ReviewMode, Rule
 from pulsegate.settings.duration import format_duration
 from pulsegate.store import collections
 from pulsegate.store.collections import Size
@@ -103,11 +103,20 @@ def as_settings(collection: Collection) -> dict[str, Any]:
         "deduplicate": collection.deduplicate,
         "include": _rule(collection.include),
         "exclude": _rule(collection.exclude),
+        "review": _REVIEWS[collection.review],
         "protections": True if protections is None else sorted(protections) or False,
+        "warning_lists": _lists(collection.warning_lists),
         "ttl": {kind.value: format_duration(age) for kind, age in collection.ttl.items()},
         "refresh": None if collection.refresh is None else format_duration(collection.refresh),
         "blocks_per_part": collection.blocks_per_part,
     }
+
+
+_REVIEWS = {ReviewMode.NONE: False, ReviewMode.PULSES: True, ReviewMode.CHANGES: "changes"}
+
+
+def _lists(names: frozenset[str] | None) -> str | list[str]:
+    return "default" if names is None else sorted(names) or "none"
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

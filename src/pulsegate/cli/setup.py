@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 import structlog
 
 from pulsegate import settings as settings_module
+from pulsegate.curation.choices import DEFAULTS
+from pulsegate.curation.list_choice import ListChoice
 from pulsegate.curation.own import Own
 from pulsegate.curation.policy import Policy
+from pulsegate.curation.warning_lists import ListFile
 from pulsegate.errors import SettingsError, UsageError
-from pulsegate.model.collection import CollectionKind
+from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.settings import Settings
+from pulsegate.settings.schema import ListSettings
 from pulsegate.store import accounts, collections, ledger, migrate, state
 from pulsegate.store.collections import Origin
 from pulsegate.store.database import Database
@@ -88,9 +93,34 @@ def _mark(database: Database, *, demo: bool) -> bool:
 
 def make_policy(found: Settings) -> Policy:
     try:
-        return Policy(own=Own(found.own), results_kept=found.results_kept)
+        own = Own(found.own)
     except ValueError as error:
         raise SettingsError(f"own: {error}") from error
+    return Policy(own=own, lists=make_lists(found.warning_lists), results_kept=found.results_kept)
+
+
+def make_lists(found: ListSettings) -> ListChoice:
+    """The warning lists that the settings choose. SettingsError for a name that is none."""
+    for name in found.modes:
+        if name not in DEFAULTS:
+            near = get_close_matches(name, DEFAULTS, 1)
+            hint = f"Did you mean {near[0]}?" if near else "'pulsegate lists list' shows them"
+            raise SettingsError("warning_lists.modes: there is no such list", resource=name, hint=hint)
+    for one in found.files:
+        if one.name in DEFAULTS:
+            raise SettingsError(
+                "warning_lists.files: MISP has a list of this name", resource=one.name, hint="Rename it"
+            )
+    files = [ListFile(one.name, one.file, one.mode, one.title) for one in found.files]
+    return ListChoice.of({**DEFAULTS, **found.modes}, files)
+
+
+def require_lists(collection: Collection, lists: ListChoice) -> None:
+    """SettingsError when the collection names a warning list that is none."""
+    for name in sorted((collection.warning_lists or frozenset()) - lists.names):
+        near = get_close_matches(name, lists.names, 1)
+        hint = f"Did you mean {near[0]}?" if near else "'pulsegate lists list' shows them"
+        raise SettingsError(f"collection {collection.name}: there is no such warning list", resource=name, hint=hint)
 
 
 def prepare(installation: Installation) -> None:
@@ -103,6 +133,7 @@ def prepare(installation: Installation) -> None:
         collections.put(connection, SUBSCRIBED)
         named = [one.to_model() for one in installation.settings.collections]
         for collection in named:
+            require_lists(collection, installation.policy.lists)
             collections.put(connection, collection)
         kept = [one.collection for one in collections.every(connection) if one.origin is Origin.SETTINGS]
     own = {one.name for one in kept if one.kind in (CollectionKind.OWN, CollectionKind.INBOX)}

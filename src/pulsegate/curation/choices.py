@@ -9,14 +9,8 @@ type of ours could match, or when it is out of date.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 
-
-class Mode(StrEnum):
-    BLOCK = "block"  # what the list covers is not served
-    INFORM = "inform"  # it is served, and the hit is shown
-    OFF = "off"  # the list is not even read
-
+from pulsegate.model.mode import Mode
 
 B, I, O = Mode.BLOCK, Mode.INFORM, Mode.OFF  # noqa: E741
 

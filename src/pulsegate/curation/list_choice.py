@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from pulsegate.curation.choices import DEFAULTS, Mode
+from pulsegate.curation.choices import DEFAULTS
 from pulsegate.curation.misp import release
 from pulsegate.curation.warning_lists import ListFile, WarningLists
+from pulsegate.model.mode import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +21,24 @@ class ListChoice:
     files: tuple[ListFile, ...] = ()
 
     @classmethod
-    def of(cls, modes: Mapping[str, Mode], files: Iterable[ListFile] = (), needed: Iterable[str] = ()) -> ListChoice:
-        """``needed``: lists that some collection names; those that are off are read all the same."""
-        own = tuple(files)
-        named = frozenset(needed)
-        chosen = {name: Mode.INFORM if mode is Mode.OFF and name in named else mode for name, mode in modes.items()}
-        files_read = tuple(
-            ListFile(one.name, one.path, Mode.INFORM, one.title) if one.mode is Mode.OFF and one.name in named else one
-            for one in own
-        )
-        return cls(tuple(sorted(chosen.items())), files_read)
+    def of(cls, modes: Mapping[str, Mode], files: Iterable[ListFile] = ()) -> ListChoice:
+        """Nothing is read yet."""
+        return cls(tuple(sorted(modes.items())), tuple(files))
+
+    def needing(self, names: Iterable[str]) -> ListChoice:
+        """The same, where the lists of these names are read although they are off: some collection blocks by them."""
+        needed = frozenset(names)
+
+        def mode(name: str, its: Mode) -> Mode:
+            return Mode.INFORM if its is Mode.OFF and name in needed else its
+
+        modes = tuple((name, mode(name, its)) for name, its in self.modes)
+        return ListChoice(modes, tuple(replace(one, mode=mode(one.name, one.mode)) for one in self.files))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Those of all lists that there are."""
+        return frozenset(name for name, _ in self.modes) | frozenset(one.name for one in self.files)
 
     @classmethod
     def default(cls) -> ListChoice:

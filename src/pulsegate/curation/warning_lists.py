@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from pulsegate.curation.choices import DEFAULTS, Mode
+from pulsegate.curation.choices import DEFAULTS
 from pulsegate.curation.entry_file import read_entries
 from pulsegate.curation.misp import ReadList, read
 from pulsegate.curation.value_set import Batch, Entry, EntryKind, Value, ValueSet
 from pulsegate.errors import SettingsError
 from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.mode import Mode
 
 __all__ = ["DEFAULTS", "Hit", "ListFile", "LoadedList", "Mode", "WarningLists"]
 

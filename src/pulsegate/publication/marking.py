@@ -8,6 +8,7 @@ that it concerns itself.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import structlog
 
@@ -15,7 +16,7 @@ from pulsegate.curation.policy import Policy
 from pulsegate.curation.protections import protection
 from pulsegate.model.indicator import Indicator, IndicatorType
 from pulsegate.model.marks import UNMARKED, Marks
-from pulsegate.store import decisions, marked, state
+from pulsegate.store import collections, decisions, marked, state
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.digests import digest
 
@@ -26,9 +27,11 @@ Value = tuple[IndicatorType, str]
 
 
 def with_decisions(connection: Connection, policy: Policy) -> Policy:
-    """The policy with what people have decided, as it holds now."""
+    """The policy with what people have decided, as it holds now, and with the warning lists that collections name."""
     found = decisions.read(connection, now(connection))
-    return policy.decided(found.allowed, found.overrides, found.reviews, found.trusted)
+    names = collections.named_lists(connection)
+    needing = replace(policy, lists=policy.lists.needing(names)) if names else policy
+    return needing.decided(found.allowed, found.overrides, found.reviews, found.trusted)
 
 
 class Marker:
@@ -82,14 +85,15 @@ class Marker:
 def refresh(database: Database, policy: Policy) -> None:
     """Mark all stored indicators anew when they were marked by something else."""
     with database.read() as connection:
-        if state.get(connection, MARKED_BY) == policy.marking:
+        by = with_decisions(connection, policy).marking
+        if state.get(connection, MARKED_BY) == by:
             return
         is_empty = marked.is_empty(connection)
     if not is_empty:
         log.info("indicators.are_marked_anew")
         _mark_all(database, Marker(database, policy))
     with database.write() as connection:
-        state.put(connection, MARKED_BY, policy.marking)
+        state.put(connection, MARKED_BY, by)
 
 
 def _mark_all(database: Database, marker: Marker) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from pulsegate.curation.decide import Decision, out
@@ -54,6 +54,7 @@ def trial(database: Database, policy: Policy, collection: Collection) -> Trial:
 
     Nothing can be told of the packages in an inbox but how many of their indicators are too old.
     """
+    policy = replace(policy, lists=policy.lists.needing(collection.warning_lists or ()))
     marking.refresh(database, policy)
     with database.snapshot() as connection:
         stored = collections.get(connection, collection.name)

@@ -18,6 +18,7 @@ from pydantic import (
 
 from pulsegate.model.collection import EXPAND, PROTECTIONS, Collection, CollectionKind, Profile, ReviewMode, Rule
 from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.mode import Mode
 from pulsegate.model.network import Networks
 from pulsegate.model.tlp import TLP
 from pulsegate.settings.duration import Duration, format_duration
@@ -121,7 +122,7 @@ class CollectionSettings(Section):
     exclude: RuleSettings = RuleSettings()
     protections: Annotated[bool | list[str], AfterValidator(_known_protections)] = True
     warning_lists: Literal["default", "none"] | list[str] = Field(
-        "default", description="`default`: those of mode `block`; `none`; or the names of those that block here"
+        "default", description="`default`: those of mode `block`; `none`; or the names of the lists that block here"
     )
     ttl: dict[IndicatorType, Duration] = Field({})
     refresh: Duration | None = None
@@ -203,6 +204,34 @@ def _positive(value: timedelta) -> timedelta:
     if value < timedelta(seconds=1):
         raise ValueError("write at least 1s")
     return value
+
+
+class ListFileSettings(Section):
+    """A warning list of your own."""
+
+    name: str = Field(description="what a collection's `warning_lists` and `explain` call it")
+    file: Path = Field(
+        description="a text file, an entry a line: `example.com`, `.example.com` with all below, a network …"
+    )
+    mode: Mode = Field(Mode.BLOCK, description="`block`, `inform` or `off`")
+    title: str = Field("", description="what it is, for people")
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_word(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+            raise ValueError("a list's name has letters, digits, dots, dashes and underscores, 100 at most")
+        return name
+
+
+class ListSettings(Section):
+    """Which warning lists block, and which only inform."""
+
+    modes: dict[str, Mode] = Field(
+        {},
+        description="`block`, `inform` or `off` for MISP's lists that are to be other than `pulsegate lists list` says",
+    )
+    files: list[ListFileSettings] = Field([])
 
 
 class TAXIISettings(Section):
@@ -312,6 +341,8 @@ class Settings(Section):
         timedelta(days=90), description="withdrawn pulses and the records of pulls are kept so long"
     )
     polls_kept: Duration = Field(timedelta(days=30), description="the records of polls are kept so long")
+    audit_kept: Duration = Field(timedelta(days=730), description="the record of who changed what is kept so long")
+    warning_lists: ListSettings = ListSettings()
     own: Annotated[list[str], BeforeValidator(split)] = Field(
         [], description="your own domains and networks; they are never served"
     )
@@ -324,7 +355,8 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        for what, named in (("collections", self.collections), ("sources", self.sources)):
+        lists = self.warning_lists.files
+        for what, named in (("collections", self.collections), ("sources", self.sources), ("warning lists", lists)):
             names = [one.name for one in named]
             for name in names:
                 if names.count(name) > 1:

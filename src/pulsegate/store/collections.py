@@ -226,6 +226,12 @@ def inboxes(connection: sa.Connection) -> list[StoredCollection]:
     return [_stored(row) for row in rows]
 
 
+def named_lists(connection: sa.Connection) -> frozenset[str]:
+    """The warning lists that some collection names."""
+    naming = sa.select(collection_rules.c.rules).where(collection_rules.c.rules.contains('"warning_lists": ["'))
+    return frozenset(name for text in connection.scalars(naming) for name in json.loads(text)["warning_lists"])
+
+
 def sizes(connection: sa.Connection) -> Mapping[str, Size]:
     """What each collection holds, by its name."""
     held = (
