@@ -18,6 +18,7 @@ AT_ONCE = 10_000  # rows
 def upgrade() -> None:
     _indicators()
     _placements()
+    _profiles()
     op.add_column(
         "collection_rules",
         sa.Column("origin", sa.String(length=16), nullable=False, server_default=sa.text("'settings'")),
@@ -56,6 +57,16 @@ def _placements() -> None:
         with op.batch_alter_table(table) as batch:
             for column in columns:
                 batch.drop_constraint(op.f(f"fk_{table}_{column}"), type_="foreignkey")
+
+
+def _profiles() -> None:
+    """In which profile each block is written: until now, in its collection's."""
+    op.add_column(
+        "blocks", sa.Column("profile", sa.String(length=16), nullable=False, server_default=sa.text("'full'"))
+    )
+    mine = "SELECT collection_id FROM collection_rules WHERE rules LIKE :esa"
+    update = sa.text(f"UPDATE blocks SET profile = 'esa' WHERE collection_id IN ({mine})")  # noqa: S608 - no input
+    op.get_bind().execute(update, {"esa": '%"profile": "esa"%'})
 
 
 def _publications() -> None:

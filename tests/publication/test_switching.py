@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from publication.feeds import DAY, NOW, Feed, a_pulse
+from pulsegate.model.collection import Profile
+from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.publication.explain import explain
 from pulsegate.publication.publish import Publication
 
@@ -79,3 +81,21 @@ def test_value_that_another_pulse_had_adopted_moves_into_a_block_of_its_own(fill
     ]
     assert filled.publish()["mail"] == Publication("mail")
     filled.check()
+
+
+@pytest.mark.parametrize("deduplicate", [True, False])
+def test_other_profile_is_written_anew_under_new_labels(feed, deduplicate):
+    feed.collection(deduplicate=deduplicate)
+    feed.put(FIRST, ["u.example", "v.example"])
+    feed.put(SECOND, ["v.example", Indicator(IndicatorType.MUTEX, "m", RawIndicator("Mutex", "m"))])
+    feed.publish()
+    before = feed.served()
+    feed.collection(deduplicate=deduplicate, profile=Profile.ESA)
+    feed.publish()
+    after = feed.served()
+    assert min(one.label for one in after) > max(one.label for one in before)
+    assert not {one.content for one in before} & {one.content for one in after}
+    expected = ["u.example", "v.example"] if deduplicate else ["u.example", "v.example", "v.example"]
+    assert sorted(value for one in after for value in one.values) == expected
+    feed.check()
+    assert not feed.publish()["mail"].changed

@@ -15,7 +15,7 @@ import support
 from pulsegate.errors import OutdatedRevisionError, PublicationConflictError, StoreError
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.pulse import Pulse
-from pulsegate.publication import publish, render
+from pulsegate.publication import planning, publish, render
 from pulsegate.stix import Block
 from pulsegate.store import collections, ledger, migrate, taken, versions
 from pulsegate.store.database import Database
@@ -193,7 +193,7 @@ class Publisher:
         return not error
 
     def set_lag(self, name: str) -> None:
-        publish.LAG = self.world.collections[name][1]
+        planning.LAG = publish.LAG = self.world.collections[name][1]
 
     def frontiers(self) -> dict[str, str]:
         with self.database.read() as connection:

@@ -211,6 +211,7 @@ def test_everything_of_0002_is_there_with_its_source(empty, keys, source, via):
     (indicator,) = before["indicators"]
     before["indicators"] = [indicator | {"failure": None, "host_key": None, "lists": None, "noted": False}]
     before["collection_rules"] = [one | {"origin": "settings"} for one in before["collection_rules"]]
+    before["blocks"] = [one | {"profile": "full"} for one in before["blocks"]]
     before["pulses"] = [one | {"complete": True} for one in before["pulses"]]
     before["quarantine"] = [one | {"source": source} for one in before["quarantine"]]
     before["runs"] = [one | {"source": None} for one in before["runs"]]

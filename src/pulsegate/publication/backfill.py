@@ -50,6 +50,7 @@ class Backfill:
         self._database = database
         self._id = stored.id
         self._name = stored.collection.name
+        self._profile = stored.collection.profile
         self._copies = copies
         self._count = count
 
@@ -90,7 +91,7 @@ class Backfill:
                 labels.frontier = ledger.recorded(labels.frontier)
             given.append(labels.give(batch[place - before][1].modified))
         texts = [
-            Text(one.pulse_pk, one.content, label=label, indicators=len(one.placed))
+            Text(one.pulse_pk, one.content, label=label, indicators=len(one.placed), profile=self._profile)
             for (_, one), label in zip(batch, given, strict=True)
         ]
         keys = blocks.stage_all(connection, self._id, texts)

@@ -46,12 +46,17 @@ class Standing:
     """What a walk is judged by: the published blocks by key, and of each pulse the place in the order of their age.
 
     Only labels at or before ``movable`` may move: one that moves on before a slow client has reached it, and again, is
-    never reached.
+    never reached. But what is written in another ``profile`` (None: no matter) moves at once.
     """
 
     blocks: Mapping[int, StoredBlock]
     ages: Mapping[int, int]
     movable: datetime
+    profile: str | None = None
+
+    def is_other(self, block: StoredBlock) -> bool:
+        """Whether the block is written in another profile than it is to be."""
+        return self.profile is not None and block.profile != self.profile
 
 
 def pulse_identity(pulse_pk: int, identity: bytes) -> bytes:
@@ -116,7 +121,7 @@ def _keep_or_move(plan: Plan, good: list[Wanted], place: Place, standing: Standi
     _, pk, pulse_pk = own or next((one for one in good if one[1] == stood_for), None) or _oldest(good, standing)
     if pk != stood_for:
         plan.adopted[identity] = pk
-    if own is None and block.label <= standing.movable:
+    if standing.is_other(block) or (own is None and block.label <= standing.movable):
         plan.moving.setdefault(block_id, []).append(identity)
         plan.enter(pk, pulse_pk)
         return
@@ -163,11 +168,11 @@ def _keep_or_move_own(plan: Plan, wanted: Wanted, place: Place, standing: Standi
     block = standing.blocks[block_id]
     if stood_for != pk:
         plan.adopted[identity] = pk
-    if block.pulse_pk == pulse_pk:
-        plan.kept += 1
-    elif block.label > standing.movable:
-        plan.kept += 1
-        plan.waiting.append(value)
-    else:
+    is_own = block.pulse_pk == pulse_pk
+    if standing.is_other(block) or (not is_own and block.label <= standing.movable):
         plan.moving.setdefault(block_id, []).append(identity)
         plan.enter(pk, pulse_pk)
+        return
+    plan.kept += 1
+    if not is_own:
+        plan.waiting.append(value)

@@ -51,7 +51,7 @@ def _whole(
         verdicts.learn(pulse)
         order.append(pulse.pk)
     blocks = stored_blocks.published(connection, stored.id)
-    standing = Standing(blocks, _ages(order), movable)
+    standing = Standing(blocks, _ages(order), movable, stored.collection.profile)
     wanted = verdicts.wanted(connection, by_identity=once)
     placed = (one for one in placing.walk(connection, stored.id, by_identity=once) if one[2] in blocks)
     return (deduplicated if once else each)(wanted, placed, standing), order
@@ -68,7 +68,7 @@ def _part(
         order.append(pulse.pk)
     placed = _placed(connection, stored, found, scope)
     blocks = stored_blocks.published(connection, stored.id, {block_id for _, _, block_id in placed})
-    standing = Standing(blocks, _ages(order), movable)
+    standing = Standing(blocks, _ages(order), movable, stored.collection.profile)
     by = itemgetter(0) if once else itemgetter(1)
     wanted: list[Wanted] = [(one.identity, one.pk, one.pulse_pk) for one in found if verdicts.of(one).included]
     there = [one for one in placed if one[2] in blocks]

@@ -314,7 +314,9 @@ class _Publisher:
     def _carry_out(self, step: _Step) -> None:
         with self._database.write() as connection:
             staged = stored_blocks.stage_all(
-                connection, self._id, [Text(one.pulse_pk, one.content) for one in step.new]
+                connection,
+                self._id,
+                [Text(one.pulse_pk, one.content, profile=self._collection.profile) for one in step.new],
             )
         with self._database.write() as connection:
             row = ledger.lock(connection, self._collection.name)

@@ -87,7 +87,7 @@ class _Comparison:
         self._order = self._learn(collection)
         there = blocks.published(connection, self._id) if self._id is not None else {}
         ages = {pk: place for place, pk in enumerate(self._order)}
-        self._standing = Standing(there, ages, moment - LAG)
+        self._standing = Standing(there, ages, moment - LAG, collection.profile)
 
     def _learn(self, collection: Collection) -> list[int]:
         """Take in the pulses; gives their keys, the longest unmodified first."""

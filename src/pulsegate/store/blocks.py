@@ -50,13 +50,17 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class StoredBlock:
-    """A published block: the pulse it belongs to (None: gone), its label, the publication that made this version."""
+    """A published block: the pulse it belongs to (None: gone), its label, the publication that made this version.
+
+    ``profile``: that it is written in.
+    """
 
     id: int
     pulse_pk: int | None
     label: datetime
     revision: int
     indicators: int = field(default=0, compare=False)
+    profile: str = field(default="full", compare=False)
 
 
 def stage(
@@ -79,10 +83,10 @@ def stage_all(connection: sa.Connection, collection_id: int, texts: Sequence[Tex
     """
     keys = contents.add(connection, texts)
     rows = [
-        (key, collection_id, one.pulse_pk, one.size, one.label, one.indicators)
+        (key, collection_id, one.pulse_pk, one.size, one.label, one.indicators, one.profile)
         for key, one in zip(keys, texts, strict=True)
     ]
-    columns = ("content_block_id", "collection_id", "pulse_pk", "size", "label", "indicators")
+    columns = ("content_block_id", "collection_id", "pulse_pk", "size", "label", "indicators", "profile")
     bulk.insert(connection, blocks, columns, rows)
     return keys
 
@@ -339,8 +343,8 @@ def older_than(connection: sa.Connection, collection_id: int, label: datetime) -
 
 
 def _published() -> sa.Select[Any]:
-    columns = (blocks.c.content_block_id, blocks.c.pulse_pk, blocks.c.label, blocks.c.revision, blocks.c.indicators)
-    return sa.select(*columns).where(blocks.c.revision.is_not(None))
+    names = ("content_block_id", "pulse_pk", "label", "revision", "indicators", "profile")
+    return sa.select(*(blocks.c[name] for name in names)).where(blocks.c.revision.is_not(None))
 
 
 def published(

@@ -33,7 +33,10 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The content of a block of a pulse (None: pushed), and what its sender says of it. ``label``: foreseen for it."""
+    """The content of a block of a pulse (None: pushed), and what its sender says of it.
+
+    ``label``: foreseen for it; ``profile``: that it is written in.
+    """
 
     pulse_pk: int | None
     content: bytes | Original
@@ -41,6 +44,7 @@ class Text:
     message: str | None = None
     label: datetime | None = None
     indicators: int = 0
+    profile: str = "full"
 
     @property
     def size(self) -> int:

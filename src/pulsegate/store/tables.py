@@ -286,6 +286,7 @@ blocks = Table(
     Column("revision", Integer),  # of the publication that made this version; null: staged, not published yet
     Column("indicators", Integer, nullable=False, server_default="0"),  # how many stand in this version
     Column("size", Integer, nullable=False, server_default="0"),  # of its content, in bytes
+    Column("profile", String(16), nullable=False, server_default=sa.text("'full'")),  # that it is written in
     Index("ix_blocks_collection_id_label", "collection_id", "label"),
 )
 
