@@ -151,7 +151,7 @@ def _until_it_works(work: Callable[[], None]) -> None:
 
 
 def quick_blocks(
-    pulse: Pulse, members: Any, _profile: Any, *, max_indicators: int = BLOCK, max_bytes: int = 0
+    pulse: Pulse, members: Any, _profile: Any, *, max_indicators: int = BLOCK, **_bounds: int
 ) -> Iterator[Block]:
     """Rendering in no time: JSON, a few indicators a block."""
     found = list(members)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from pulsegate.store.tables import state
 
@@ -14,9 +15,9 @@ def get(connection: sa.Connection, key: str) -> str | None:
 
 
 def put(connection: sa.Connection, key: str, value: str) -> None:
-    updated = connection.execute(sa.update(state).where(state.c.key == key).values(value=value))
-    if updated.rowcount == 0:
-        connection.execute(sa.insert(state).values(key=key, value=value))
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    new = insert(state).values(key=key, value=value)
+    connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
 
 
 def secret(connection: sa.Connection, key: str) -> str:
