@@ -35,13 +35,16 @@ MICROSECOND = timedelta(microseconds=1)
 MAIL = Collection("mail")
 MODULES = (
     "publication.backfill",
+    "publication.marking",
     "publication.outlook",
     "publication.planning",
     "publication.publish",
     "publication.explain",
     "publication.trial",
     "store.blocks",
+    "store.audit",
     "store.collections",
+    "store.decisions",
     "store.contents",
     "store.ledger",
     "store.taken",

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from publication.feeds import DAY, NOW, Clock, Feed, a_name, a_pulse
 from pulsegate.curation.own import Own
 from pulsegate.curation.policy import Policy
-from pulsegate.model.collection import Collection, CollectionKind, Rule
+from pulsegate.model.collection import Collection, CollectionKind, ReviewMode, Rule
+from pulsegate.model.decisions import Allowed, Override, ReviewStatus, Trusted
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.publication import outlook, planning, publish
+from pulsegate.publication.marking import with_decisions
 from pulsegate.publication.outlook import look
 from pulsegate.publication.publish import Publication
-from pulsegate.store import collections, failures, pulses
+from pulsegate.publication.verdicts import Verdicts
+from pulsegate.store import candidates, collections, decisions, failures, pulses
+from pulsegate.store.database import Database
+from pulsegate.store.digests import digest
 from pulsegate.store.tables import indicators, touched
 
 HOUR = timedelta(hours=1)
@@ -26,8 +32,11 @@ COLLECTIONS = (
     Collection("each", deduplicate=False, include=Rule(max_age=5 * DAY)),
     Collection("old", exclude=Rule(max_age=2 * DAY, tags=frozenset({"no"}))),
     Collection("user_a", kind=CollectionKind.AUTHOR, author="a"),
+    Collection("reviewed", review=ReviewMode.PULSES),
+    Collection("changes", review=ReviewMode.CHANGES, deduplicate=False),
 )
 PLAIN, PLAIN_EACH = Collection("plain"), Collection("plain each", deduplicate=False)
+ENTRIES = (("exact", "u.example"), ("subtree", "v.example"), ("subtree", "example"), ("exact", "w.example"))
 VALUES = [f"{letter}.example" for letter in "uvwxyz"]
 
 
@@ -40,6 +49,24 @@ def left_to_do(feed: Feed, policy: Policy) -> dict[str, tuple]:
         plan = planning.make(feed.database, stored, policy, None).plan
         found[stored.collection.name] = (dict(plan.entering), plan.leaving, plan.moving, plan.adopted)
     return {name: one for name, one in found.items() if any(one)}
+
+
+def decided_in_bulk_and_alone(feed: Feed) -> list[tuple[str, set[int], set[int]]]:
+    """Of each collection the keys of the indicators that belong into it, by one walk over all and one by one."""
+    found = []
+    with closing(Database(feed.database.url)) as restarted, restarted.snapshot() as connection:
+        everything = candidates.identities_of(connection, [one.pk for one in pulses.every(connection)])
+        for stored in collections.every(connection):
+            by_walk, by_one = (
+                Verdicts(stored.collection, with_decisions(connection, Policy()), feed.clock.moment) for _ in range(2)
+            )
+            for pulse in pulses.every(connection, stored.collection.author):
+                by_walk.learn(pulse)
+                by_one.learn(pulse)
+            walked = {pk for _, pk, _ in by_walk.wanted(connection, by_identity=True)}
+            each = candidates.with_identities(connection, everything)
+            found.append((stored.collection.name, walked, {one.pk for one in each if by_one.of(one).included}))
+    return found
 
 
 def whole_plans(monkeypatch) -> list[str]:
@@ -79,6 +106,18 @@ an_act = st.one_of(
     st.tuples(st.just("withdraw"), st.integers(1, 4)),
     st.tuples(st.just("fail"), st.sampled_from(VALUES)),
     st.tuples(st.just("wait"), st.sampled_from([1, 2, 5, 9, 23])),
+    st.tuples(st.just("allow"), st.sampled_from(ENTRIES), st.one_of(st.none(), st.integers(1, 9))),
+    st.tuples(st.just("disallow"), st.sampled_from(ENTRIES)),
+    st.tuples(
+        st.just("force"),
+        st.sampled_from(VALUES),
+        st.booleans(),
+        st.sampled_from(["", "once", "user_a"]),
+        st.one_of(st.none(), st.integers(1, 9)),
+    ),
+    st.tuples(st.just("unforce"), st.sampled_from(VALUES), st.sampled_from(["", "once", "user_a"])),
+    st.tuples(st.just("review"), st.integers(1, 4), st.sampled_from([*ReviewStatus, None])),
+    st.tuples(st.just("trust"), st.sampled_from("ab"), st.booleans()),
 )
 
 
@@ -95,11 +134,39 @@ def act(feed: Feed, clock: Clock, what: tuple) -> None:
                 failures.mark(connection, one.pk, "full", "for a test")
     elif kind == "wait":
         clock.moment += given_[0] * HOUR
+    else:
+        with feed.database.write() as connection:
+            decide(connection, clock.moment, kind, *given_)
+
+
+def decide(connection, moment, kind, *given_) -> None:
+    """Somebody decides something."""
+    expires = None if given_[-1] is None or not isinstance(given_[-1], int) else moment + given_[-1] * HOUR
+    if kind == "allow":
+        decisions.allow(connection, [Allowed(*given_[0], "why", "who", moment, expires)])
+    elif kind == "disallow":
+        decisions.disallow(connection, *given_[0], "who")
+    elif kind == "force":
+        value, inside, collection, _ = given_
+        key = digest(f"name:{value}")
+        decisions.force(
+            connection, Override(collection, key, "domain", value, inside, False, "why", "who", moment, expires)
+        )
+    elif kind == "unforce":
+        decisions.unforce(connection, given_[1], digest(f"name:{given_[0]}"), "who")
+    elif kind == "review":
+        stored = pulses.get(connection, a_pulse(given_[0]).id)
+        decisions.review(connection, [stored.pk] if stored else [], given_[1], reason="why", account="who")
+    elif given_[1]:
+        decisions.trust(connection, Trusted(given_[0], "why", "who", moment))
+    else:
+        decisions.distrust(connection, given_[0], "who")
 
 
 @settings(
-    max_examples=60,
+    max_examples=50,
     deadline=None,
+    phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(acts=st.lists(st.tuples(an_act, st.booleans()), min_size=4, max_size=14))
@@ -114,6 +181,8 @@ def test_nothing_is_left_for_a_publication_that_looks_at_everything(feed, clock,
         if then_publish:
             feed.publish()
             assert left_to_do(feed, Policy()) == {}
+    for name, walked, alone in decided_in_bulk_and_alone(feed):
+        assert (name, walked) == (name, alone)
     feed.check()
 
 
@@ -136,7 +205,7 @@ def test_only_what_changed_is_looked_at(feed, monkeypatch):
     assert planned == []
     feed.put(a_pulse(2, author="b"), ["v.example", "w.example"])
     assert feed.publish()["each"] == Publication("each", added=1, new_blocks=1)
-    assert (names, sorted(planned)) == ([], ["each", "old", "once", "user_b"])
+    assert (names, sorted(planned)) == ([], ["changes", "each", "old", "once", "reviewed", "user_b"])
     with feed.database.read() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(touched)) == 0
 
