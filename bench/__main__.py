@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import convert, lists, poll, publish, pull, year
+from bench import convert, curate, lists, poll, publish, pull, year
 
 ALL = {
     "convert": convert.run,
@@ -13,6 +13,7 @@ ALL = {
     "pull": pull.run,
     "poll": poll.run,
     "lists": lists.run,
+    "curate": curate.run,
     "year": year.run,
 }
 QUICK = ("convert", "publish", "poll")  # a year takes minutes
