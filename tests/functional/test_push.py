@@ -124,7 +124,7 @@ def test_commands_know_the_inbox(partner: Run) -> None:
     shown = partner("collection", "show", "partners", "--json")
     assert json.loads(shown.stdout) == {
         "name": "partners", "description": "", "kind": "inbox", "max_age": "90d", "blocks_per_part": 0,
-        "holds": {"indicators": 0, "blocks": 0, "last_label": None, "opened": True},
+        "origin": "settings", "holds": {"indicators": 0, "blocks": 0, "last_label": None, "opened": True},
     }  # fmt: skip
     previewed = partner("preview", "partners", "--json")
     assert (previewed.returncode, previewed.stdout) == (0, "")

@@ -96,7 +96,10 @@ def make_policy(found: Settings) -> Policy:
         own = Own(found.own)
     except ValueError as error:
         raise SettingsError(f"own: {error}") from error
-    return Policy(own=own, lists=make_lists(found.warning_lists), results_kept=found.results_kept)
+    lists = make_lists(found.warning_lists)
+    for one in found.collections:
+        require_lists(one.to_model(), lists)
+    return Policy(own=own, lists=lists, results_kept=found.results_kept)
 
 
 def make_lists(found: ListSettings) -> ListChoice:
@@ -133,7 +136,6 @@ def prepare(installation: Installation) -> None:
         collections.put(connection, SUBSCRIBED)
         named = [one.to_model() for one in installation.settings.collections]
         for collection in named:
-            require_lists(collection, installation.policy.lists)
             collections.put(connection, collection)
         kept = [one.collection for one in collections.every(connection) if one.origin is Origin.SETTINGS]
     own = {one.name for one in kept if one.kind in (CollectionKind.OWN, CollectionKind.INBOX)}
