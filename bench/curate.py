@@ -69,12 +69,8 @@ def _take(url: str, size: int) -> None:
 
 
 def _pages(size: int) -> Iterator[Sequence[dict[str, Any]]]:
-    """The usual invented pulses, but not under names that are kept for examples, which a list has."""
     walk = iter(invent(max(1, size // OF_A_PULSE), OF_A_PULSE))
     while page := list(islice(walk, PAGE)):
-        for pulse in page:
-            for one in pulse["indicators"]:
-                one["indicator"] = one["indicator"].replace("example.", "invented-names.")
         yield page
 
 
@@ -107,7 +103,7 @@ def _change(url: str, size: int) -> None:  # noqa: ARG001 - of the same shape
     with timed() as seconds:
         publish_all(database, policy)
     print(f"publication of nothing new: {seconds():.2f} s", flush=True)
-    value = next(iter(invent(1, 2)))["indicators"][0]["indicator"].replace("example.", "invented-names.")
+    value = next(iter(invent(1, 2)))["indicators"][0]["indicator"]
     with timed() as seconds:
         with database.write() as connection:
             decisions.allow(connection, [Allowed("exact", value, "a test", "bench", now(connection))])

@@ -15,6 +15,7 @@ import structlog
 
 from bench.pulses import invent
 from bench.timing import in_child, timed
+from pulsegate.curation.list_choice import ListChoice
 from pulsegate.curation.policy import Policy
 from pulsegate.otx.client import OTXClient
 from pulsegate.otx.simulator import Simulator
@@ -85,11 +86,12 @@ def _work(kind: str, url: str, address: str) -> None:
         collections.ensure_services(connection)
         collections.put(connection, SUBSCRIBED)
     wanted, pace = Wanted(backfill=timedelta(days=36500)), Pace(page_size=PAGE, open_after=timedelta(hours=10))
+    policy = Policy(lists=ListChoice.default())
     with OTXClient(address, KEY) as client:
         for what in ("first pull", "pull of nothing new"):
             with timed() as seconds:
                 times = _Times(seconds)
-                done = pull(database, client, Policy(), wanted, pace, progress=times)
+                done = pull(database, client, policy, wanted, pace, progress=times)
             walked = times.walked or 0.0
             found = f"{done.intake.pulses:,} pulses, {done.intake.indicators:,} indicators"
             whole = seconds()

@@ -41,16 +41,16 @@ def _indicator(pulse: int, place: int, moment: datetime, *, shared: bool) -> dic
     number = place if shared and place % 10 == 0 else pulse * 1_000_000 + place
     seed = hashlib.sha256(str(number).encode()).hexdigest()
     kind, value = (
-        ("domain", f"{seed[:12]}.example.org"),
+        ("domain", f"{seed[:12]}.names-of-the-bench.org"),
         (
             "IPv4",
             _address(pulse, place)
             if not shared
             else f"{1 + int(seed[:2], 16) % 9}.{int(seed[2:4], 16)}.{int(seed[4:6], 16)}.{int(seed[6:8], 16)}",
         ),
-        ("URL", f"http://{seed[:10]}.example.net/{seed[10:30]}?a=1&b=2"),
+        ("URL", f"http://{seed[:10]}.names-of-the-bench.net/{seed[10:30]}?a=1&b=2"),
         ("FileHash-SHA256", seed),
-        ("hostname", f"www.{seed[:12]}.example.com"),
+        ("hostname", f"www.{seed[:12]}.names-of-the-bench.com"),
     )[place % 5]
     return {"id": number, "type": kind, "indicator": value, "created": moment.isoformat(), "is_active": 1}
 

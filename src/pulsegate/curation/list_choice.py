@@ -68,6 +68,11 @@ class ListChoice:
         return _load(self, self.signature) if is_any else None
 
 
+def unload() -> None:
+    """Give the memory of the loaded lists back; they are loaded again when the next value comes."""
+    _load.cache_clear()
+
+
 @lru_cache(1)
 def _load(choice: ListChoice, _signature: str) -> WarningLists:
     return WarningLists.load(dict(choice.modes), choice.files)

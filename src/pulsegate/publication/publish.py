@@ -14,6 +14,7 @@ from itertools import islice
 
 import structlog
 
+from pulsegate.curation.list_choice import unload
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import PublicationConflictError
 from pulsegate.model.collection import CollectionKind
@@ -87,6 +88,7 @@ def publish_unlocked(
 ) -> list[Publication]:
     """``publish_all`` for one that holds the lock."""
     marking.refresh(database, policy)
+    unload()  # a large publication needs the memory
     done = []
     with closing(Writers(database)) as writers:
         every = _collections(database)
