@@ -92,6 +92,15 @@ def test_collection_that_names_a_list(resolver: Database, monkeypatch: pytest.Mo
     assert "public-dns-v4" in {one["list"] for one in told("lists", "check", "8.8.8.8")}
 
 
+def test_demo_serves_its_documentation_addresses() -> None:
+    """Its pulses are made of what the protection and three of MISP's lists keep out elsewhere."""
+    found = {one["name"]: one["mode"] for one in told("--demo", "lists", "list")}
+    assert {found[name] for name in ("rfc3849", "rfc5735", "rfc6761")} == {"inform"}
+    run("--demo", "indicator", "add", "203.0.113.7", "2001:db8::1", "a.example", "8.8.8.8")
+    lines_ = run("--demo", "preview", "subscribed", "--json").splitlines()
+    assert sorted(json.loads(line)["value"] for line in lines_) == ["2001:db8::1", "203.0.113.7", "a.example"]
+
+
 def test_list_that_is_off_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULSEGATE_WARNING_LISTS__MODES", json.dumps({name: "off" for name, _, _ in TABLE}))
     assert told("lists", "check", "8.8.8.8") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +35,13 @@ class ListChoice:
 
         modes = tuple((name, mode(name, its)) for name, its in self.modes)
         return ListChoice(modes, tuple(replace(one, mode=mode(one.name, one.mode)) for one in self.files))
+
+    def informing(self, names: AbstractSet[str]) -> ListChoice:
+        """The same, where MISP's lists of these names block no longer."""
+        modes = tuple(
+            (name, Mode.INFORM if mode is Mode.BLOCK and name in names else mode) for name, mode in self.modes
+        )
+        return replace(self, modes=modes)
 
     @property
     def names(self) -> frozenset[str]:
