@@ -76,7 +76,7 @@ def test_strange_answers_of_otx_are_told(pulsegate, kind: Misbehaviour) -> None:
         ("pulsegate:\n  otx: {interval: 15}\n", "write 100ms, 90s, 15m, 6h or 30d"),
         ("pulsegate:\n  own: ['no such name']\n", "neither a domain nor a network"),
         ("pulsegate:\n  collections: [{name: x, protections: [reserved]}]\n", "reserved-range"),
-        ("pulsegate:\n  collections: [{name: x, review: true}]\n", "not available in this version"),
+        ("pulsegate:\n  collections: [{name: x, review: always}]\n", "collection x: review"),
     ],
 )
 def test_wrong_settings_are_named(pulsegate, tmp_path: Path, text: str, said: str) -> None:
