@@ -20,6 +20,8 @@ from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
 from pulsegate.settings import (
     AlarmSettings,
     CollectionSettings,
+    ListFileSettings,
+    ListSettings,
     MetricsSettings,
     OTXSettings,
     RuleSettings,
@@ -43,6 +45,8 @@ TABLES = [
     ("Alarms: `alarms`", AlarmSettings, "PULSEGATE_ALARMS__"),
     ("Metrics: `metrics`", MetricsSettings, "PULSEGATE_METRICS__"),
     ("The service: `taxii`", TAXIISettings, "PULSEGATE_TAXII__"),
+    ("Warning lists: `warning_lists`", ListSettings, "PULSEGATE_WARNING_LISTS__"),
+    ("An entry of `files`", ListFileSettings, None),
     ("A collection", CollectionSettings, None),
     ("`include` and `exclude`", RuleSettings, None),
 ]

@@ -111,3 +111,20 @@ def test_test_message_to_nobody(write) -> None:
 def test_key_of_a_source_that_can_not_be_read(write) -> None:
     write("pulsegate: {sources: [{name: partner, api_key_file: not-there}]}")
     assert fault() == "not-there: api_key_file can't be read: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("section", "reason"),
+    [
+        ("warning_lists: {modes: {trancoo: off}}", "trancoo: warning_lists.modes: there is no such list. Did you mean"),
+        ("collections: [{name: a, warning_lists: [trancoo]}]", "trancoo: collection a: there is no such warning list"),
+        ("warning_lists: {files: [{name: ours, file: nowhere.txt}]}", "nowhere.txt: can't be read"),
+        ("warning_lists: {files: [{name: ours, file: bad.txt}]}", "bad.txt: line 2: 'no value' is no domain"),
+        ("warning_lists: {files: [{name: tranco, file: settings.yml}]}", "tranco: .*MISP has a list of this name"),
+    ],
+)
+def test_warning_lists_that_are_none(write, tmp_path: Path, section: str, reason: str) -> None:
+    (tmp_path / "bad.txt").write_text("a.example\nno value\n")
+    write(f"pulsegate: {{{section}}}\n")
+    with pytest.raises(SettingsError, match=reason):
+        CliRunner().invoke(app, ["config", "check"], catch_exceptions=False)

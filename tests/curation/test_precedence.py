@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pulsegate.curation.decide import Facts, OfPulse, decide, decide_pulse, decide_review
+from pulsegate.curation.decide import UNKNOWN, Facts, OfPulse, decide, decide_pulse, decide_review, out
 from pulsegate.model.collection import Collection, ReviewMode, Rule
 from pulsegate.model.decisions import Allowed, Override, Review, ReviewStatus, Trusted
 from pulsegate.model.indicator import IndicatorType
@@ -166,3 +166,8 @@ def test_collection_chooses_its_warning_lists(chosen, rule):
     base = Facts(IndicatorType.DOMAIN, NOW, None, active=True, lists=("vpn-ipv4", "tranco10k"))
     collection = Collection("mail", warning_lists=chosen)
     assert decide(base, collection, NOW, OfPulse(), frozenset({"tranco10k"})).rule == rule
+
+
+def test_forced_in_needs_a_pulse():
+    base = Facts(IndicatorType.DOMAIN, NOW, None, active=True, overrides=(override(inside=True),))
+    assert decide(base, MAIL, NOW, OfPulse(out(UNKNOWN, "gone"))).rule == UNKNOWN

@@ -90,6 +90,16 @@ def test_environment_with_lists_and_mappings():
     assert [one.name for one in settings.collections] == ["a"]
 
 
+def test_environment_with_warning_lists():
+    modes = load({"PULSEGATE_WARNING_LISTS__MODES": "{public-dns-v4: off}"}).warning_lists.modes
+    assert modes == {"public-dns-v4": "off"}
+    assert load({"PULSEGATE_WARNING_LISTS": "{modes: {tranco: block}}"}).warning_lists.modes == {"tranco": "block"}
+    assert load({"PULSEGATE_WARNING_LISTS__MODES__TRANCO": "off"}).warning_lists.modes == {"tranco": "off"}
+    assert fault({"PULSEGATE_WARNING_LISTS__MODES": "{tranco: on}"}) == (
+        "settings: warning_lists.modes.tranco: Input should be 'block', 'inform' or 'off'"
+    )
+
+
 def test_environment_with_a_broken_list():
     assert fault({"PULSEGATE_OWN": "[a.example"}) == (
         "PULSEGATE_OWN: is not valid YAML: expected ',' or ']', but got '<stream end>' (line 1, column 11)"

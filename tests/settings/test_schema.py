@@ -10,10 +10,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
+from pulsegate.model.collection import Collection, CollectionKind, Profile, ReviewMode, Rule
 from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.mode import Mode
 from pulsegate.model.tlp import TLP
-from pulsegate.settings import CollectionSettings, OTXSettings, RuleSettings, Settings
+from pulsegate.settings import CollectionSettings, ListFileSettings, ListSettings, OTXSettings, RuleSettings, Settings
 
 DAY = timedelta(days=1)
 EXAMPLE = """
@@ -64,6 +65,8 @@ def test_settings_by_default():
         "results_kept": "1h",
         "retention": "90d",
         "polls_kept": "30d",
+        "audit_kept": "730d",
+        "warning_lists": {"modes": {}, "files": []},
         "own": [],
         "otx": {
             "url": "https://otx.alienvault.com",
@@ -233,14 +236,49 @@ def test_collections_of_the_same_name():
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("review", True, "review: true is not available in this version; leave it out"),
-        ("warning_lists", ["x"], "warning lists are not available in this version; write none or leave it out"),
-    ],
+    ("written", "meant"),
+    [(False, ReviewMode.NONE), (None, ReviewMode.NONE), (True, ReviewMode.PULSES), ("changes", ReviewMode.CHANGES)],
 )
-def test_collection_key_that_is_not_available_is_refused(key, value, message):
-    assert faults(CollectionSettings, {"name": "a", key: value}) == [("", message)]
+def test_review_of_pulses_or_of_their_changes(written, meant):
+    assert CollectionSettings(name="a", review=written).to_model().review is meant
+
+
+def test_review_of_something_else():
+    found = faults(CollectionSettings, {"name": "a", "review": "always"})
+    assert {key.partition(".")[0] for key, _ in found} == {"review"}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("default", None), (None, None), ("none", frozenset()), ([], frozenset()), (["a", "b"], frozenset("ab"))],
+)
+def test_warning_lists_that_block_in_a_collection(written, meant):
+    assert CollectionSettings(name="a", warning_lists=written).to_model().warning_lists == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("block", Mode.BLOCK), ("inform", Mode.INFORM), ("off", Mode.OFF), (False, Mode.OFF)]
+)
+def test_mode_of_a_warning_list_where_yaml_takes_off_for_false(written, meant):
+    assert ListSettings(modes={"tranco": written}).modes == {"tranco": meant}
+    assert ListFileSettings(name="a", file="b", mode=written).mode is meant
+
+
+@pytest.mark.parametrize("written", [True, "on", 0, None])
+def test_mode_of_a_warning_list_that_is_none(written):
+    assert [key for key, _ in faults(ListSettings, {"modes": {"tranco": written}})] == ["modes.tranco"]
+
+
+@pytest.mark.parametrize("name", ["", "two words", "-a", "a,b", "x" * 101])
+def test_warning_list_with_an_unusable_name(name):
+    message = "a list's name has letters, digits, dots, dashes and underscores, 100 at most"
+    assert faults(ListFileSettings, {"name": name, "file": "b"}) == [("name", message)]
+
+
+def test_warning_lists_of_the_same_name():
+    files = [{"name": "a", "file": "b"}, {"name": "a", "file": "c"}]
+    message = "two warning lists are named 'a'; rename one"
+    assert faults(Settings, {"warning_lists": {"files": files}}) == [("", message)]
 
 
 @pytest.mark.parametrize(("written", "meant"), [(None, None), ("3d", 3 * DAY), ("72h", 3 * DAY), ("25d", 25 * DAY)])
@@ -253,11 +291,6 @@ def test_refresh_below_three_days_is_refused(written):
     assert faults(CollectionSettings, {"name": "a", "refresh": written}) == [
         ("", "refresh is at least 3d: slow clients need time to fetch")
     ]
-
-
-@pytest.mark.parametrize("value", ["default", "none", []])
-def test_warning_lists_that_ask_for_nothing_special(value):
-    assert CollectionSettings(name="a", warning_lists=value).warning_lists == value
 
 
 def test_collection_with_unknown_types():

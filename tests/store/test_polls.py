@@ -85,6 +85,6 @@ def test_purge_deletes_what_is_older_a_bounded_number_at_once(log, monkeypatch):
 def test_retention_forgets_old_polls_only(log, monkeypatch):
     monkeypatch.setattr(polls, "PURGED_AT_ONCE", 1)
     monkeypatch.setattr(retention, "now", lambda _: NOW + timedelta(days=30, minutes=2))
-    forgotten = retention.purge(log, timedelta(days=90), timedelta(days=30))
+    forgotten = retention.purge(log, timedelta(days=90), timedelta(days=30), timedelta(days=730))
     with log.read() as connection:
         assert (forgotten.polls, polls.latest(connection)) == (2, [AGAIN, LATER])

@@ -13,6 +13,8 @@ import typer
 from pulsegate import __version__
 from pulsegate.cli import (
     account,
+    allow,
+    audit,
     changing,
     collection,
     config,
@@ -20,6 +22,7 @@ from pulsegate.cli import (
     esa,
     explain,
     export,
+    forcing,
     indicator,
     lists,
     logs,
@@ -28,6 +31,7 @@ from pulsegate.cli import (
     pull,
     pulse,
     quarantine,
+    reviewing,
     serve,
     source,
     status,
@@ -80,13 +84,23 @@ app.command()(polls.polls)
 app.command()(explain.explain)
 app.command()(preview.preview)
 app.command()(esa.esa)
+app.command()(audit.audit)
 collection.app.command()(changing.add)
 collection.app.command()(changing.edit)
 collection.app.command()(export.export)
+for decide in (reviewing.approve, reviewing.reject, reviewing.hold, reviewing.undo):
+    pulse.app.command()(decide)
+for decide_author in (reviewing.trust, reviewing.distrust, reviewing.trusted):
+    pulse.app.command()(decide_author)
+indicator.app.command("force-in")(forcing.force_in)
+indicator.app.command("force-out")(forcing.force_out)
+indicator.app.command()(forcing.unforce)
+indicator.app.command()(forcing.forced)
 app.add_typer(collection.app, name="collection")
 app.add_typer(source.app, name="source")
 app.add_typer(pulse.app, name="pulse")
 app.add_typer(indicator.app, name="indicator")
+app.add_typer(allow.app, name="allow")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(lists.app, name="lists")
 app.add_typer(account.app, name="account")

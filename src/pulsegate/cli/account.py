@@ -11,13 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
-from pulsegate.cli.options import installation
+from pulsegate.cli.options import account, installation
 from pulsegate.cli.output import AsJSON, people, print_json, print_table
 from pulsegate.cli.setup import new_password, prepare
 from pulsegate.errors import AccountError, UsageError
 from pulsegate.model.subject import subject_of_certificate
-from pulsegate.store import accounts, collections
+from pulsegate.store import accounts, audit, collections
 from pulsegate.store.accounts import EVERY, READ, WRITE, Account
+from pulsegate.store.database import Connection
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: who may poll what.")
 
@@ -49,6 +50,7 @@ def add(
     with where.database.write() as connection:
         accounts.add(connection, name, password, is_admin=admin)
         _grant(connection, name, read, write)
+        _record(connection, "account.add", name)
     people.print(f"Account {name} is added.", markup=False)
     if not password_stdin:
         people.print(f"Its password, shown this once: {password}", markup=False)
@@ -61,6 +63,7 @@ def password(context: typer.Context, name: Name, password_stdin: FromStdin = Fal
     new = _password(password_stdin)
     with where.database.write() as connection:
         accounts.set_password(connection, name, new)
+        audit.record(connection, account(), "account.password", name)
     people.print(f"Account {name} has a new password.", markup=False)
     if not password_stdin:
         people.print(f"It is shown this once: {new}", markup=False)
@@ -74,7 +77,9 @@ def grant(context: typer.Context, name: Name, read: Read = None, write: Write = 
     where = installation(context)
     prepare(where)
     with where.database.write() as connection:
+        before = _rights_now(connection, name)
         _grant(connection, name, read, write)
+        _record(connection, "account.grant", name, before)
     people.print(f"Account {name}: granted.", markup=False)
 
 
@@ -87,8 +92,10 @@ def revoke(
     """Take an account's rights to collections back."""
     where = installation(context)
     with where.database.write() as connection:
+        before = _rights_now(connection, name)
         for collection in names:
             accounts.revoke(connection, name, collection)
+        _record(connection, "account.revoke", name, before)
     people.print(f"Account {name}: revoked.", markup=False)
 
 
@@ -108,6 +115,8 @@ def certificate(
     where = installation(context)
     with where.database.write() as connection:
         normal = change(connection, name, wanted)
+        told: dict[str, Any] = {"before" if remove else "after": {"certificate": normal}}
+        audit.record(connection, account(), f"account.certificate-{'remove' if remove else 'add'}", name, **told)
     done = "has no longer" if remove else "has"
     people.print(f"Account {name} {done} the certificate {normal}.", markup=False)
 
@@ -143,8 +152,22 @@ def remove(context: typer.Context, name: Name) -> None:
     """Remove an account."""
     where = installation(context)
     with where.database.write() as connection:
+        before = _rights_now(connection, name)
         accounts.remove(connection, name)
+        audit.record(connection, account(), "account.remove", name, before=before)
     people.print(f"Account {name} is removed.", markup=False)
+
+
+def _rights_now(connection: Connection, name: str) -> dict[str, Any]:
+    """What the account may do, for the record of changes: never its password, nor a hash of it."""
+    found = accounts.get(connection, name)
+    return {"admin": found.is_admin, "read": _rights(found, READ), "write": _rights(found, WRITE)}
+
+
+def _record(connection: Connection, action: str, name: str, before: dict[str, Any] | None = None) -> None:
+    after = _rights_now(connection, name)
+    if before != after:
+        audit.record(connection, account(), action, name, before=before, after=after)
 
 
 def _password(from_stdin: bool) -> str:
@@ -180,17 +203,17 @@ def _grant(connection: Any, name: str, read: list[str] | None, write: list[str] 
             accounts.grant(connection, name, collection, right)
 
 
-def _rights(account: Account, right: str) -> str:
-    everything = account.reads_all if right == READ else account.writes_all
-    named = sorted(collection for collection, given in account.permissions.items() if right == READ or given == WRITE)
-    return ", ".join([EVERY, *named] if everything or account.is_admin else named)
+def _rights(one: Account, right: str) -> str:
+    everything = one.reads_all if right == READ else one.writes_all
+    named = sorted(collection for collection, given in one.permissions.items() if right == READ or given == WRITE)
+    return ", ".join([EVERY, *named] if everything or one.is_admin else named)
 
 
-def _json(account: Account, certificates: list[str]) -> dict[str, Any]:
+def _json(one: Account, certificates: list[str]) -> dict[str, Any]:
     return {
-        "name": account.name,
-        "admin": account.is_admin,
-        "read": _rights(account, READ).split(", ") if _rights(account, READ) else [],
-        "write": _rights(account, WRITE).split(", ") if _rights(account, WRITE) else [],
+        "name": one.name,
+        "admin": one.is_admin,
+        "read": _rights(one, READ).split(", ") if _rights(one, READ) else [],
+        "write": _rights(one, WRITE).split(", ") if _rights(one, WRITE) else [],
         "certificates": certificates,
     }

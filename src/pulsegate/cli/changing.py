@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pulsegate.cli.collection import as_settings, refuse_built_in, refuse_settings
-from pulsegate.cli.options import installation, named_collection
+from pulsegate.cli.options import DryRun, account, installation, named_collection
 from pulsegate.cli.output import AsJSON, people, print_json, print_table
 from pulsegate.cli.pull import publish_now
 from pulsegate.cli.setup import Installation, prepare, require_lists
@@ -17,7 +17,7 @@ from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.settings.load import collection as read_collection
 from pulsegate.settings.load import read_value, read_yaml
 from pulsegate.settings.section import split
-from pulsegate.store import collections
+from pulsegate.store import audit, collections
 from pulsegate.store.collections import Origin
 
 if TYPE_CHECKING:  # imported when it is needed, so that other commands start fast
@@ -25,7 +25,6 @@ if TYPE_CHECKING:  # imported when it is needed, so that other commands start fa
     from pulsegate.publication.trial import Example, Trial
 
 Name = Annotated[str, typer.Argument(help="The collection's name.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would come and go; change nothing.")]
 
 
 def add(
@@ -140,13 +139,21 @@ def _try_and_publish(where: Installation, collection: Collection, *, dry_run: bo
     found = trial(where.database, where.policy, collection)
     published = None
     if not dry_run:
-        with where.database.write() as connection:
-            collections.put(connection, collection, Origin.COMMAND)
+        _put(where, collection)
         published = next(one for one in publish_now(where) if one.collection == collection.name)
     if as_json:
         print_json(_json(found, published))
     else:
         _say(found, published, is_inbox=collection.kind is CollectionKind.INBOX)
+
+
+def _put(where: Installation, collection: Collection) -> None:
+    with where.database.write() as connection:
+        known = collections.get(connection, collection.name)
+        before = as_settings(known.collection) if known else None
+        collections.put(connection, collection, Origin.COMMAND)
+        action = "collection.edit" if known else "collection.add"
+        audit.record(connection, account(), action, collection.name, before=before, after=as_settings(collection))
 
 
 def _say(found: Trial, published: Publication | None, *, is_inbox: bool) -> None:

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from pulsegate.cli.options import installation, named_collection
+from pulsegate.cli.options import account, installation, named_collection
 from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
 from pulsegate.cli.setup import Installation
 from pulsegate.errors import UsageError
 from pulsegate.model.collection import Collection, CollectionKind, ReviewMode, Rule
 from pulsegate.settings.duration import format_duration
-from pulsegate.store import collections
+from pulsegate.store import audit, collections
 from pulsegate.store.collections import Size
 
 app = typer.Typer(no_args_is_help=True, help="The collections that can be polled.")
@@ -67,6 +67,8 @@ def remove(
         stored = named_collection(connection, name)
         refuse_built_in(stored.collection)
         collections.remove(connection, stored.id)
+        before = as_settings(stored.collection)
+        audit.record(connection, account(), "collection.remove", stored.collection.name, before=before)
     people.print(f"{name} is removed.", markup=False)
 
 

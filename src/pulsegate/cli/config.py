@@ -11,7 +11,8 @@ from pulsegate.cli import alarms, tls
 from pulsegate.cli.feeding import api_key
 from pulsegate.cli.options import Options
 from pulsegate.cli.output import AsJSON, people, print_json, without_password
-from pulsegate.cli.setup import load_settings, make_policy
+from pulsegate.cli.setup import load_settings, make_policy, require_lists
+from pulsegate.curation.entry_file import read_entries
 from pulsegate.errors import PulsegateError, SettingsError
 from pulsegate.settings import OTXSettings, Settings, find_file
 from pulsegate.settings.duration import format_duration
@@ -30,7 +31,7 @@ def check(
     """Read the settings as every command does, and say what is in force; secrets are not shown."""
     options: Options = context.obj
     found = load_settings(demo=options.demo)
-    make_policy(found)
+    _check_lists(found)
     if found.tls.is_on:
         tls.context(found.tls)
     key = api_key(found.otx)
@@ -54,6 +55,15 @@ def check(
     people.print(f"Own collections: {escape(names) or 'none'}")
     people.print(f"Alarms: in the log, and to {told} {'address' if told == 1 else 'addresses'}")
     people.print("The settings are right.")
+
+
+def _check_lists(found: Settings) -> None:
+    """SettingsError: a list is named that there is not, or a file of one's own can't be read."""
+    policy = make_policy(found)
+    for collection in found.collections:
+        require_lists(collection.to_model(), policy.lists)
+    for one in found.warning_lists.files:
+        read_entries(one.file)
 
 
 def _send_a_test(found: Settings) -> None:

@@ -38,13 +38,13 @@ def export(
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
         return
-    with _written(out) as file:
+    with written(out) as file:
         for piece in pieces:
             file.write(piece)
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[BinaryIO]:
+def written(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of ``path`` when all is written, so that nobody reads half of it."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

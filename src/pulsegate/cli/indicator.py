@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from pulsegate.cli.options import installation, named_collection
+from pulsegate.cli.options import account, expiry, installation, named_collection
 from pulsegate.cli.output import AsJSON, errors, instant, people, print_json, print_table, when
 from pulsegate.cli.pull import publication_json, publish_now, say
 from pulsegate.cli.setup import Installation, prepare
@@ -22,9 +22,7 @@ from pulsegate.model.collection import CollectionKind
 from pulsegate.model.indicator import RawIndicator
 from pulsegate.model.tlp import TLP
 from pulsegate.reports import Entry, Format, Proposed, entries, fields, text
-from pulsegate.settings.duration import parse_duration
-from pulsegate.store import own
-from pulsegate.store.database import now
+from pulsegate.store import audit, own
 from pulsegate.values.text import clean_line, clean_text
 
 if TYPE_CHECKING:  # imported when it is needed, so that other commands start fast
@@ -100,11 +98,13 @@ def add(
     where = installation(context)
     if not dry_run:
         prepare(where)
-    wanted = _Wanted(clean_text(title), clean_text(description), _end(where, expires))
+    wanted = _Wanted(clean_text(title), clean_text(description), expiry(where, expires))
     name = _name(pulse or (file.name if file and str(file) != "-" else from_inbox) or sync.NAME, "--pulse")
     into = sync.into(where.database, name, _name(author, "--author"), tlp)
     with _found(where, values, kind, file, form, from_inbox) as found:
         added = sync.add(where.database, where.policy, wanted.fill(found), into, dry_run=dry_run)
+    if (added.new or added.changed) and not dry_run:
+        _record_added(where, into, added)
     # Also when all is there already: an addition may have been killed before it published.
     done = publish_now(where) if added.accepted and not dry_run else []
     if as_json:
@@ -128,6 +128,7 @@ def remove(
     where = installation(context)
     prepare(where)
     removed = sync.remove(where.database, values, pulse)
+    _record_removed(where, removed)
     done = publish_now(where) if removed.gone else []
     if as_json:
         print_json(_removed_json(removed) | {"collections": _shown(done)})
@@ -159,29 +160,29 @@ def list_(context: typer.Context, pulse: PulseName = None, as_json: AsJSON = Fal
     print_table(titles, rows, empty="There are none yet: 'pulsegate indicator add'.")
 
 
+def _record_added(where: Installation, into: Into, added: Added) -> None:
+    changed = [one.value for one in added.lines if one.what != "there"]
+    told = {"author": into.author, "new": added.new, "changed": added.changed, "values": changed[:SHOWN]}
+    with where.database.write() as connection:
+        audit.record(connection, account(), "indicator.add", into.name, after=told)
+
+
+def _record_removed(where: Installation, removed: Removed) -> None:
+    """For each pulse by itself."""
+    gone: dict[str, list[str]] = {}
+    for _, value, of in removed.gone:
+        gone.setdefault(of.name, []).append(value)
+    with where.database.write() as connection:
+        for name, values in gone.items():
+            told = {"removed": len(values), "values": values[:SHOWN]}
+            audit.record(connection, account(), "indicator.remove", name, before=told)
+
+
 def _name(text: str, option: str) -> str:
     name = clean_line(text)
     if not name or len(name) > LONGEST_NAME:
         raise UsageError(f"takes 1 to {LONGEST_NAME} characters", resource=option)
     return name
-
-
-def _end(where: Installation, text: str | None) -> datetime | None:
-    """The moment that ``--expires`` writes. UsageError: it is none, or past."""
-    if text is None:
-        return None
-    with where.database.read() as connection:
-        moment = now(connection)
-    try:
-        end = moment + parse_duration(text)
-    except (ValueError, OverflowError):
-        try:
-            end = fields.expiration(text) or moment
-        except ValueError as error:
-            raise UsageError(f"{error}, or as a duration: 30d", resource="--expires") from error
-    if end <= moment:
-        raise UsageError(f"{when(end)} is past", resource="--expires")
-    return end
 
 
 @contextmanager

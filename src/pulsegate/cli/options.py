@@ -2,15 +2,68 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
 
 import typer
 
+from pulsegate.cli.output import when
 from pulsegate.cli.setup import Installation, load_settings, open_installation
 from pulsegate.errors import UsageError
+from pulsegate.settings.duration import parse_duration
 from pulsegate.store import collections
 from pulsegate.store.collections import StoredCollection
-from pulsegate.store.database import Connection
+from pulsegate.store.database import Connection, now
+from pulsegate.store.digests import storable
+from pulsegate.values.text import clean_line
+
+LONGEST_REASON = 2_000
+
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for those who come after you.")]
+Expires = Annotated[
+    str | None, typer.Option("--expires", metavar="WHEN", help="Until when: a date (UTC), or a duration such as 30d.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would happen; change nothing.")]
+
+
+def account() -> str:
+    """Who is said to have done what a command does: the user of the host."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user has no name
+        name = f"uid {os.getuid()}"
+    return f"{storable(clean_line(name))[:200]} (host)"
+
+
+def reason(text: str) -> str:
+    """The reason in one line. UsageError: it is too long."""
+    found = clean_line(text)
+    if len(found) > LONGEST_REASON:
+        raise UsageError(f"takes {LONGEST_REASON:,} characters at most", resource="--reason")
+    return found
+
+
+def expiry(where: Installation, text: str | None) -> datetime | None:
+    """The moment that ``--expires`` writes, None for none. UsageError: it is no date, or past."""
+    from pulsegate.reports import fields
+
+    if text is None:
+        return None
+    with where.database.read() as connection:
+        moment = now(connection)
+    try:
+        end = moment + parse_duration(text)
+    except (ValueError, OverflowError):
+        try:
+            end = fields.expiration(text) or moment
+        except ValueError as error:
+            raise UsageError(f"{error}, or as a duration: 30d", resource="--expires") from error
+    if end <= moment:
+        raise UsageError(f"{when(end)} is past", resource="--expires")
+    return end
 
 
 def named_collection(connection: Connection, name: str) -> StoredCollection:

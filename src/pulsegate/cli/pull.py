@@ -14,10 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from pulsegate.cli import feeding
-from pulsegate.cli.options import installation
+from pulsegate.cli.feeding import Feeding
+from pulsegate.cli.options import account, installation
 from pulsegate.cli.output import AsJSON, people, print_json
 from pulsegate.cli.setup import Installation, prepare
 from pulsegate.errors import PulsegateError, UsageError
+from pulsegate.store import audit, sources
 
 if TYPE_CHECKING:  # imported when a pull begins, so that help and other commands start fast
     from pulsegate.publication.publish import Publication
@@ -114,6 +116,8 @@ def _pull_all(
     failures: list[PulsegateError] = []
     found = feeding.named(where, source)
     for one in found:
+        if accept_removals:
+            _record_acceptance(where, one)
         try:
             with feeding.client(where, one) as client:
                 outcomes.append(
@@ -127,6 +131,14 @@ def _pull_all(
             if len(found) > 1:
                 log.error("pull.failed", source=one.name, reason=str(error))  # noqa: TRY400 - the whole story
     return outcomes, failures
+
+
+def _record_acceptance(where: Installation, source: Feeding) -> None:
+    """Before the pull, as some may leave before it fails."""
+    with where.database.write() as connection:
+        row = sources.get(connection, source.name)
+        held = row.held if row else 0
+        audit.record(connection, account(), "pull.accept-removals", source.name, before={"held": held})
 
 
 def _report(outcome: Outcome, *, as_json: bool, from_otx: bool) -> None:

@@ -176,11 +176,13 @@ def _try_again(where: Installation) -> None:
 
 def _forget(where: Installation) -> None:
     try:
-        gone = retention.purge(where.database, where.settings.retention, where.settings.polls_kept)
+        kept = where.settings
+        gone = retention.purge(where.database, kept.retention, kept.polls_kept, kept.audit_kept)
     except PulsegateError as error:
         log.error("retention.failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
     else:
         counts = {"runs": gone.runs, "pulses": gone.pulses, "quarantined": gone.quarantined, "polls": gone.polls}
+        counts["changes"] = gone.changes
         log.info("retention.purged", **counts)
 
 

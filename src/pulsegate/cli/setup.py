@@ -26,6 +26,7 @@ from pulsegate.store.database import Database
 
 log = structlog.get_logger(__name__)
 
+_RESERVED = frozenset({"rfc3849", "rfc5735", "rfc6761"})  # lists of what the demo's pulses are made of
 ADMIN, GATEWAY = "admin", "gateway"
 DEMO = "demo"  # state key: this database holds the demo's pulses
 ACCOUNTS_MADE = "accounts.made"
@@ -72,7 +73,7 @@ def open_installation(found: Settings, *, demo: bool = False, upgrade: bool = Fa
         migrate.require_current(database)
     is_demo = _mark(database, demo=demo)
     if is_demo:
-        policy = replace(policy, disabled=frozenset({"reserved-range"}))
+        policy = replace(policy, disabled=frozenset({"reserved-range"}), lists=policy.lists.informing(_RESERVED))
     return Installation(found, database, policy, is_demo)
 
 

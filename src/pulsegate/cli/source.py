@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from pulsegate.cli import feeding
-from pulsegate.cli.options import installation
+from pulsegate.cli.options import account, installation
 from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
 from pulsegate.cli.setup import Installation
 from pulsegate.errors import UsageError
-from pulsegate.store import sources
+from pulsegate.store import audit, sources
 from pulsegate.store.database import now
 from pulsegate.store.locks import hold, pull
 from pulsegate.store.sources import FILES, OWN, Source, Walk
@@ -82,6 +82,7 @@ def remove(
         raise UsageError("is still in the settings", resource=name, hint="Take it out of there first")
     with hold(where.database, pull(name)), where.database.write() as connection:
         withdrawn = sources.forget(connection, name)
+        audit.record(connection, account(), "source.remove", name, before={"withdrawn": withdrawn})
     people.print(
         f"{name} is forgotten; {withdrawn:,} pulses are withdrawn with the next publication ('pulsegate publish'). "
         "Restart the worker if it was started when the settings still named it",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Iterable
 
+from pulsegate.curation.entry_file import parse_entry
 from pulsegate.curation.value_set import Batch, EntryKind, ValueSet
 from pulsegate.model.decisions import Allowed
 from pulsegate.model.indicator import IndicatorType
+from pulsegate.values.normalise import strict_readings
 
 KINDS = (EntryKind.EXACT, EntryKind.SUBTREE, EntryKind.NETWORK)
+_WILDCARD = re.compile(r"\*?(?:\.|\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\))", re.IGNORECASE)
 
 
 class AllowList:
@@ -27,3 +32,22 @@ class AllowList:
         """The entry that covers the value, None when none does."""
         found = self._set.covering(kind, value)
         return None if found is None else self._by_text[found.kind.value, found.text]
+
+
+def entries_of(text: str, *, subtree: bool = False) -> tuple[tuple[EntryKind, str], ...]:
+    """Kind and text of the entries that ``text`` means, written as in a file of entries, defanged or not.
+
+    ``subtree``: it is a name, with all below it. Several where the type decides on the normal form, which is that of
+    the store: a network has its prefix length. ValueError, with the reason, for what is no value.
+    """
+    text = text.strip()
+    wildcard = _WILDCARD.match(text)
+    if subtree or wildcard:
+        kind, texts = parse_entry("." + (text[wildcard.end() :] if wildcard else text))
+    else:
+        kind, texts = parse_entry(text)
+    if kind is EntryKind.NETWORK:
+        texts = tuple(str(ipaddress.ip_network(one)) for one in texts)
+    elif kind is EntryKind.EXACT:
+        texts = tuple(value for _, value in strict_readings(text))
+    return tuple((kind, one) for one in dict.fromkeys(texts))

@@ -56,6 +56,7 @@ _OF_PULSE: tuple[tuple[str, str, Found], ...] = (
 
 
 AUTHOR = "author"  # the rule of an author's collection
+UNKNOWN = "unknown"  # the rule of an indicator whose pulse is not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ def _decide_forced(facts: Facts, collection: Collection) -> Override | None:
 
 def _decide_forced_in(facts: Facts, collection: Collection, forced: Override, of_pulse: OfPulse) -> Decision:
     """In whatever the rules say, but not among another author's pulses, and not what can't be written."""
-    if of_pulse.by_rules.rule == AUTHOR:
+    if of_pulse.by_rules.rule in (AUTHOR, UNKNOWN):
         return of_pulse.by_rules
     if facts.inexpressible is not None:
         return out(f"profile:{collection.profile}", facts.inexpressible)

@@ -33,7 +33,7 @@ def read_entries(path: Path, source: str = "") -> tuple[Batch, ...]:
         raise SettingsError(f"can't be read: {error}", resource=str(path)) from error
     faults: list[str] = []
     found: dict[EntryKind, list[str]] = {}
-    for number, entry in _lines(text):
+    for number, entry in lines_of(text):
         try:
             kind, texts = parse_entry(entry)
         except ValueError as error:
@@ -63,7 +63,8 @@ def parse_entry(text: str) -> Parsed:
     return EntryKind.EXACT, _texts(text)
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
+def lines_of(text: str) -> Iterator[tuple[int, str]]:
+    """The lines that hold an entry, with their numbers, without comments."""
     for number, line in enumerate(text.split("\n"), start=1):
         if entry := _COMMENT.sub("", line).strip():
             yield number, entry

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +37,13 @@ class ListChoice:
 
         modes = tuple((name, mode(name, its)) for name, its in self.modes)
         return ListChoice(modes, tuple(replace(one, mode=mode(one.name, one.mode)) for one in self.files))
+
+    def informing(self, names: AbstractSet[str]) -> ListChoice:
+        """The same, where MISP's lists of these names block no longer."""
+        modes = tuple(
+            (name, Mode.INFORM if mode is Mode.BLOCK and name in names else mode) for name, mode in self.modes
+        )
+        return replace(self, modes=modes)
 
     @property
     def names(self) -> frozenset[str]:
@@ -69,8 +79,14 @@ class ListChoice:
 
 
 def unload() -> None:
-    """Give the memory of the loaded lists back; they are loaded again when the next value comes."""
-    _load.cache_clear()
+    """Give the memory of the loaded lists back; they are loaded again when the next value comes.
+
+    glibc keeps what was freed between things that are still there, 30 MB after a million texts; it is told not to.
+    """
+    if _load.cache_info().currsize:
+        _load.cache_clear()
+        with suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @lru_cache(1)

@@ -14,6 +14,7 @@ import structlog
 
 from pulsegate.curation.policy import Policy
 from pulsegate.curation.protections import protection
+from pulsegate.errors import SettingsError
 from pulsegate.model.indicator import Indicator, IndicatorType
 from pulsegate.model.marks import UNMARKED, Marks
 from pulsegate.store import collections, decisions, marked, state
@@ -83,7 +84,10 @@ class Marker:
 
 
 def refresh(database: Database, policy: Policy) -> None:
-    """Mark all stored indicators anew when they were marked by something else."""
+    """Mark all stored indicators anew when they were marked by something else.
+
+    Where a warning list can't be read they stay as they are, and the next one tries again; a pull fails then.
+    """
     with database.read() as connection:
         by = with_decisions(connection, policy).marking
         if state.get(connection, MARKED_BY) == by:
@@ -91,7 +95,11 @@ def refresh(database: Database, policy: Policy) -> None:
         is_empty = marked.is_empty(connection)
     if not is_empty:
         log.info("indicators.are_marked_anew")
-        _mark_all(database, Marker(database, policy))
+        try:
+            _mark_all(database, Marker(database, policy))
+        except SettingsError as error:  # no list that can't be read may hold up a withdrawal
+            log.error("indicators.are_marked_as_before", reason=str(error))  # noqa: TRY400 - the whole story
+            return
     with database.write() as connection:
         state.put(connection, MARKED_BY, by)
 

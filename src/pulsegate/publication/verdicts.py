@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from pulsegate.curation.decide import Decision, Facts, OfPulse, decide, decide_pulse, decide_review, out
+from pulsegate.curation.decide import UNKNOWN, Decision, Facts, OfPulse, decide, decide_pulse, decide_review, out
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection, ReviewMode
 from pulsegate.model.indicator import IndicatorType
@@ -112,7 +112,7 @@ class Verdicts:
         return decide(facts, self.collection, self._now, of_pulse, self._blocking)
 
 
-_UNKNOWN = OfPulse(out("unknown", "its pulse is not in the store"))
+_UNKNOWN = OfPulse(out(UNKNOWN, "its pulse is not in the store"))
 
 
 def as_candidate(indicator: StoredIndicator) -> Candidate:

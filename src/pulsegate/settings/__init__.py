@@ -3,6 +3,8 @@
 from pulsegate.settings.load import find_file, load
 from pulsegate.settings.schema import (
     CollectionSettings,
+    ListFileSettings,
+    ListSettings,
     MetricsSettings,
     RuleSettings,
     Settings,
@@ -14,6 +16,8 @@ from pulsegate.settings.sources import AlarmSettings, OTXSettings, SourceSetting
 __all__ = [
     "AlarmSettings",
     "CollectionSettings",
+    "ListFileSettings",
+    "ListSettings",
     "MetricsSettings",
     "OTXSettings",
     "RuleSettings",

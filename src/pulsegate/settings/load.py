@@ -21,7 +21,7 @@ PREFIX = "PULSEGATE_"
 DEFAULT_FILE = Path("opentaxii.yml")
 _KEYS = (["otx", "api_key"], ["otx", "api_key_file"])
 _QUOTED = re.compile(r"'([^']*)'")
-_SEVERAL_FORMS = ("protections", "warning_lists")
+_SEVERAL_FORMS = ("protections", "warning_lists", "review")  # of a collection
 # What OpenTAXII itself reads from the same file (opentaxii.config.ServerConfig of 0.9.3).
 OPENTAXII_KEYS = frozenset({
     "domain", "support_basic_auth", "return_server_error_details", "logging", "auth_api", "taxii1", "taxii2",
@@ -33,7 +33,7 @@ _NOT_OURS = re.compile(r"PULSEGATE_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+
 _ADDRESS_OF_A_SERVICE = re.compile(r"(tcp|udp)://")  # in a variable that ends in _PORT
 _NAMED = {"collections": "collection", "sources": "source"}
 # Written as in YAML; any other variable is taken to the letter.
-_LISTS = {"own", "proxies", "collections", "sources", "authors", "pulses", "searches", "notify"}
+_LISTS = {"own", "proxies", "collections", "sources", "authors", "pulses", "searches", "notify", "warning_lists"}
 
 
 def find_file(environment: Mapping[str, str] | None = None) -> Path | None:
@@ -150,7 +150,7 @@ def _path(one: dict[str, Any]) -> list[Any]:
     """The keys that lead to the fault, without the form that pydantic tried for a key that takes several."""
     found: list[Any] = []
     for part in one["loc"]:
-        if not (found and found[-1] in _SEVERAL_FORMS and isinstance(part, str)):
+        if not (len(found) > 1 and found[-1] in _SEVERAL_FORMS and isinstance(part, str)):
             found.append(part)
     return found
 

@@ -206,6 +206,14 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
+def _is_off(value: object) -> object:
+    """YAML takes the bare word ``off`` for false."""
+    return Mode.OFF.value if value is False else value
+
+
+ListMode = Annotated[Mode, BeforeValidator(_is_off)]
+
+
 class ListFileSettings(Section):
     """A warning list of your own."""
 
@@ -213,7 +221,7 @@ class ListFileSettings(Section):
     file: Path = Field(
         description="a text file, an entry a line: `example.com`, `.example.com` with all below, a network …"
     )
-    mode: Mode = Field(Mode.BLOCK, description="`block`, `inform` or `off`")
+    mode: ListMode = Field(Mode.BLOCK, description="`block`, `inform` or `off`")
     title: str = Field("", description="what it is, for people")
 
     @field_validator("name")
@@ -227,7 +235,7 @@ class ListFileSettings(Section):
 class ListSettings(Section):
     """Which warning lists block, and which only inform."""
 
-    modes: dict[str, Mode] = Field(
+    modes: dict[str, ListMode] = Field(
         {},
         description="`block`, `inform` or `off` for MISP's lists that are to be other than `pulsegate lists list` says",
     )

@@ -78,8 +78,11 @@ def over(connection: sa.Connection, after: datetime, until: datetime) -> set[byt
 # --- The allow list ---------------------------------------------------------------------------------------------------
 
 
-def allow(connection: sa.Connection, entries: Sequence[Allowed]) -> int:
-    """Add entries; one that is there already gets the new reason and end. Gives how many values they may concern."""
+def allow(connection: sa.Connection, entries: Sequence[Allowed], account: str | None = None) -> int:
+    """Add entries; one that is there already gets the new reason and end. Gives how many values they may concern.
+
+    ``account``: who does it, where that is another one than the entries name.
+    """
     _begin(connection)
     concerned: set[bytes] = set()
     for entry in entries:
@@ -87,9 +90,8 @@ def allow(connection: sa.Connection, entries: Sequence[Allowed]) -> int:
         if before is not None:
             _delete_allowed(connection, before)
         connection.execute(sa.insert(allowed).values(asdict(entry)))
-        audit.record(
-            connection, entry.account, "allow.add", entry.text, before=before and asdict(before), after=asdict(entry)
-        )
+        who, was = account or entry.account, before and asdict(before)
+        audit.record(connection, who, "allow.add", entry.text, before=was, after=asdict(entry))
         concerned |= affected.by_entry(connection, entry.kind, entry.text)
     affected.note(connection, concerned)
     return len(concerned)
@@ -181,6 +183,18 @@ def review(
 def _looked_at(keys: Sequence[int]) -> sa.Select[Any]:
     upto = sa.select(sa.func.max(indicators.c.pk)).where(indicators.c.pulse_pk == pulses.c.pk).scalar_subquery()
     return sa.select(pulses.c.id, upto.label("upto")).where(pulses.c.pk.in_(keys))
+
+
+def added_later(connection: sa.Connection) -> dict[int, int]:
+    """By the keys of approved pulses, how many of their indicators came after that; those with none are not there."""
+    query = (
+        sa.select(pulses.c.pk, sa.func.count())
+        .join(reviews, reviews.c.pulse_id == pulses.c.id)
+        .join(indicators, indicators.c.pulse_pk == pulses.c.pk)
+        .where(reviews.c.status == ReviewStatus.APPROVED.value, indicators.c.pk > reviews.c.upto)
+        .group_by(pulses.c.pk)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def trust(connection: sa.Connection, author: Trusted) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.marks import Marks
 from pulsegate.store import touched
-from pulsegate.store.tables import indicators
+from pulsegate.store.tables import indicators, pulses
 
 AT_ONCE = 2_000
 
@@ -26,6 +27,16 @@ class Marked:
     marks: Marks
 
 
+@dataclass(frozen=True, slots=True)
+class OnList:
+    """An indicator that a warning list covers, and its pulse."""
+
+    type: str
+    value: str
+    pulse_id: str
+    pulse_name: str
+
+
 def is_empty(connection: sa.Connection) -> bool:
     """Whether no indicator is stored."""
     return connection.scalar(sa.select(indicators.c.pk).limit(1)) is None
@@ -36,6 +47,30 @@ def after(connection: sa.Connection, pk: int) -> list[Marked]:
     names = ("pk", "identity", "type", "value", "protection", "lists", "noted")
     query = sa.select(*(indicators.c[name] for name in names)).where(indicators.c.pk > pk)
     return [_marked(*row) for row in connection.execute(query.order_by(indicators.c.pk).limit(AT_ONCE))]
+
+
+def listed(connection: sa.Connection) -> Counter[str]:
+    """How many stored indicators are on each warning list, as they were marked last."""
+    counts: Counter[str] = Counter()
+    query = sa.select(indicators.c.lists, sa.func.count()).where(indicators.c.lists.is_not(None))
+    for names, number in connection.execute(query.group_by(indicators.c.lists)):
+        for name in names.split():
+            counts[name] += number
+    return counts
+
+
+def on_list(connection: sa.Connection, name: str) -> Iterator[OnList]:
+    """The stored indicators on a warning list, streamed, the longest there first."""
+    blank = sa.literal(" ")
+    mine = (blank + indicators.c.lists + blank).contains(f" {name} ", autoescape=True)
+    query = (
+        sa.select(indicators.c.type, indicators.c.value, pulses.c.id, pulses.c.name)
+        .join(pulses, pulses.c.pk == indicators.c.pulse_pk)
+        .where(indicators.c.lists.is_not(None), mine)
+        .order_by(indicators.c.pk)
+    )
+    for row in connection.execute(query, execution_options={"yield_per": AT_ONCE}):
+        yield OnList(*row)
 
 
 def _marked(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from pulsegate.store import polls
+from pulsegate.store import audit, polls
 from pulsegate.store.database import Database, now
 from pulsegate.store.quarantine import INDICATOR
 from pulsegate.store.tables import blocks, pulses, quarantine, runs
@@ -21,12 +21,14 @@ class Forgotten:
     pulses: int
     quarantined: int
     polls: int
+    changes: int  # records of who changed what
 
 
-def purge(database: Database, keep: timedelta, polls_kept: timedelta) -> Forgotten:
+def purge(database: Database, keep: timedelta, polls_kept: timedelta, audit_kept: timedelta) -> Forgotten:
     """Delete the records of pulls, and the pulses withdrawn with all that is theirs, that ended more than ``keep`` ago.
 
-    The newest run stays, and so does a pulse that a block still belongs to. Records of polls go after ``polls_kept``.
+    The newest run stays, and so does a pulse that a block still belongs to. Records of polls go after ``polls_kept``,
+    those of who changed what after ``audit_kept``.
     """
     with database.write() as connection:
         before = now(connection) - keep
@@ -41,8 +43,9 @@ def purge(database: Database, keep: timedelta, polls_kept: timedelta) -> Forgott
             quarantine.c.pulse_id.not_in(sa.select(pulses.c.id)),
         )
         entries = connection.execute(sa.delete(quarantine).where(orphaned)).rowcount
+        changes = audit.purge(connection, now(connection) - audit_kept)
         polls_before = now(connection) - polls_kept
-    return Forgotten(old_runs, old_pulses, entries, _purge_polls(database, polls_before))
+    return Forgotten(old_runs, old_pulses, entries, _purge_polls(database, polls_before), changes)
 
 
 def _purge_polls(database: Database, before: datetime) -> int:

@@ -145,6 +145,13 @@ def readings(text: str) -> tuple[tuple[IndicatorType, str], ...]:
     return tuple(_readings(text))
 
 
+def strict_readings(text: str) -> tuple[Reading, ...]:
+    """``readings``, without those types that any text is of, unless it looks like a path or is of no other type."""
+    found = readings(text)
+    is_path = "\\" in text or text.startswith("/")
+    return found if is_path else tuple(one for one in found if one[0] not in _FREE) or found
+
+
 def best_reading(text: str) -> Reading | None:
     """The first of ``readings``, without trying the others."""
     return next(_readings(text), None)
