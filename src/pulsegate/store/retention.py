@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import sqlalchemy as sa
 
-from pulsegate.store import polls
-from pulsegate.store.database import Database, now
+from pulsegate.store import polls, withdrawals
+from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.quarantine import INDICATOR
 from pulsegate.store.tables import blocks, pulses, quarantine, runs
 
@@ -21,12 +22,14 @@ class Forgotten:
     pulses: int
     quarantined: int
     polls: int
+    withdrawals: int
 
 
 def purge(database: Database, keep: timedelta, polls_kept: timedelta) -> Forgotten:
     """Delete the records of pulls, and the pulses withdrawn with all that is theirs, that ended more than ``keep`` ago.
 
     The newest run stays, and so does a pulse that a block still belongs to. Records of polls go after ``polls_kept``.
+    What has left a collection is remembered for ``keep``, too.
     """
     with database.write() as connection:
         before = now(connection) - keep
@@ -42,15 +45,17 @@ def purge(database: Database, keep: timedelta, polls_kept: timedelta) -> Forgott
         )
         entries = connection.execute(sa.delete(quarantine).where(orphaned)).rowcount
         polls_before = now(connection) - polls_kept
-    return Forgotten(old_runs, old_pulses, entries, _purge_polls(database, polls_before))
+    gone = _purge(database, lambda connection: polls.purge(connection, polls_before))
+    left = _purge(database, lambda connection: withdrawals.purge(connection, before))
+    return Forgotten(old_runs, old_pulses, entries, gone, left)
 
 
-def _purge_polls(database: Database, before: datetime) -> int:
+def _purge(database: Database, some: Callable[[Connection], int]) -> int:
     """In short transactions: a poll must not wait for a day's worth of deletions."""
     total = 0
     while True:
         with database.write() as connection:
-            gone = polls.purge(connection, before)
+            gone = some(connection)
         total += gone
         if not gone:
             return total
