@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import convert, lists, poll, publish, pull, year
+from bench import convert, explain, lists, poll, publish, pull, year
 
 ALL = {
     "convert": convert.run,
@@ -14,6 +14,7 @@ ALL = {
     "poll": poll.run,
     "lists": lists.run,
     "year": year.run,
+    "explain": explain.run,
 }
 QUICK = ("convert", "publish", "poll")  # a year takes minutes
 

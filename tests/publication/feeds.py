@@ -39,10 +39,12 @@ MODULES = (
     "publication.planning",
     "publication.publish",
     "publication.explain",
+    "publication.marking",
     "publication.trial",
     "store.blocks",
     "store.collections",
     "store.contents",
+    "store.decisions",
     "store.ledger",
     "store.taken",
 )

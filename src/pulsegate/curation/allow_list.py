@@ -27,3 +27,7 @@ class AllowList:
         """The entry that covers the value, None when none does."""
         found = self._set.covering(kind, value)
         return None if found is None else self._by_text[found.kind.value, found.text]
+
+    def every(self, kind: IndicatorType, value: str) -> list[Allowed]:
+        """All entries that cover the value, the most telling first."""
+        return [self._by_text[found.kind.value, found.text] for found in self._set.every(kind, value)]

@@ -80,8 +80,7 @@ class Covering:
         """The weightiest first."""
         for one in self._overrides:
             yield self._forced(one)
-        entry = self._policy.allow.covering(self._kind, self._value)
-        if entry is not None:
+        for entry in self._policy.allow.every(self._kind, self._value):
             because = f": {entry.reason}" if entry.reason else ""
             until = f", until {entry.expires:%Y-%m-%d}" if entry.expires else ""
             reason = f"{entry.text} ({entry.kind}) is on the allow list, by {entry.account}{until}{because}"

@@ -139,7 +139,11 @@ def _fetches(connection: sa.Connection, stays: Sequence[Stay]) -> dict[Stay, lis
     found: dict[Stay, list[Fetch]] = {}
     for number, *fields_ in connection.execute(query):
         found.setdefault(stays[number], []).append(Fetch(*fields_))
-    return {stay: sorted(each, key=lambda one: one.last, reverse=True) for stay, each in found.items()}
+    return {stay: sorted(each, key=_last_first) for stay, each in found.items()}
+
+
+def _last_first(one: Fetch) -> tuple[float, str, str]:
+    return -one.last.timestamp(), one.account, one.address
 
 
 def _held(stay: Stay) -> sa.ColumnElement[bool]:
