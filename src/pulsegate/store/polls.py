@@ -128,18 +128,25 @@ def _apart(stays: Sequence[Stay]) -> list[list[Stay]]:
 
 
 def _fetches(connection: sa.Connection, stays: Sequence[Stay]) -> dict[Stay, list[Fetch]]:
-    which = sa.case(*((_held(stay), number) for number, stay in enumerate(stays)))
+    """Of stays in as many collections."""
+    named = {name: stay for stay in stays for name in _spellings(stay.collection)}
     times = (sa.func.min(polls.c.time), sa.func.max(polls.c.time), sa.func.count())
     query = (
-        sa.select(which.label("which"), polls.c.account, polls.c.address, *times)
+        sa.select(polls.c.collection, polls.c.account, polls.c.address, *times)
         .where(polls.c.time >= min(stay.first for stay in stays), polls.c.outcome == ANSWERED)
-        .where(polls.c.account.is_not(None), sa.or_(*(_held(stay) for stay in stays)))
-        .group_by("which", polls.c.account, polls.c.address)
+        .where(polls.c.account.is_not(None), polls.c.collection.in_(sorted(named)))
+        .where(sa.or_(*(_held(stay) for stay in stays)))
+        .group_by(polls.c.collection, polls.c.account, polls.c.address)
     )
     found: dict[Stay, list[Fetch]] = {}
-    for number, *fields_ in connection.execute(query):
-        found.setdefault(stays[number], []).append(Fetch(*fields_))
+    for name, *fields_ in connection.execute(query):
+        found.setdefault(named[name], []).append(Fetch(*fields_))
     return {stay: sorted(each, key=_last_first) for stay, each in found.items()}
+
+
+def _spellings(name: str) -> set[str]:
+    """As requests name the collection: an author's spaces may be written as ``+``."""
+    return {name, name.replace(" ", "+")}
 
 
 def _last_first(one: Fetch) -> tuple[float, str, str]:
@@ -149,7 +156,7 @@ def _last_first(one: Fetch) -> tuple[float, str, str]:
 def _held(stay: Stay) -> sa.ColumnElement[bool]:
     """Whether the answer to a poll held the value."""
     return sa.and_(
-        polls.c.collection.in_({stay.collection, stay.collection.replace(" ", "+")}),
+        polls.c.collection.in_(_spellings(stay.collection)),
         polls.c.time >= stay.first,
         sa.true() if stay.ended is None else polls.c.time < stay.ended,
         sa.or_(polls.c.end.is_(None), polls.c.end >= stay.first),
