@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import convert, curate, lists, poll, publish, pull, year
+from bench import convert, curate, explain, lists, poll, publish, pull, year
 
 ALL = {
     "convert": convert.run,
@@ -15,6 +15,7 @@ ALL = {
     "lists": lists.run,
     "curate": curate.run,
     "year": year.run,
+    "explain": explain.run,
 }
 QUICK = ("convert", "publish", "poll")  # a year takes minutes
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -181,9 +182,7 @@ def _forget(where: Installation) -> None:
     except PulsegateError as error:
         log.error("retention.failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
     else:
-        counts = {"runs": gone.runs, "pulses": gone.pulses, "quarantined": gone.quarantined, "polls": gone.polls}
-        counts["changes"] = gone.changes
-        log.info("retention.purged", **counts)
+        log.info("retention.purged", **asdict(gone))
 
 
 def _end_with(parent: int) -> None:

@@ -33,6 +33,10 @@ class AllowList:
         found = self._set.covering(kind, value)
         return None if found is None else self._by_text[found.kind.value, found.text]
 
+    def every(self, kind: IndicatorType, value: str) -> list[Allowed]:
+        """All entries that cover the value, the most telling first."""
+        return [self._by_text[found.kind.value, found.text] for found in self._set.every(kind, value)]
+
 
 def entries_of(text: str, *, subtree: bool = False) -> tuple[tuple[EntryKind, str], ...]:
     """Kind and text of the entries that ``text`` means, written as in a file of entries, defanged or not.

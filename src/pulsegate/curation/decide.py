@@ -95,27 +95,36 @@ class Facts:
 
 def decide_pulse(pulse: Pulse, collection: Collection, now: datetime, *, active: bool = True) -> Decision:
     """Whether the pulse as a whole may feed the collection."""
-    if not active:
-        return out("withdrawn", "the pulse was deleted on OTX or is no longer subscribed to")
+    return next(opinions_on_pulse(pulse, collection, now, active=active), IN)
+
+
+def opinions_on_pulse(
+    pulse: Pulse, collection: Collection, now: datetime, *, active: bool = True
+) -> Iterator[Decision]:
+    """All rules that speak against the pulse, the one that decides first.
+
+    Another author's pulse is none of the collection's business, withdrawn or not: that comes before all.
+    """
     if collection.author is not None and pulse.author != collection.author:
-        return out(AUTHOR, f"the collection holds the pulses of {collection.author} only")
+        yield out(AUTHOR, f"the collection holds the pulses of {collection.author} only")
+    if not active:
+        yield out("withdrawn", "the pulse was deleted on OTX or is no longer subscribed to")
     for key, holder, found in _OF_PULSE:
         wanted, unwanted = getattr(collection.include, key), getattr(collection.exclude, key)
         if wanted and not found(pulse, wanted):
-            return out(f"include.{key}", f"{holder} has none of these {key}: {_listed(wanted)}")
+            yield out(f"include.{key}", f"{holder} has none of these {key}: {_listed(wanted)}")
         if unwanted and (against := found(pulse, unwanted)):
-            return out(f"exclude.{key}", f"{holder} has one of these {key}: {_listed(against)}")
-    return _decide_age(pulse, collection, now)
+            yield out(f"exclude.{key}", f"{holder} has one of these {key}: {_listed(against)}")
+    yield from _against_age(pulse, collection, now)
 
 
-def _decide_age(pulse: Pulse, collection: Collection, now: datetime) -> Decision:
+def _against_age(pulse: Pulse, collection: Collection, now: datetime) -> Iterator[Decision]:
     limit = collection.include.max_age
     if limit is not None and now - pulse.modified > limit:
-        return out("include.max_age", f"the pulse was last modified more than {format_duration(limit)} ago")
+        yield out("include.max_age", f"the pulse was last modified more than {format_duration(limit)} ago")
     limit = collection.exclude.max_age
     if limit is not None and now - pulse.modified <= limit:
-        return out("exclude.max_age", f"the pulse was modified within the last {format_duration(limit)}")
-    return IN
+        yield out("exclude.max_age", f"the pulse was modified within the last {format_duration(limit)}")
 
 
 def decide_review(collection: Collection, review: Review | None, trusted: Trusted | None) -> Decision:
@@ -137,6 +146,7 @@ class OfPulse:
 
     by_rules: Decision = IN
     by_review: Decision = IN
+    others: tuple[Decision, ...] = ()  # what else the rules say against it, for those who want to know it all
 
 
 def decide(
@@ -153,21 +163,35 @@ def decide(
     return next(_opinions(facts, collection, now, of_pulse, blocking), IN)
 
 
+def opinions(
+    facts: Facts,
+    collection: Collection,
+    now: datetime,
+    of_pulse: OfPulse,
+    blocking: AbstractSet[str] = frozenset(),
+) -> list[Decision]:
+    """All that has a say, each once: the first decides, each of the others would if those before it were gone.
+
+    Where the value is forced in, what it is in against comes behind that.
+    """
+    return list(dict.fromkeys(_opinions(facts, collection, now, of_pulse, blocking)))
+
+
 def _opinions(
     facts: Facts, collection: Collection, now: datetime, of_pulse: OfPulse, blocking: AbstractSet[str]
 ) -> Iterator[Decision]:
     """What decides, the weightiest first; nothing when nothing speaks against the indicator."""
-    forced = _decide_forced(facts, collection)
-    if forced is not None and not forced.inside:
+    forced_out, forced_in = _decide_forced(facts, collection)
+    for forced in forced_out:
         yield out("forced-out", f"{forced.account} forced it out{_because(forced.reason)}")
-    if forced is None:
-        yield from _against_value(facts, collection, blocking)
-    else:
+    for forced in forced_in:
         if not forced.against_own:
             yield from _against_own(facts, collection)
         yield _decide_forced_in(facts, collection, forced, of_pulse)
+    yield from _against_value(facts, collection, blocking)
     if not of_pulse.by_rules.included:
         yield of_pulse.by_rules
+    yield from of_pulse.others
     yield from _against_type(facts.type, collection.include, collection.exclude)
     yield from _against_role(facts.role, collection.include, collection.exclude)
     if facts.inexpressible is not None:
@@ -179,10 +203,13 @@ def _opinions(
     yield from _against_life(facts, collection, now)
 
 
-def _decide_forced(facts: Facts, collection: Collection) -> Override | None:
-    """What was decided on the value for this collection or for all: out before in."""
+def _decide_forced(facts: Facts, collection: Collection) -> tuple[list[Override], list[Override]]:
+    """What was decided on the value for this collection or for all, out and in; what gets past more comes first."""
+    if not facts.overrides:
+        return [], []
     mine = [one for one in facts.overrides if one.collection in ("", collection.name)]
-    return min(mine, key=lambda one: one.inside, default=None)
+    inside = sorted((one for one in mine if one.inside), key=lambda one: not one.against_own)
+    return [one for one in mine if not one.inside], inside
 
 
 def _decide_forced_in(facts: Facts, collection: Collection, forced: Override, of_pulse: OfPulse) -> Decision:

@@ -131,6 +131,10 @@ class ValueSet:
             found.setdefault(entry.source, entry)
         return tuple(found.values())
 
+    def every(self, kind: IndicatorType, value: str) -> tuple[Entry, ...]:
+        """All entries that cover the value, the closest first."""
+        return tuple(dict.fromkeys(self._entries(kind, value)))
+
     def among(self, values: Iterable[Value]) -> dict[Value, tuple[Entry, ...]]:
         """Those of many values that are covered, each with what ``all_covering`` says."""
         found = ((value, self.all_covering(*value)) for value in dict.fromkeys(values))

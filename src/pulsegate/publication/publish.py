@@ -7,10 +7,12 @@ what was planned from, and is rolled back and planned again when another publish
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from typing import TypeVar
 
 import structlog
 
@@ -28,7 +30,7 @@ from pulsegate.publication.planning import LAG, Planned
 from pulsegate.publication.render import Job, Rendered, Renderer, Rewritten
 from pulsegate.publication.writers import Writers
 from pulsegate.store import blocks as stored_blocks
-from pulsegate.store import collections, failures, ledger, pulses, reflections, touched, versions
+from pulsegate.store import collections, failures, ledger, pulses, reflections, touched, versions, withdrawals
 from pulsegate.store.blocks import Ready
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.contents import Text
@@ -43,6 +45,7 @@ BATCH_INDICATORS = 2_000
 LARGE = 5_000  # indicators that enter at once: those are written in processes of their own
 CLEARED = 20  # staged blocks dropped in one transaction
 LOCK_WAIT = 600.0  # seconds
+T = TypeVar("T")
 TRIES = 5  # plans, when other publishers come in between
 
 
@@ -293,7 +296,7 @@ class _Publisher:
         where each is carried once.
         """
         moving = {identity: block_id for block_id, identities in plan.moving.items() for identity in identities}
-        for batch in _batches(one for _, one in written):
+        for batch in _batches((one for _, one in written), lambda one: len(one.placed)):
             losing: dict[int, set[bytes]] = {}
             for identity in (identity for one in batch for identity, _ in one.placed):
                 if identity in moving:
@@ -304,27 +307,23 @@ class _Publisher:
             yield _Step(rewritten=[one for one in found if one is not None], new=batch)
 
     def _leaving(self, plan: Plan) -> Iterator[_Step]:
-        for block_id, identities in plan.leaving.items():
-            rewritten = self._renderer.without(block_id, set(identities))
-            if rewritten is not None:
-                yield _Step(rewritten=[rewritten])
+        """What only leaves, of several blocks at once: what has left is noted at random places of an index."""
+        found = (self._renderer.without(block_id, set(identities)) for block_id, identities in plan.leaving.items())
+        for batch in _batches((one for one in found if one is not None), lambda one: len(one.gone)):
+            yield _Step(rewritten=batch)
 
     def _carry_out_all(self, steps: Iterable[_Step]) -> None:
         for step in steps:
             self._carry_out(step)
 
     def _carry_out(self, step: _Step) -> None:
-        with self._database.write() as connection:
-            staged = stored_blocks.stage_all(
-                connection,
-                self._id,
-                [Text(one.pulse_pk, one.content, profile=self._collection.profile) for one in step.new],
-            )
+        staged = self._stage(step.new)
         with self._database.write() as connection:
             row = ledger.lock(connection, self._collection.name)
             labels = self._labels(row, now(connection))
+            moving = {identity for new in step.new for identity, _ in new.placed}
             for rewritten in step.rewritten:
-                self._take_out(connection, rewritten, row.revision + 1)
+                self._take_out(connection, rewritten, row.revision + 1, moving)
             ready = [
                 Ready(block_id, labels.give(new.modified), list(new.placed), len(new.placed))
                 for block_id, new in zip(staged, step.new, strict=True)
@@ -334,8 +333,21 @@ class _Publisher:
             self._recorded = ledger.record(connection, self._collection.name, labels.frontier).frontier
         self._count(step)
 
-    def _take_out(self, connection: Connection, rewritten: Rewritten, revision: int) -> None:
-        stored_blocks.unplace(connection, rewritten.block, rewritten.gone)
+    def _stage(self, new: Sequence[Rendered]) -> list[int]:
+        if not new:
+            return []
+        with self._database.write() as connection:
+            profile = self._collection.profile
+            texts = [Text(one.pulse_pk, one.content, profile=profile) for one in new]
+            return stored_blocks.stage_all(connection, self._id, texts)
+
+    def _take_out(
+        self, connection: Connection, rewritten: Rewritten, revision: int, moving: AbstractSet[bytes]
+    ) -> None:
+        """``moving``: what has another block from this transaction on, and so does not leave the collection."""
+        left = stored_blocks.unplace(connection, rewritten.block, rewritten.gone)
+        withdrawn = [one for one in left if one[0] not in moving] if moving else left
+        withdrawals.note(connection, self._id, withdrawn, now(connection))
         touched.touch_indicators(connection, rewritten.excess)
         if rewritten.content is None:
             stored_blocks.delete(connection, self._id, rewritten.block, revision)
@@ -397,12 +409,12 @@ class _Publisher:
         self._done.rewritten_blocks += len(step.rewritten) - deleted
 
 
-def _batches(rendered: Iterable[Rendered]) -> Iterator[list[Rendered]]:
-    """At most ``BATCH_BLOCKS`` blocks or about ``BATCH_INDICATORS`` indicators at once."""
-    batch: list[Rendered] = []
-    for one in rendered:
+def _batches(found: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """At most ``BATCH_BLOCKS`` blocks, or about ``BATCH_INDICATORS`` indicators by the ``size`` of each, at once."""
+    batch: list[T] = []
+    for one in found:
         batch.append(one)
-        if len(batch) >= BATCH_BLOCKS or sum(len(each.placed) for each in batch) >= BATCH_INDICATORS:
+        if len(batch) >= BATCH_BLOCKS or sum(map(size, batch)) >= BATCH_INDICATORS:
             yield batch
             batch = []
     if batch:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from pulsegate.curation.decide import UNKNOWN, Decision, Facts, OfPulse, decide, decide_pulse, decide_review, out
+from pulsegate.curation.decide import (
+    IN,
+    UNKNOWN,
+    Decision,
+    Facts,
+    OfPulse,
+    decide,
+    decide_review,
+    opinions,
+    opinions_on_pulse,
+    out,
+)
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection, ReviewMode
 from pulsegate.model.indicator import IndicatorType
@@ -38,13 +49,16 @@ class Verdicts:
         self._upto: dict[int, int] = {}  # of approved pulses, where what is added to them waits
         self._plain: dict[tuple[int, str], bool] = {}
 
-    def learn(self, pulse: StoredPulse) -> OfPulse:
-        """Take the pulse in, so that its indicators can be decided on."""
+    def learn(self, pulse: StoredPulse, *, thoroughly: bool = False) -> OfPulse:
+        """Take the pulse in, so that its indicators can be decided on.
+
+        ``thoroughly``: with all that speaks against it, for ``opinions``.
+        """
         review, trusted = self._policy.reviews.get(pulse.pulse.id), self._policy.trusted.get(pulse.pulse.author)
-        decision = OfPulse(
-            decide_pulse(pulse.pulse, self.collection, self._now, active=pulse.active),
-            decide_review(self.collection, review, trusted),
-        )
+        rules = opinions_on_pulse(pulse.pulse, self.collection, self._now, active=pulse.active)
+        by_rules = next(rules, IN)
+        by_review = decide_review(self.collection, review, trusted)
+        decision = OfPulse(by_rules, by_review, tuple(rules) if thoroughly else ())
         if review is not None and self.collection.review is ReviewMode.CHANGES and trusted is None:
             self._upto[pulse.pk] = review.upto
         self._pulses[pulse.pk] = (pulse.pulse.created, decision)
@@ -90,11 +104,24 @@ class Verdicts:
 
     def of(self, candidate: Candidate) -> Decision:
         """The decision on an indicator of a pulse that was learnt."""
-        pulse_created, of_pulse = self._pulses.get(candidate.pulse_pk, (self._now, _UNKNOWN))
+        of_pulse = self._of_pulse(candidate)
+        return decide(self.facts(candidate), self.collection, self._now, of_pulse, self._blocking)
+
+    def opinions(self, candidate: Candidate) -> list[Decision]:
+        """All that has a say on an indicator of a pulse that was learnt thoroughly (``decide.opinions``)."""
+        of_pulse = self._of_pulse(candidate)
+        return opinions(self.facts(candidate), self.collection, self._now, of_pulse, self._blocking)
+
+    def _of_pulse(self, candidate: Candidate) -> OfPulse:
+        return self._pulses.get(candidate.pulse_pk, (self._now, _UNKNOWN))[1]
+
+    def facts(self, candidate: Candidate) -> Facts:
+        """What is known of the indicator."""
+        pulse_created = self._pulses.get(candidate.pulse_pk, (self._now, _UNKNOWN))[0]
         kind = IndicatorType(candidate.type)
         profile, policy = self.collection.profile, self._policy
         noted = candidate.noted
-        facts = Facts(
+        return Facts(
             type=kind,
             created=candidate.created or pulse_created,
             expiration=candidate.expiration,
@@ -109,7 +136,6 @@ class Verdicts:
             overrides=policy.overrides.get(candidate.identity, ()) if noted else (),
             is_new=candidate.pk > self._upto.get(candidate.pulse_pk, candidate.pk),
         )
-        return decide(facts, self.collection, self._now, of_pulse, self._blocking)
 
 
 _UNKNOWN = OfPulse(out(UNKNOWN, "its pulse is not in the store"))

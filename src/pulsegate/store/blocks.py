@@ -32,6 +32,7 @@ from pulsegate.store.tables import (
     reflections,
     superseded,
 )
+from pulsegate.store.withdrawals import Left
 
 NO_INDICATOR = 0  # in place of an indicator's key, for a package that was pushed: keys begin at 1
 
@@ -203,11 +204,21 @@ def _update(
     connection.execute(sa.update(content_blocks).where(content_blocks.c.id == block.id).values(opentaxiis))
 
 
-def unplace(connection: sa.Connection, block: StoredBlock, identities: Sequence[bytes]) -> None:
-    """Take indicators out of their places in the block."""
+def unplace(connection: sa.Connection, block: StoredBlock, identities: Sequence[bytes]) -> list[Left]:
+    """Take indicators out of their places in the block; gives each with the labels that it had.
+
+    PublicationConflictError when one of them is no longer there.
+    """
+    gone: list[Left] = []
     for chunk in chunks(identities):
         mine = sa.and_(placements.c.content_block_id == block.id, placements.c.identity.in_(chunk))
-        expect(connection.execute(sa.delete(placements).where(mine)), len(chunk))
+        ended = sa.delete(placements).where(mine).returning(placements.c.identity, placements.c.since)
+        rows = connection.execute(ended).all()
+        if len(rows) != len(chunk):
+            raise PublicationConflictError("another publisher has taken it out meanwhile")
+        gone += [(identity, since) for identity, since in rows]
+        gone += [(identity, block.label) for identity, since in rows if since != block.label]  # it was published again
+    return gone
 
 
 def adopt(connection: sa.Connection, collection_id: int, identity: bytes, indicator_pk: int) -> None:

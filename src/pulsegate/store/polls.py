@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from pulsegate.store.tables import polls
 
+ANSWERED = "answered"  # the outcome of a poll whose answer was sent to its end
 PURGED_AT_ONCE = 10_000  # rows; a client that catches up in small windows leaves hundreds of thousands
 
 
@@ -76,6 +77,97 @@ def last_of_each_account(connection: sa.Connection) -> list[PollRecord]:
     same = sa.and_(polls.c.account == newest.c.account, polls.c.time == newest.c.time)
     query = sa.select(*_COLUMNS).join(newest, same).order_by(polls.c.account, polls.c.pk)
     return list({one.account: one for one in _records(connection.execute(query))}.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """How long a value was in a collection: its first label and its last one, and until when (None: still).
+
+    It has another label than its first only where its block was published again since.
+    """
+
+    collection: str
+    first: datetime
+    last: datetime
+    ended: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """An account that was answered with a value, from one address: the first and the last time, and how many times."""
+
+    account: str
+    address: str
+    first: datetime
+    last: datetime
+    times: int
+
+
+def fetches(connection: sa.Connection, stays: Sequence[Stay]) -> dict[Stay, list[Fetch]]:
+    """Who was answered with the value during each stay, as far as the log reaches; who came last comes first.
+
+    Counted are polls answered to the end while it was there, whose window has one of its labels, or lies between
+    them. Of a result in parts each part counts: the log doesn't tell in which one the value was.
+    """
+    found: dict[Stay, list[Fetch]] = {}
+    for several in _apart(stays):
+        found |= _fetches(connection, several)
+    return found
+
+
+def _apart(stays: Sequence[Stay]) -> list[list[Stay]]:
+    """Of each collection no more than one at once: so each poll counts for one stay."""
+    layers: list[list[Stay]] = []
+    for stay in stays:
+        layer = next((one for one in layers if all(other.collection != stay.collection for other in one)), None)
+        if layer is None:
+            layers.append([stay])
+        else:
+            layer.append(stay)
+    return layers
+
+
+def _fetches(connection: sa.Connection, stays: Sequence[Stay]) -> dict[Stay, list[Fetch]]:
+    """Of stays in as many collections."""
+    named = {name: stay for stay in stays for name in _spellings(stay.collection)}
+    times = (sa.func.min(polls.c.time), sa.func.max(polls.c.time), sa.func.count())
+    query = (
+        sa.select(polls.c.collection, polls.c.account, polls.c.address, *times)
+        .where(polls.c.time >= min(stay.first for stay in stays), polls.c.outcome == ANSWERED)
+        .where(polls.c.account.is_not(None), polls.c.collection.in_(sorted(named)))
+        .where(sa.or_(*(_held(stay) for stay in stays)))
+        .group_by(polls.c.collection, polls.c.account, polls.c.address)
+    )
+    found: dict[Stay, list[Fetch]] = {}
+    for name, *fields_ in connection.execute(query):
+        found.setdefault(named[name], []).append(Fetch(*fields_))
+    return {stay: sorted(each, key=_last_first) for stay, each in found.items()}
+
+
+def _spellings(name: str) -> set[str]:
+    """As requests name the collection: an author's spaces may be written as ``+``."""
+    return {name, name.replace(" ", "+")}
+
+
+def _last_first(one: Fetch) -> tuple[float, str, str]:
+    return -one.last.timestamp(), one.account, one.address
+
+
+def _held(stay: Stay) -> sa.ColumnElement[bool]:
+    """Whether the answer to a poll held the value."""
+    return sa.and_(
+        polls.c.collection.in_(_spellings(stay.collection)),
+        polls.c.time >= stay.first,
+        sa.true() if stay.ended is None else polls.c.time < stay.ended,
+        sa.or_(polls.c.end.is_(None), polls.c.end >= stay.first),
+        sa.or_(polls.c.begin.is_(None), polls.c.begin < stay.last),
+    )
+
+
+def oldest(connection: sa.Connection) -> datetime | None:
+    """The time of the oldest record; None: there is none."""
+    found: datetime | None = connection.scalar(sa.select(sa.func.min(polls.c.time)))
+    return found
 
 
 def purge(connection: sa.Connection, before: datetime) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import sqlalchemy as sa
 
-from pulsegate.store import audit, polls
-from pulsegate.store.database import Database, now
+from pulsegate.store import audit, polls, withdrawals
+from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.quarantine import INDICATOR
 from pulsegate.store.tables import blocks, pulses, quarantine, runs
 
@@ -22,6 +23,7 @@ class Forgotten:
     quarantined: int
     polls: int
     changes: int  # records of who changed what
+    withdrawals: int
 
 
 def purge(database: Database, keep: timedelta, polls_kept: timedelta, audit_kept: timedelta) -> Forgotten:
@@ -45,15 +47,17 @@ def purge(database: Database, keep: timedelta, polls_kept: timedelta, audit_kept
         entries = connection.execute(sa.delete(quarantine).where(orphaned)).rowcount
         changes = audit.purge(connection, now(connection) - audit_kept)
         polls_before = now(connection) - polls_kept
-    return Forgotten(old_runs, old_pulses, entries, _purge_polls(database, polls_before), changes)
+    gone = _purge(database, lambda connection: polls.purge(connection, polls_before))
+    left = _purge(database, lambda connection: withdrawals.purge(connection, before))
+    return Forgotten(old_runs, old_pulses, entries, gone, changes, left)
 
 
-def _purge_polls(database: Database, before: datetime) -> int:
+def _purge(database: Database, some: Callable[[Connection], int]) -> int:
     """In short transactions: a poll must not wait for a day's worth of deletions."""
     total = 0
     while True:
         with database.write() as connection:
-            gone = polls.purge(connection, before)
+            gone = some(connection)
         total += gone
         if not gone:
             return total

@@ -31,11 +31,16 @@ def host_key(kind: str, value: str) -> bytes | None:
         return address_key(value.partition("/")[0])
     if kind in _NAMES:
         return name_key(value)
+    return _of_host(host(kind, value))
+
+
+def host(kind: str, value: str) -> str:
+    """The host of a URL, the domain of a mail address (either may be an address); empty for what has none."""
     if kind in _LOCATORS:
-        return _of_host(host_of(value))
+        return host_of(value)
     if kind is IndicatorType.EMAIL:
-        return _of_host(value.rpartition("@")[2].strip("[]").removeprefix("IPv6:"))
-    return None
+        return value.rpartition("@")[2].strip("[]").removeprefix("IPv6:")
+    return ""
 
 
 def _of_host(host: str) -> bytes | None:
@@ -57,6 +62,12 @@ def address_key(address: str) -> bytes | None:
     except ValueError:
         return None
     return f"{found.version}:{found.packed.hex()}".encode()
+
+
+def parents(name: str) -> list[str]:
+    """The names above a name, the nearest first."""
+    labels = name.split(".")
+    return [".".join(labels[place:]) for place in range(1, len(labels))]
 
 
 def below(name: str) -> Range:
