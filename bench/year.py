@@ -73,7 +73,7 @@ class _Year:
             start = time.perf_counter()
             publish.publish_unlocked(self.database, Policy())
             self.seconds = time.perf_counter() - start
-        retention.purge(self.database, KEPT)
+        retention.purge(self.database, KEPT, KEPT, KEPT)
 
     def share(self, number: int, part: int) -> range:
         return range(part, number, self.daily)

@@ -50,7 +50,7 @@ def test_stays_are_forgotten_when_they_ended_long_ago(database, ids, monkeypatch
     old, young = NOW - 31 * timedelta(days=1), NOW - 29 * timedelta(days=1)
     note(database, ids[0], [(bytes([number]) * 16, old - HOUR) for number in range(5)], old)
     note(database, ids[0], [(A, old - HOUR)], young)
-    gone = retention.purge(database, timedelta(days=30), timedelta(days=1))
+    gone = retention.purge(database, timedelta(days=30), timedelta(days=1), timedelta(days=730))
     assert gone.withdrawals == 5
     assert found(database, {ids[0]: [A, *(bytes([number]) * 16 for number in range(5))]}) == [
         Withdrawal(ids[0], A, (old - HOUR,), young)
