@@ -220,7 +220,9 @@ def test_as_many_come_and_go_as_was_told(feed: Feed, clock, before, was, becomes
     done = feed.publish()["mail"]
     new = held.now(once=once)
     assert (told.is_new, told.holds) == (was is None, old.total())
-    assert (told.coming, told.going) == ((new - old).total(), (old - new).total())
+    more, less = told.coming - (new - old).total(), told.going - (old - new).total()
+    # What another pulse has now, and stands under a key of the old rule, leaves and comes.
+    assert more == less >= 0 if was is not None and was.deduplicate != once else more == less == 0
     assert done.added - told.coming == done.removed - told.going >= 0  # the rest has only moved
     assert len(told.arrivals) == min(10, told.coming)
     assert len(told.departures) <= min(10, told.going)
