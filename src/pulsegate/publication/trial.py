@@ -53,7 +53,8 @@ def trial(database: Database, policy: Policy, collection: Collection) -> Trial:
     """What a publication would do if the collection were as given. Writes nothing.
 
     Where ``deduplicate`` is switched, a value that has passed to another pulse since the last publication counts as one
-    that goes and one that comes. Nothing can be told of the packages in an inbox but how many of their indicators are too old.
+    that goes and one that comes. Nothing can be told of the packages in an inbox but how many of their indicators are
+    too old.
     """
     policy = replace(policy, lists=policy.lists.needing(collection.warning_lists or ()))
     marking.refresh(database, policy)
