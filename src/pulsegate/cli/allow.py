@@ -142,19 +142,14 @@ def export(
     ] = None,
 ) -> None:
     """Write the allow list to a file that 'allow import' reads as the same list."""
-    from pulsegate.cli.export import written
+    from pulsegate.cli.export import put_out
     from pulsegate.publication import allow_file
 
     where = installation(context)
     with where.database.read() as connection:
         entries = decisions.read(connection).allowed
     text = allow_file.as_text(entries) if form is AllowExport.TEXT else allow_file.as_csv(entries)
-    if out is None:
-        sys.stdout.buffer.write(text.encode())
-        sys.stdout.buffer.flush()
-    else:
-        with written(out) as file:
-            file.write(text.encode())
+    put_out([text.encode()], out)
 
 
 def _read(value: str, *, subtree: bool) -> list[Told]:

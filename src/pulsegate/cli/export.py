@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -32,19 +32,23 @@ def export(
     where = installation(context)
     with where.database.read() as connection:
         stored = named_collection(connection, name)
-    pieces = exports.export(where.database, stored, form)
+    put_out(exports.export(where.database, stored, form), out)
+
+
+def put_out(pieces: Iterable[bytes], out: Path | None) -> None:
+    """Write the pieces to the file; None: to standard output."""
     if out is None:
         for piece in pieces:
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
         return
-    with written(out) as file:
+    with _written(out) as file:
         for piece in pieces:
             file.write(piece)
 
 
 @contextmanager
-def written(path: Path) -> Iterator[BinaryIO]:
+def _written(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of ``path`` when all is written, so that nobody reads half of it."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

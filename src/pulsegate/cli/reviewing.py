@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,52 +71,38 @@ def by_id(connection: Connection, pulse_id: str) -> StoredPulse:
     return found
 
 
-def approve(
-    context: typer.Context,
-    ids: Ids = None,
-    author: Author = None,
-    tag: Tag = None,
-    tlp: Level = None,
-    waiting: Waits = False,
-    why: Reason = "",
-    dry_run: DryRun = False,
-    as_json: AsJSON = False,
-) -> None:
-    """Let pulses into the collections that review them, with what they hold now, and publish that."""
-    chosen = _Chosen(ids or (), author, tag, tlp, waiting)
-    _decide(context, chosen, ReviewStatus.APPROVED, why, dry_run=dry_run, as_json=as_json)
+def _deciding(name: str, status: ReviewStatus, says: str) -> Callable[..., None]:
+    """The command that decides so on pulses."""
+
+    def command(
+        context: typer.Context,
+        ids: Ids = None,
+        author: Author = None,
+        tag: Tag = None,
+        tlp: Level = None,
+        waiting: Waits = False,
+        why: Reason = "",
+        dry_run: DryRun = False,
+        as_json: AsJSON = False,
+    ) -> None:
+        chosen = _Chosen(ids or (), author, tag, tlp, waiting)
+        _decide(context, chosen, status, why, dry_run=dry_run, as_json=as_json)
+
+    command.__name__, command.__doc__ = name, says
+    return command
 
 
-def reject(
-    context: typer.Context,
-    ids: Ids = None,
-    author: Author = None,
-    tag: Tag = None,
-    tlp: Level = None,
-    waiting: Waits = False,
-    why: Reason = "",
-    dry_run: DryRun = False,
-    as_json: AsJSON = False,
-) -> None:
-    """Keep pulses out of every collection, and publish that."""
-    chosen = _Chosen(ids or (), author, tag, tlp, waiting)
-    _decide(context, chosen, ReviewStatus.REJECTED, why, dry_run=dry_run, as_json=as_json)
-
-
-def hold(
-    context: typer.Context,
-    ids: Ids = None,
-    author: Author = None,
-    tag: Tag = None,
-    tlp: Level = None,
-    waiting: Waits = False,
-    why: Reason = "",
-    dry_run: DryRun = False,
-    as_json: AsJSON = False,
-) -> None:
-    """Put pulses aside: they stay out of the collections that review, whoever wrote them; publish that."""
-    chosen = _Chosen(ids or (), author, tag, tlp, waiting)
-    _decide(context, chosen, ReviewStatus.HELD, why, dry_run=dry_run, as_json=as_json)
+approve = _deciding(
+    "approve",
+    ReviewStatus.APPROVED,
+    "Let pulses into the collections that review them, with what they hold now, and publish that.",
+)
+reject = _deciding("reject", ReviewStatus.REJECTED, "Keep pulses out of every collection, and publish that.")
+hold = _deciding(
+    "hold",
+    ReviewStatus.HELD,
+    "Put pulses aside: they stay out of the collections that review, whoever wrote them; publish that.",
+)
 
 
 def undo(
