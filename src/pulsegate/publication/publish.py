@@ -91,7 +91,6 @@ def publish_unlocked(
 ) -> list[Publication]:
     """``publish_all`` for one that holds the lock."""
     marking.refresh(database, policy)
-    unload()  # a large publication needs the memory
     done = []
     with closing(Writers(database)) as writers:
         every = _collections(database)
@@ -230,6 +229,8 @@ class _Publisher:
             jobs = (self._renderer.job(pk, plan.entering[pk]) for pk in planned.order)
             large = self._writers.busy or sum(map(len, plan.entering.values())) > LARGE
             written = self._written(jobs, large=large)
+            if large:
+                unload()  # the warning lists: it needs the memory
             if large and not plan.moving:
                 backfill = Backfill(self._database, self._stored, self._writers.copies, self._count_new)
                 backfill.run(written)
