@@ -103,7 +103,7 @@ def _change(url: str, size: int) -> None:  # noqa: ARG001 - of the same shape
     with timed() as seconds:
         publish_all(database, policy)
     print(f"publication of nothing new: {seconds():.2f} s", flush=True)
-    value = next(iter(invent(1, 2)))["indicators"][1]["indicator"]  # the first one stands in every pulse
+    value = next(iter(invent(1, 3)))["indicators"][2]["indicator"]  # the first one stands in every pulse
     with timed() as seconds:
         with database.write() as connection:
             decisions.allow(connection, [Allowed("exact", value, "a test", "bench", now(connection))])
