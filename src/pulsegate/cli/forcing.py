@@ -16,10 +16,10 @@ from pulsegate.curation.protections import protection
 from pulsegate.errors import UsageError
 from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.model.decisions import Override
-from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.indicator import IndicatorType, identity_of
 from pulsegate.store import decisions, pulses
 from pulsegate.store.database import Connection, now
-from pulsegate.store.digests import digest
+from pulsegate.store.digests import value_key
 from pulsegate.values.normalise import readings, strict_readings
 
 if TYPE_CHECKING:  # imported when it is needed, so that other commands start fast
@@ -86,7 +86,7 @@ def unforce(context: typer.Context, values: Values, collection: In = None, as_js
     with where.database.write() as connection:
         every = decisions.read(connection).overrides
         for value in values:
-            identities = {_identity(*one) for one in readings(value)}
+            identities = {value_key(*one) for one in readings(value)}
             mine = [one for one in every if one.identity in identities and only in (None, one.collection)]
             gone += [one for one in mine if one not in gone]
             unknown += [] if mine else [value]
@@ -134,16 +134,12 @@ def _named(where: Installation, name: str | None, *, must_be_there: bool = True)
     return found.name
 
 
-def _identity(kind: IndicatorType, value: str) -> bytes:
-    return digest(f"{kind.family}:{value}")
-
-
 def _stored(connection: Connection, text: str) -> list[Meant]:
     """What the text may mean of what some pulse has. UsageError when it is no value at all."""
     known = readings(text)
     if not known:
         raise UsageError("is no value of any type", resource=text)
-    found = (pulses.indicators_of_value(connection, [f"{kind.family}:{value}"]) for kind, value in known)
+    found = (pulses.indicators_of_value(connection, [identity_of(kind, value)]) for kind, value in known)
     return [(one[0].indicator.type, one[0].indicator.value) for one in found if one]
 
 
@@ -188,7 +184,7 @@ def _force(
     with where.database.write() as connection:
         for kind, value in dict.fromkeys(meant):
             one = Override(
-                only or EVERYWHERE, _identity(kind, value), kind.value, value, inside, force, said, account(),
+                only or EVERYWHERE, value_key(kind, value), kind.value, value, inside, force, said, account(),
                 now(connection), end,
             )  # fmt: skip
             decisions.force(connection, one)

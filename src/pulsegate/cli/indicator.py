@@ -108,7 +108,7 @@ def add(
     # Also when all is there already: an addition may have been killed before it published.
     done = publish_now(where) if added.accepted and not dry_run else []
     if as_json:
-        print_json(_added_json(added, into, dry_run=dry_run) | {"collections": _shown(done)})
+        print_json(_added_json(added, into, dry_run=dry_run) | {"collections": [publication_json(one) for one in done]})
     else:
         _tell(added, into, done, dry_run=dry_run)
     if added.rejected and not added.accepted:
@@ -131,12 +131,12 @@ def remove(
     _record_removed(where, removed)
     done = publish_now(where) if removed.gone else []
     if as_json:
-        print_json(_removed_json(removed) | {"collections": _shown(done)})
+        print_json(_removed_json(removed) | {"collections": [publication_json(one) for one in done]})
     else:
         for kind, value, of in removed.gone:
             people.print(f"{value} ({kind}) is removed from {of.name}", markup=False)
         if removed.gone:
-            _say(done)
+            say(done)
     for one in removed.unknown:
         errors.print(f"pulsegate: no own pulse has {one!r}", markup=False)
     if removed.unknown:
@@ -255,16 +255,6 @@ def _of_inbox(where: Installation, name: str) -> Iterator[Entry]:
         yield from taken_apart(block)
 
 
-def _shown(done: Iterable[Publication]) -> list[dict[str, Any]]:
-
-    return [publication_json(one) for one in done]
-
-
-def _say(done: list[Publication]) -> None:
-
-    say(done)
-
-
 def _tell(added: Added, into: Into, done: list[Publication], *, dry_run: bool) -> None:
     for line in added.lines[:SHOWN] if added.accepted <= SHOWN else ():
         guarded = f", covered by the protection {line.protection}" if line.protection else ""
@@ -287,7 +277,7 @@ def _tell(added: Added, into: Into, done: list[Publication], *, dry_run: bool) -
             "('pulsegate explain VALUE')"
         )
     if added.accepted and not dry_run:
-        _say(done)
+        say(done)
 
 
 def _added_json(added: Added, into: Into, *, dry_run: bool) -> dict[str, Any]:

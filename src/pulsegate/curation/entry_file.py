@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pulsegate.curation.misp_entries import is_plain_name
-from pulsegate.curation.value_set import ADDRESSES, NAMES, Batch, EntryKind
+from pulsegate.curation.value_set import Batch, EntryKind
 from pulsegate.errors import SettingsError
-from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
+from pulsegate.model.indicator import ADDRESSES, NAMES, IndicatorType, RawIndicator, Rejection
 from pulsegate.values.addresses import looks_like_address
 from pulsegate.values.normalise import normalise, readings
 

@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from pulsegate.curation.misp_entries import sort_entries
-from pulsegate.curation.value_set import ADDRESSES, LOCATORS, NAMES, Batch, EntryKind
+from pulsegate.curation.value_set import Batch, EntryKind
 from pulsegate.errors import SettingsError
-from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.indicator import ADDRESSES, LOCATORS, NAMES, IndicatorType
 
 T = IndicatorType
 PACKAGE = "pymispwarninglists"
@@ -105,6 +105,7 @@ def names(folder: Path | None = None) -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in (folder or data_folder()).glob("*/list.json")))
 
 
+@cache
 def release() -> str:
     """The version of the lists."""
     return version(PACKAGE)

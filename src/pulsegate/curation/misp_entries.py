@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from pulsegate.curation.network_tree import is_mapped, span
 from pulsegate.curation.patterns import compiled
-from pulsegate.curation.value_set import ADDRESSES, NAMES, EntryKind
-from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
+from pulsegate.curation.value_set import EntryKind
+from pulsegate.model.indicator import ADDRESSES, NAMES, IndicatorType, RawIndicator, Rejection
 from pulsegate.values.addresses import IPV4_PATTERN
 from pulsegate.values.normalise import normalise
 

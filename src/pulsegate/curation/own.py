@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from pulsegate.curation.value_set import NAMES, Batch, EntryKind, ValueSet
-from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
+from pulsegate.curation.value_set import Batch, EntryKind, ValueSet
+from pulsegate.model.indicator import NAMES, IndicatorType, RawIndicator, Rejection
 from pulsegate.values.normalise import normalise
 
 

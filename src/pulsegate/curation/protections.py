@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
 from pulsegate.model.collection import PROTECTIONS
-from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.indicator import ADDRESSES, LOCATORS, IndicatorType
+from pulsegate.model.indicator import NAMES as NAMES_OF_HOSTS
 from pulsegate.values.locators import host_of
+from pulsegate.values.neighbours import CARRIERS
 from pulsegate.values.suffixes import is_public_suffix, is_single_label
 
 RESERVED_RANGE = "reserved-range"
@@ -69,8 +71,6 @@ _BOUNDS = {
     version: tuple((*_bounds(network), network, reason) for network, reason in _RESERVED if network.version == version)
     for version in (4, 6)
 }
-# IPv6 ranges whose addresses carry an IPv4 address behind so many bits: 6to4 (RFC 3056), NAT64 (RFC 6052).
-_CARRIERS = ((IPv6Network("2002::/16"), 16), (IPv6Network("64:ff9b::/96"), 96))
 _NARROWEST_WIDE = {4: 8, 6: 16}  # a prefix shorter than this is no network that anybody would mean to block
 
 # The first octets under which anything is reserved: most addresses are done with one look.
@@ -80,9 +80,6 @@ _OCTETS = frozenset(
     if isinstance(network, IPv4Network)
     for octet in range(network.network_address.packed[0], network.broadcast_address.packed[0] + 1)
 )
-_ADDRESSES = frozenset({IndicatorType.IPV4, IndicatorType.IPV6, IndicatorType.CIDR})
-_NAMES_OF_HOSTS = frozenset({IndicatorType.DOMAIN, IndicatorType.HOSTNAME})
-_LOCATORS = frozenset({IndicatorType.URL, IndicatorType.URI})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +96,11 @@ def protection(type: IndicatorType, value: str, enabled: frozenset[str] | None =
     A URL is protected for the host it points at only when that lies inside somebody's network: it never stands for its
     host, so a URL on a public suffix is as good an indicator as any.
     """
-    if type in _ADDRESSES:
+    if type in ADDRESSES:
         found = _of_address(value)
-    elif type in _NAMES_OF_HOSTS:
+    elif type in NAMES_OF_HOSTS:
         found = _of_suffix(value, enabled) or _of_label(value)
-    elif type in _LOCATORS:
+    elif type in LOCATORS:
         found = _of_host(host_of(value))
     else:
         return None
@@ -167,7 +164,7 @@ def carried_ipv4(network: Network) -> IPv4Network | None:
     """The IPv4 network that a 6to4 or NAT64 network carries, None for any other."""
     if isinstance(network, IPv4Network):
         return None
-    for carrier, bits in _CARRIERS:
+    for carrier, bits in CARRIERS:
         if network.subnet_of(carrier):
             inner = int(network.network_address) >> (96 - bits) & 0xFFFFFFFF
             return IPv4Network((IPv4Address(inner), min(network.prefixlen - bits, 32)))

@@ -24,12 +24,9 @@ from enum import StrEnum
 from pulsegate.curation.network_tree import NetworkTree
 from pulsegate.curation.patterns import Patterns, Substrings
 from pulsegate.curation.texts import Texts
-from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.indicator import ADDRESSES, LOCATORS, NAMES, IndicatorType
 from pulsegate.values.locators import host_of
 
-NAMES = frozenset({IndicatorType.DOMAIN, IndicatorType.HOSTNAME})
-ADDRESSES = frozenset({IndicatorType.IPV4, IndicatorType.IPV6, IndicatorType.CIDR})
-LOCATORS = frozenset({IndicatorType.URL, IndicatorType.URI})
 _LARGE = 100_000  # texts of a batch above which merging it with others costs more than looking it up apart
 
 Value = tuple[IndicatorType, str]

@@ -38,6 +38,10 @@ class IndicatorType(StrEnum):
         return _FAMILIES[self._value_]
 
 
+NAMES = frozenset({IndicatorType.DOMAIN, IndicatorType.HOSTNAME})
+ADDRESSES = frozenset({IndicatorType.IPV4, IndicatorType.IPV6, IndicatorType.CIDR})
+LOCATORS = frozenset({IndicatorType.URL, IndicatorType.URI})
+
 _FAMILIES = {str(kind.value): str(kind.value) for kind in IndicatorType} | {
     "domain": "name",
     "hostname": "name",
@@ -62,6 +66,11 @@ class RawIndicator:
     content: str = ""
 
 
+def identity_of(kind: IndicatorType, value: str) -> str:
+    """What makes a value in its normal form the same as another one: family and normal form."""
+    return f"{kind.family}:{value}"
+
+
 @dataclass(frozen=True, slots=True)
 class Indicator:
     """An indicator whose value is in the normal form of its type."""
@@ -73,7 +82,7 @@ class Indicator:
     @property
     def identity(self) -> str:
         """What makes it the same as another one: family and normal form."""
-        return f"{self.type.family}:{self.value}"
+        return identity_of(self.type, self.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from operator import itemgetter
 
 from pulsegate.curation.allow_list import AllowList
 from pulsegate.curation.policy import Policy
@@ -15,8 +14,8 @@ from pulsegate.model.collection import CollectionKind
 from pulsegate.model.decisions import Allowed
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.publication.marking import with_decisions
-from pulsegate.publication.plan import Plan, Standing, Wanted, deduplicated, each, pulse_identity
-from pulsegate.publication.planning import LAG
+from pulsegate.publication.plan import Plan, Wanted, compare, in_order, pulse_identity
+from pulsegate.publication.planning import standing_of
 from pulsegate.publication.trial import EXAMPLES, Example
 from pulsegate.publication.verdicts import Verdicts
 from pulsegate.store import affected, blocks, candidates, collections, placing, pulses
@@ -119,19 +118,17 @@ class _Planning:
             self._by_key[one.identity if self._once else pulse_identity(one.pulse_pk, one.identity)].append(one)
         places = placing.with_identities(connection, stored.id, self._by_key.keys())
         there = blocks.published(connection, stored.id, {block_id for _, _, block_id in places})
-        self._places = sorted((one for one in places if one[2] in there), key=itemgetter(0 if self._once else 1))
-        self._standing = Standing(there, {pk: age for age, pk in enumerate(carriers)}, moment - LAG)
+        self._places = in_order((one for one in places if one[2] in there), once=self._once)
+        self._standing = standing_of(stored.collection, there, carriers, moment)
 
     def make(self, policy: Policy) -> Plan:
-        return (deduplicated if self._once else each)(self._wanted(policy), self._places, self._standing)
+        return compare(self._wanted(policy), self._places, self._standing, once=self._once)
 
     def _wanted(self, policy: Policy) -> list[Wanted]:
         verdicts = Verdicts(self._collection, policy, self._moment)
-        for pulse in self._carriers.values():
-            verdicts.learn(pulse)
+        verdicts.learn_all(self._carriers.values())
         found = (one for group in self._by_key.values() for one in group if verdicts.of(one).included)
-        wanted = [(one.identity, one.pk, one.pulse_pk) for one in found]
-        return sorted(wanted, key=itemgetter(0 if self._once else 1))
+        return in_order(((one.identity, one.pk, one.pulse_pk) for one in found), once=self._once)
 
     def standing_for(self, keys: Iterable[bytes]) -> Iterator[Candidate]:
         """The indicators that stand at these places."""

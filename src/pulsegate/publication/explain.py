@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pulsegate.curation.policy import Policy
-from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.indicator import IndicatorType, identity_of
 from pulsegate.publication.explanation import (
     Explanation,
     Neighbour,
@@ -43,9 +43,9 @@ def explain(database: Database, policy: Policy, text: str) -> Explanation | None
     with database.snapshot() as connection:
         every = by_rule(collections.every(connection))
         policy = replace(policy, lists=policy.lists.needing(_named(every)))
-        found = pulses.indicators_of_value(connection, [f"{kind.family}:{value}" for kind, value in known])
+        order = [identity_of(*one) for one in known]
+        found = pulses.indicators_of_value(connection, order)
         if found:
-            order = [f"{kind.family}:{value}" for kind, value in known]
             found.sort(key=lambda one: (order.index(one.indicator.identity), one.pk))
             marked = _marked(database, connection, policy, found)
             first = found[0].indicator

@@ -25,6 +25,7 @@ from pulsegate.store.around import Place
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.concerning import Concerned
 from pulsegate.store.database import Connection
+from pulsegate.store.digests import value_key
 from pulsegate.store.failures import reason_in
 from pulsegate.store.pulses import Candidate, StoredIndicator
 
@@ -68,7 +69,7 @@ class Inquiry:
         self._kind, self._value = value
         self._found = [as_candidate(one) for one in found]
         self._carriers = {one.pk: one for one in pulses.some(connection, {one.pulse_pk for one in found})}
-        self._identities = {surroundings.identity_of(*value), *(one.identity for one in self._found)}
+        self._identities = {value_key(*value), *(one.identity for one in self._found)}
         self._policy = self._decided(policy)
         forced = [one for identity in self._identities for one in self._policy.overrides.get(identity, ())]
         self._covering = _covering(self._policy, value, forced, self._found)
@@ -87,7 +88,7 @@ class Inquiry:
     def _look_for_places(self) -> None:
         """Where it stands by itself, and ``through`` a network that is written address by address."""
         nets = surroundings.expandable(self._kind, self._value)
-        names = {surroundings.identity_of(IndicatorType.CIDR, one): one for one in nets}
+        names = {value_key(IndicatorType.CIDR, one): one for one in nets}
         keys = surroundings.placed_as(self._connection, self._identities)
         of_nets = surroundings.placed_as(self._connection, names)
         esa = [one.id for one in self._every if one.collection.profile is Profile.ESA]
@@ -176,7 +177,7 @@ class Inquiry:
             inexpressible=expressible(*value, "x", feed.profile, feed.expand),
             allowed=policy.allow.covering(*value),
             lists=tuple(self._covering.hits),
-            overrides=policy.overrides.get(surroundings.identity_of(*value), ()),
+            overrides=policy.overrides.get(value_key(*value), ()),
         )
 
     def _judged(self, stored: StoredCollection, subject: Subject, found: list[Decision]) -> Standing:

@@ -19,7 +19,7 @@ from pulsegate.model.indicator import Indicator, IndicatorType
 from pulsegate.model.marks import UNMARKED, Marks
 from pulsegate.store import collections, decisions, marked, state
 from pulsegate.store.database import Connection, Database, now
-from pulsegate.store.digests import digest
+from pulsegate.store.digests import value_key
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +78,7 @@ class Marker:
 
     def _is_noted(self, value: Value) -> bool:
         policy = self._policy
-        if policy.overrides and digest(f"{value[0].family}:{value[1]}") in policy.overrides:
+        if policy.overrides and value_key(*value) in policy.overrides:
             return True
         return policy.own.covering(*value) is not None or policy.allow.covering(*value) is not None
 

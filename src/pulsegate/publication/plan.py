@@ -6,6 +6,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
+from typing import TypeVar
 
 from pulsegate.store.blocks import Keyed, StoredBlock
 from pulsegate.store.digests import digest
@@ -13,6 +15,7 @@ from pulsegate.store.placing import Place
 
 Wanted = tuple[bytes, int, int]
 """An indicator that is wanted: its identity, its key, its pulse's key. A plain tuple: there are a million of them."""
+Row = TypeVar("Row", Wanted, Place)
 
 
 @dataclass(slots=True)
@@ -73,6 +76,16 @@ def keyed_anew(found: Iterable[Keyed], *, once: bool) -> dict[bytes, bytes]:
     for one in found:
         keys.setdefault(one.value if once else pulse_identity(one.pulse_pk, one.value), one.identity)
     return keys
+
+
+def compare(wanted: Iterable[Wanted], placed: Iterable[Place], standing: Standing, *, once: bool) -> Plan:
+    """The plan, where each value is carried ``once`` or by each pulse. Both sides come ``in_order``."""
+    return (deduplicated if once else each)(wanted, placed, standing)
+
+
+def in_order(found: Iterable[Row], *, once: bool) -> list[Row]:
+    """What is wanted, or placed, in the order in which both are compared: by identity, or by the indicator's key."""
+    return sorted(found, key=itemgetter(0 if once else 1))
 
 
 def deduplicated(wanted: Iterable[Wanted], placed: Iterable[Place], standing: Standing) -> Plan:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from operator import itemgetter
 
 from pulsegate.curation.policy import Policy
+from pulsegate.model.collection import Collection
 from pulsegate.publication.marking import with_decisions
 from pulsegate.publication.outlook import Scope
-from pulsegate.publication.plan import Plan, Standing, Wanted, deduplicated, each, pulse_identity
+from pulsegate.publication.plan import Plan, Standing, compare, in_order, pulse_identity
 from pulsegate.publication.verdicts import Verdicts
 from pulsegate.store import blocks as stored_blocks
 from pulsegate.store import candidates, placing, pulses
+from pulsegate.store.blocks import StoredBlock
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.placing import Place
@@ -36,43 +38,44 @@ def make(database: Database, stored: StoredCollection, policy: Policy, scope: Sc
         moment = now(connection)
         verdicts = Verdicts(stored.collection, with_decisions(connection, policy), moment)
         if scope is None:
-            plan, order = _whole(connection, stored, verdicts, moment - LAG)
+            plan, order = _whole(connection, stored, verdicts, moment)
         else:
-            plan, order = _part(connection, stored, verdicts, moment - LAG, scope)
+            plan, order = _part(connection, stored, verdicts, moment, scope)
     return Planned(plan, [pk for pk in order if pk in plan.entering], moment)
 
 
+def standing_of(
+    collection: Collection, blocks: Mapping[int, StoredBlock], order: Iterable[int], moment: datetime
+) -> Standing:
+    """What plans of the collection are judged by at the moment; ``order``: the pulses' keys, the oldest first."""
+    ages = {pk: place for place, pk in enumerate(order)}
+    return Standing(blocks, ages, moment - LAG, collection.profile)
+
+
 def _whole(
-    connection: Connection, stored: StoredCollection, verdicts: Verdicts, movable: datetime
+    connection: Connection, stored: StoredCollection, verdicts: Verdicts, moment: datetime
 ) -> tuple[Plan, list[int]]:
     once = stored.collection.deduplicate
-    order = []
-    for pulse in pulses.every(connection, stored.collection.author):
-        verdicts.learn(pulse)
-        order.append(pulse.pk)
+    order = verdicts.learn_all(pulses.every(connection, stored.collection.author))
     blocks = stored_blocks.published(connection, stored.id)
-    standing = Standing(blocks, _ages(order), movable, stored.collection.profile)
+    standing = standing_of(stored.collection, blocks, order, moment)
     wanted = verdicts.wanted(connection, by_identity=once)
     placed = (one for one in placing.walk(connection, stored.id, by_identity=once) if one[2] in blocks)
-    return (deduplicated if once else each)(wanted, placed, standing), order
+    return compare(wanted, placed, standing, once=once), order
 
 
 def _part(
-    connection: Connection, stored: StoredCollection, verdicts: Verdicts, movable: datetime, scope: Scope
+    connection: Connection, stored: StoredCollection, verdicts: Verdicts, moment: datetime, scope: Scope
 ) -> tuple[Plan, list[int]]:
     once = stored.collection.deduplicate
     found = list(candidates.with_identities(connection, scope.identities))
-    order = []
-    for pulse in pulses.some(connection, {one.pulse_pk for one in found}):
-        verdicts.learn(pulse)
-        order.append(pulse.pk)
+    order = verdicts.learn_all(pulses.some(connection, {one.pulse_pk for one in found}))
     placed = _placed(connection, stored, found, scope)
     blocks = stored_blocks.published(connection, stored.id, {block_id for _, _, block_id in placed})
-    standing = Standing(blocks, _ages(order), movable, stored.collection.profile)
-    by = itemgetter(0) if once else itemgetter(1)
-    wanted: list[Wanted] = [(one.identity, one.pk, one.pulse_pk) for one in found if verdicts.of(one).included]
-    there = [one for one in placed if one[2] in blocks]
-    return (deduplicated if once else each)(sorted(wanted, key=by), sorted(there, key=by), standing), order
+    standing = standing_of(stored.collection, blocks, order, moment)
+    wanted = in_order(((one.identity, one.pk, one.pulse_pk) for one in found if verdicts.of(one).included), once=once)
+    there = in_order((one for one in placed if one[2] in blocks), once=once)
+    return compare(wanted, there, standing, once=once), order
 
 
 def _placed(connection: Connection, stored: StoredCollection, found: list[Candidate], scope: Scope) -> list[Place]:
@@ -82,7 +85,3 @@ def _placed(connection: Connection, stored: StoredCollection, found: list[Candid
     keys = {pulse_identity(one.pulse_pk, one.identity) for one in found}
     keys.update(pulse_identity(pulse_pk, identity) for pulse_pk, identity in scope.gone)
     return placing.with_identities(connection, stored.id, keys)
-
-
-def _ages(order: list[int]) -> dict[int, int]:
-    return {pk: place for place, pk in enumerate(order)}

@@ -45,8 +45,8 @@ BATCH_INDICATORS = 2_000
 LARGE = 5_000  # indicators that enter at once: those are written in processes of their own
 CLEARED = 20  # staged blocks dropped in one transaction
 LOCK_WAIT = 600.0  # seconds
-T = TypeVar("T")
 TRIES = 5  # plans, when other publishers come in between
+T = TypeVar("T")
 
 
 @dataclass(slots=True)

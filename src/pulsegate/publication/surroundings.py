@@ -6,8 +6,8 @@ import ipaddress
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from pulsegate.curation.protections import carried_ipv4
-from pulsegate.curation.value_set import ADDRESSES, LOCATORS, NAMES
 from pulsegate.model.collection import EXPAND, CollectionKind
+from pulsegate.model.indicator import ADDRESSES, LOCATORS, NAMES
 from pulsegate.model.indicator import IndicatorType as T
 from pulsegate.publication.explanation import Neighbour, Neighbours
 from pulsegate.publication.plan import pulse_identity
@@ -15,7 +15,7 @@ from pulsegate.store import around
 from pulsegate.store.around import Nearby, Some
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection
-from pulsegate.store.digests import digest
+from pulsegate.store.digests import value_key
 from pulsegate.values.neighbours import Network, below, host, host_key, parents, within
 
 RELATIONS = {
@@ -29,10 +29,6 @@ RELATIONS = {
     "mailboxes": "mail addresses in the same domain",
 }
 """What a neighbour is to the value, with the words for people."""
-
-
-def identity_of(kind: T, value: str) -> bytes:
-    return digest(f"{kind.family}:{value}")
 
 
 def network_of(kind: T, value: str) -> Network | None:
@@ -87,7 +83,7 @@ def neighbours(
 
 
 def _around(connection: Connection, kind: T, value: str) -> Iterator[tuple[str, Some]]:
-    itself, network = identity_of(kind, value), network_of(kind, value)
+    itself, network = value_key(kind, value), network_of(kind, value)
     holding = _holding(connection, network) if network is not None else []
     if network is not None:
         yield "networks", _all(holding)
@@ -108,20 +104,20 @@ def _around_name(connection: Connection, kind: T, value: str, *, is_address: boo
     place = host(kind, value)
     name = value if kind in NAMES else "" if is_address else place
     if name:
-        above = [identity_of(T.DOMAIN, one) for one in parents(name)]
+        above = [value_key(T.DOMAIN, one) for one in parents(name)]
         yield "parents", _all(around.with_identities(connection, above))
     if kind in NAMES:
-        yield "below", around.among(connection, below(name), NAMES, {identity_of(kind, value)})
+        yield "below", around.among(connection, below(name), NAMES, {value_key(kind, value)})
     if place:
         families = (T.IPV6 if ":" in place else T.IPV4,) if is_address else (T.DOMAIN,)
         relation = "domain" if kind is T.EMAIL else "host"
-        yield relation, _all(around.with_identities(connection, [identity_of(one, place) for one in families]))
+        yield relation, _all(around.with_identities(connection, [value_key(one, place) for one in families]))
 
 
 def _holding(connection: Connection, network: Network) -> list[Nearby]:
     """The indicators that are networks which hold it, the smallest first."""
     wider = [str(network.supernet(new_prefix=prefix)) for prefix in range(network.prefixlen - 1, -1, -1)]
-    return around.with_identities(connection, [identity_of(T.CIDR, one) for one in wider])
+    return around.with_identities(connection, [value_key(T.CIDR, one) for one in wider])
 
 
 def _all(found: Sequence[Nearby]) -> Some:

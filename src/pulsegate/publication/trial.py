@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -11,8 +11,8 @@ from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.publication import marking
 from pulsegate.publication.marking import with_decisions
-from pulsegate.publication.plan import Plan, Standing, deduplicated, each, keyed_anew, pulse_identity
-from pulsegate.publication.planning import LAG
+from pulsegate.publication.plan import Plan, compare, in_order, keyed_anew, pulse_identity
+from pulsegate.publication.planning import standing_of
 from pulsegate.publication.verdicts import Verdicts, as_candidate
 from pulsegate.store import blocks, candidates, collections, placing, pulses
 from pulsegate.store.collections import StoredCollection
@@ -86,18 +86,9 @@ class _Comparison:
         self._name = collection.name
         moment = now(connection)
         self._verdicts = Verdicts(collection, with_decisions(connection, policy), moment)
-        self._order = self._learn(collection)
+        self._order = self._verdicts.learn_all(pulses.every(connection, collection.author))
         there = blocks.published(connection, self._id) if self._id is not None else {}
-        ages = {pk: place for place, pk in enumerate(self._order)}
-        self._standing = Standing(there, ages, moment - LAG, collection.profile)
-
-    def _learn(self, collection: Collection) -> list[int]:
-        """Take in the pulses; gives their keys, the longest unmodified first."""
-        order = []
-        for pulse in pulses.every(self._connection, collection.author):
-            self._verdicts.learn(pulse)
-            order.append(pulse.pk)
-        return order
+        self._standing = standing_of(collection, there, self._order, moment)
 
     def run(self) -> Trial:
         plan = self._plan(self._placed())
@@ -119,7 +110,7 @@ class _Comparison:
 
     def _plan(self, placed: Iterable[Place]) -> Plan:
         wanted = self._verdicts.wanted(self._connection, by_identity=self._once)
-        return (deduplicated if self._once else each)(wanted, placed, self._standing)
+        return compare(wanted, placed, self._standing, once=self._once)
 
     def _placed(self) -> Iterator[Place]:
         if self._id is None:
@@ -130,9 +121,8 @@ class _Comparison:
     def _under(self, keys: Mapping[bytes, bytes]) -> Iterable[Place]:
         """What is placed, under the identities of the new rule and in their order."""
         new = {old: identity for identity, old in keys.items()}
-        places = [(new.get(identity, identity), pk, block_id) for identity, pk, block_id in self._placed()]
-        by: Callable[[Place], bytes | int] = (lambda one: one[0]) if self._once else (lambda one: one[1])
-        return sorted(places, key=by)
+        places = ((new.get(identity, identity), pk, block_id) for identity, pk, block_id in self._placed())
+        return in_order(places, once=self._once)
 
     def _arrivals(self, plan: Plan, moving: set[bytes]) -> Iterator[Example]:
         """Those of the pulses that were modified last come first."""

@@ -64,6 +64,14 @@ class Verdicts:
         self._pulses[pulse.pk] = (pulse.pulse.created, decision)
         return decision
 
+    def learn_all(self, found: Iterable[StoredPulse]) -> list[int]:
+        """Take pulses in; gives their keys in the order in which they come."""
+        order = []
+        for pulse in found:
+            self.learn(pulse)
+            order.append(pulse.pk)
+        return order
+
     def wanted(self, connection: Connection, *, by_identity: bool) -> Iterator[Wanted]:
         """All that belongs into the collection, streamed by identity or by key, of the pulses that were learnt.
 

@@ -219,8 +219,3 @@ def distrust(connection: sa.Connection, author: str, account: str) -> bool:
 
 def _touch_author(connection: sa.Connection, author: str) -> None:
     touched.touch_pulses(connection, list(connection.scalars(sa.select(pulses.c.pk).where(pulses.c.author == author))))
-
-
-def identities(found: Decisions) -> frozenset[bytes]:
-    """Of the values that are forced."""
-    return frozenset(one.identity for one in found.overrides)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from pulsegate.model.indicator import IndicatorType, identity_of
+
 SIZE = 16
 
 
@@ -15,6 +17,11 @@ def digest(*parts: str) -> bytes:
         state.update(len(data).to_bytes(8, "big"))
         state.update(data)
     return state.digest()
+
+
+def value_key(kind: IndicatorType, value: str) -> bytes:
+    """The key of a value in its normal form, in whatever pulse: what ``indicators.identity`` holds."""
+    return digest(identity_of(kind, value))
 
 
 def storable(text: str) -> str:

@@ -15,7 +15,7 @@ from datetime import datetime
 from itertools import islice
 
 from pulsegate.curation.policy import Policy
-from pulsegate.model.indicator import Indicator, Rejection
+from pulsegate.model.indicator import Indicator, Rejection, identity_of
 from pulsegate.model.pulse import OWN as PREFIX
 from pulsegate.model.pulse import Pulse
 from pulsegate.model.tlp import TLP
@@ -270,7 +270,7 @@ def remove(database: Database, texts: Iterable[str], name: str | None = None) ->
         carriers = {one.pk: one for one in own.every(connection, name)}
         gone: dict[int, Standing] = {}
         for text in texts:
-            identities = [f"{kind.family}:{value}" for kind, value in readings(text)]
+            identities = [identity_of(*one) for one in readings(text)]
             found = [one for each in own.standing(connection, carriers, identities).values() for one in each]
             gone |= {one.pk: one for one in found}
             if not found:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
-from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.indicator import ADDRESSES, LOCATORS, NAMES, IndicatorType
 from pulsegate.values.locators import host_of
-
-_NAMES = frozenset({IndicatorType.DOMAIN, IndicatorType.HOSTNAME})
-_ADDRESSES = frozenset({IndicatorType.IPV4, IndicatorType.IPV6, IndicatorType.CIDR})
-_LOCATORS = frozenset({IndicatorType.URL, IndicatorType.URI})
 
 Range = tuple[bytes, bytes]
 """The first key, and the one before which the range ends."""
@@ -27,16 +23,16 @@ def host_key(kind: str, value: str) -> bytes | None:
     A name is written from its end, ``com.example.www.``; an address, and the first one of a network, is ``4:`` or
     ``6:`` with its hex digits.
     """
-    if kind in _ADDRESSES:
+    if kind in ADDRESSES:
         return address_key(value.partition("/")[0])
-    if kind in _NAMES:
+    if kind in NAMES:
         return name_key(value)
     return _of_host(host(kind, value))
 
 
 def host(kind: str, value: str) -> str:
     """The host of a URL, the domain of a mail address (either may be an address); empty for what has none."""
-    if kind in _LOCATORS:
+    if kind in LOCATORS:
         return host_of(value)
     if kind is IndicatorType.EMAIL:
         return value.rpartition("@")[2].strip("[]").removeprefix("IPv6:")
