@@ -82,6 +82,32 @@ def test_collection_of_the_same_is_copied(large, monkeypatch):
     large.check()
 
 
+def test_processes_end_while_there_is_only_to_copy(large, monkeypatch):
+    large.collection(OTHER)
+    fill(large, 12)
+    running = []
+    begin = writers.Writers._begin
+
+    def noted(self, bundle):
+        begin(self, bundle)
+        running.append((bool(bundle.written), self._executor is not None))
+
+    monkeypatch.setattr(writers.Writers, "_begin", noted)
+    large.publish()
+    assert all(there for writes, there in running if writes)
+    assert running[-1] == (False, False)
+    large.check()
+
+
+def test_process_is_not_started_for_a_few(feed, monkeypatch):
+    small_steps(monkeypatch)
+    monkeypatch.setattr(writers, "start", lambda _: pytest.fail("a process was started"))
+    feed.collection()
+    fill(feed, 1)
+    assert feed.publish()["mail"] == Publication("mail", added=4, new_blocks=1)
+    feed.check()
+
+
 def counted(monkeypatch) -> list[int]:
     """The pulses that are written, as they are."""
     written: list[int] = []
@@ -179,7 +205,7 @@ def test_block_that_was_changed_since_it_was_published_is_not_copied(large):
         (mail,) = (one for one in stored(connection) if one.collection.name == "mail")
     publish.publish(large.database, mail, large.policy, writing)
     key, parts = next(iter(writing.copies._known.items()))
-    job = writers.Job(key[0], [pk for part in parts.parts for pk in part.placed.keys], Profile.FULL, deduplicate=True)
+    job = writers.Job(key[0], [pk for part in parts.parts for pk in part.keys], Profile.FULL, deduplicate=True)
     assert writing.copies.read(large.database, [job]) != [None]
     with large.database.write() as connection:
         block = blocks.get(connection, parts.parts[0].block_id)
@@ -285,7 +311,7 @@ def test_publication_goes_on_alone_when_a_process_is_killed(feed, monkeypatch):
 
     def kill(self, bundle):
         begin(self, bundle)
-        for pid in list(self._executor._processes):
+        for pid in list(self._executor._processes if self._executor else ()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

@@ -108,3 +108,17 @@ def test_server_that_is_not_there_is_named_without_the_password(tmp_path):
     assert base.name.startswith("postgresql+psycopg://someone:***@/feed?host=")
     assert "hunter2" not in str(caught.value)
     assert caught.value.hint == "Check PULSEGATE_DATABASE, and that the server runs and lets this user in"
+
+
+def test_sqlite_holds_more_pages_while_much_is_written(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'feed.db'}")
+
+    def size():
+        with database.read() as connection:
+            return -int(connection.exec_driver_sql("PRAGMA cache_size").scalar_one())
+
+    plain = size()
+    with database.roomy():
+        assert size() > 2 * plain
+    assert size() == plain
+    database.close()

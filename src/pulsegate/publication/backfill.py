@@ -1,6 +1,6 @@
 """Filling a collection that nobody is served yet: with the labels foreseen, and places in the order of their key.
 
-Contents are staged as they come; a hundred thousand indicators are placed at once, since places at random cost many
+Contents are staged as they come; fifty thousand indicators are placed at once, since places at random cost many
 times as much; then the blocks are published, which takes no more than a note for each. A block that is placed but not
 published is cleared like any staged one, and its places with it.
 """
@@ -21,8 +21,8 @@ from pulsegate.store.collections import StoredCollection
 from pulsegate.store.contents import Text
 from pulsegate.store.database import Connection, Database, now
 
-GROUP = 100_000  # indicators placed in one go
-PLACED = 2_000  # of them in one transaction: others wait for it on SQLite
+GROUP = 50_000  # indicators placed in one go
+PLACED = 8_000  # of them in one transaction: others wait for it on SQLite, a tenth of a second
 STAGED = 40  # blocks staged in one transaction, or fewer
 STAGED_BYTES = 1_500_000  # of their contents, or one block
 RELEASED = 200  # blocks published in one transaction

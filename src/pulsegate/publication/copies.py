@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pulsegate.publication.render import Content, Job, Rendered
-from pulsegate.store import contents
+from pulsegate.publication.render import Content, Job, Rendered, place_of
+from pulsegate.store import candidates, contents
 from pulsegate.store.candidates import Mark
 from pulsegate.store.contents import PulseBlock
 from pulsegate.store.database import Database
 
-LIMIT = 1_000_000  # indicators whose places are remembered, about 25 bytes each
+LIMIT = 1_000_000  # indicators whose places are remembered, about 10 bytes each
 
 _Key = tuple[int, str, bool]
 
@@ -23,7 +24,7 @@ class _Part:
     block_id: int
     revision: int
     mark: bytes  # packed
-    placed: Content
+    keys: array[int]  # of the indicators
 
 
 @dataclass(slots=True)
@@ -33,7 +34,7 @@ class _Parts:
 
     def are(self, job: Job) -> bool:
         """Whether they hold exactly what the job is to hold."""
-        return sorted(pk for part in self.parts for pk in part.placed.keys) == sorted(job.keys)
+        return sorted(pk for part in self.parts for pk in part.keys) == sorted(job.keys)
 
 
 class Copies:
@@ -55,7 +56,7 @@ class Copies:
             return
         parts = self._known.setdefault(_key(job), _Parts(collection_id))
         if parts.collection_id == collection_id:
-            parts.parts.append(_Part(block_id, revision, mark.packed, placed))
+            parts.parts.append(_Part(block_id, revision, mark.packed, placed.keys))
             self._indicators += len(placed)
 
     def knows(self, job: Job) -> bool:
@@ -70,16 +71,22 @@ class Copies:
             return [None for _ in jobs]
         with database.read() as connection:
             there = contents.of_pulses(connection, ids)
-        return [_copies(parts, there) for parts in known]
+            identities = candidates.identities_by_key(connection, {job.pulse_pk for job in jobs})
+        return [_copies(job, parts, there, identities) for job, parts in zip(jobs, known, strict=True)]
 
 
-def _copies(parts: Sequence[_Part], there: dict[int, PulseBlock]) -> list[Rendered] | None:
+def _copies(
+    job: Job, parts: Sequence[_Part], there: Mapping[int, PulseBlock], identities: Mapping[int, bytes]
+) -> list[Rendered] | None:
     copies = []
     for part in parts:
         found = there.get(part.block_id)
         if found is None or found.original.revision != part.revision or found.original.mark.packed != part.mark:
             return None
-        copies.append(Rendered(found.pulse_pk, found.modified, found.original, part.placed, found.original.mark))
+        if any(pk not in identities for pk in part.keys):  # stored anew meanwhile
+            return None
+        placed = Content(b"".join(place_of(job, identities[pk]) for pk in part.keys), part.keys)
+        copies.append(Rendered(found.pulse_pk, found.modified, found.original, placed, found.original.mark))
     return copies or None
 
 

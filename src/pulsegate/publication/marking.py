@@ -80,7 +80,8 @@ class Marker:
         policy = self._policy
         if policy.overrides and value_key(*value) in policy.overrides:
             return True
-        return policy.own.covering(*value) is not None or policy.allow.covering(*value) is not None
+        entries = (one for one in (policy.own, policy.allow) if one)
+        return any(one.covering(*value) is not None for one in entries)
 
 
 def refresh(database: Database, policy: Policy) -> None:

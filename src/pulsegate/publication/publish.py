@@ -28,7 +28,7 @@ from pulsegate.publication.outlook import Outlook, Scope, look, reflected
 from pulsegate.publication.plan import Plan, keyed_anew
 from pulsegate.publication.planning import LAG, Planned
 from pulsegate.publication.render import Job, Rendered, Renderer, Rewritten
-from pulsegate.publication.writers import Writers
+from pulsegate.publication.writers import Writers, collect_rarely
 from pulsegate.store import blocks as stored_blocks
 from pulsegate.store import collections, failures, ledger, pulses, reflections, touched, versions, withdrawals
 from pulsegate.store.blocks import Ready
@@ -90,6 +90,7 @@ def publish_unlocked(
     database: Database, policy: Policy, on_collection: Callable[[str], None] = lambda _name: None
 ) -> list[Publication]:
     """``publish_all`` for one that holds the lock."""
+    collect_rarely()
     marking.refresh(database, policy)
     done = []
     with closing(Writers(database)) as writers:

@@ -194,7 +194,7 @@ def _all_keys(jobs: Iterable[Job]) -> Iterator[int]:
 def _written(
     job: Job, pulse: StoredPulse, mark: Mark, members: Sequence[tuple[bytes, StoredIndicator]]
 ) -> Iterator[Rendered | Refused]:
-    known = {one.indicator.identity: (_identity(job, identity), one.pk) for identity, one in members}
+    known = {one.indicator.identity: (place_of(job, identity), one.pk) for identity, one in members}
     for block in _blocks(pulse, [one.indicator for _, one in members], job.profile):
         if isinstance(block, Failure):
             yield Refused(pulse.pk, known[block.indicator.identity][1], block.reason)
@@ -204,7 +204,8 @@ def _written(
             yield Rendered(pulse.pk, pulse.pulse.modified, block.content, placed, mark)
 
 
-def _identity(job: Job, identity: bytes) -> bytes:
+def place_of(job: Job, identity: bytes) -> bytes:
+    """The identity under which an indicator of the job is placed, by that of its value."""
     return identity if job.deduplicate else pulse_identity(job.pulse_pk, identity)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections import deque
@@ -43,8 +44,12 @@ class _Bundle:
 
     @property
     def full(self) -> bool:
-        new = self.new >= BUNDLE_PULSES or self.indicators >= BUNDLE_INDICATORS
-        return new or len(self.copied) >= BUNDLE_COPIES
+        return self.is_much or len(self.copied) >= BUNDLE_COPIES
+
+    @property
+    def is_much(self) -> bool:
+        """Whether so much is to be written that it is worth to start processes."""
+        return self.new >= BUNDLE_PULSES or self.indicators >= BUNDLE_INDICATORS
 
 
 class Writers:
@@ -73,6 +78,8 @@ class Writers:
             self._begin(bundle)
             ahead.append(bundle)
             if len(ahead) > AHEAD * PROCESSES:
+                if all(one.future is None for one in ahead):
+                    self.close()  # they have nothing to do for a while, and need much memory
                 yield from self._finish(ahead.popleft())
         while ahead:
             yield from self._finish(ahead.popleft())
@@ -96,7 +103,7 @@ class Writers:
 
     def _begin(self, bundle: _Bundle) -> None:
         """Have written elsewhere what can't be copied; of one huge pulse nobody should hold all blocks at once."""
-        if not bundle.written or self._broken:
+        if not bundle.written or self._broken or (self._executor is None and not bundle.is_much):
             return
         try:
             if self._executor is None:
@@ -138,6 +145,11 @@ class Writers:
         self._broken = True
 
 
+def collect_rarely() -> None:
+    """Let Python look for cycles rarely: a page of pulses is a hundred thousand objects, and none of them is in one."""
+    gc.set_threshold(50_000, 20, 100)
+
+
 def start(database: Database) -> Executor:
     """Spawned, not forked: this process has threads and connections."""
     url = database.engine.url.render_as_string(hide_password=False)
@@ -146,6 +158,7 @@ def start(database: Database) -> Executor:
 
 def _begin_process(url: str) -> None:
     """In a writing process: it ends with the one that it writes for, however that ends, and by no key that is typed."""
+    collect_rarely()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     _databases.append(Database(url))

@@ -94,6 +94,15 @@ def identities_of(connection: sa.Connection, pulse_pks: Collection[int]) -> set[
     return found
 
 
+def identities_by_key(connection: sa.Connection, pulse_pks: Collection[int]) -> dict[int, bytes]:
+    """The identity of each indicator of these pulses, by its key."""
+    found: dict[int, bytes] = {}
+    for chunk in chunks(sorted(pulse_pks)):
+        query = sa.select(indicators.c.pk, indicators.c.identity).where(indicators.c.pulse_pk.in_(chunk))
+        found.update((pk, identity) for pk, identity in connection.execute(query))
+    return found
+
+
 def _of(query: sa.Select[Any], keys: Sequence[int] | None) -> sa.Select[Any]:
     """By their keys, not by a join: a PostgreSQL that has not been analysed yet would loop over both tables."""
     if keys is None:

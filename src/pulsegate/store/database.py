@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,8 @@ from pulsegate.errors import StoreError
 
 Connection = sa.Connection  # for those above the store, who pass it on and know nothing of SQLAlchemy
 MAX_OVERFLOW = 250  # connections beyond the 5 that are kept; as many as a server process has threads, at most
+CACHE = 16_000  # kB of SQLite's pages that each connection holds
+ROOMY_CACHE = 64_000
 BUSY_TIMEOUT = 30  # seconds that a writer waits for another one on SQLite
 
 
@@ -37,7 +39,8 @@ class Database:
         if self.is_sqlite:
             _check_sqlite_path(Path(make_url(url).database or ""))
             self.engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, max_overflow=MAX_OVERFLOW)
-            _prepare_sqlite(self.engine)
+            self._cache = CACHE
+            _prepare_sqlite(self.engine, lambda: self._cache)
         else:
             self.engine = sa.create_engine(
                 url, pool_pre_ping=True, connect_args={"options": "-c timezone=UTC"}, max_overflow=MAX_OVERFLOW
@@ -64,6 +67,23 @@ class Database:
             connection.execution_options(pulsegate_immediate=True)
             with connection.begin():
                 yield connection
+
+    @contextmanager
+    def roomy(self) -> Iterator[None]:
+        """SQLite holds more of its pages while this lasts: many rows at random places of its indexes are written."""
+        if not self.is_sqlite:
+            yield
+            return
+        self._use(ROOMY_CACHE)
+        try:
+            yield
+        finally:
+            self._use(CACHE)
+
+    def _use(self, cache: int) -> None:
+        """Open new connections with so much of a cache, in place of those that wait for their next use."""
+        self._cache = cache
+        self.engine.dispose()
 
     def close(self) -> None:
         self.engine.dispose()
@@ -94,7 +114,7 @@ def _check_sqlite_path(path: Path) -> None:
         ) from error
 
 
-def _prepare_sqlite(engine: sa.Engine) -> None:
+def _prepare_sqlite(engine: sa.Engine, cache: Callable[[], int]) -> None:
     """WAL, foreign keys, full synchronisation; and transactions that begin when they are begun, DDL too."""
 
     @event.listens_for(engine, "connect")
@@ -102,7 +122,7 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
         connection.isolation_level = None  # the driver's own transactions would begin too late
         cursor = connection.cursor()
         # Larger pages (of new files) halve the time that reading content takes, which fills many of them.
-        for pragma in ("page_size=16384", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
+        for pragma in ("page_size=16384", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{cache()}"):
             cursor.execute(f"PRAGMA {pragma}")
         _switch_to_wal(cursor)
         cursor.close()

@@ -20,6 +20,7 @@ from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.labels import back
 from pulsegate.publication.marking import Marker
 from pulsegate.publication.publish import Publication, publish_all
+from pulsegate.publication.writers import collect_rarely
 from pulsegate.store import collections, ledger, locks, quarantine, runs, sources
 from pulsegate.store.database import Database, now
 from pulsegate.store.locks import hold
@@ -254,6 +255,7 @@ def _run(
     wait: float,
 ) -> Outcome:
     intake = Intake()
+    collect_rarely()
 
     def on_wait() -> None:
         log.warning("pull.waits_for_another_one", source=source)
@@ -262,7 +264,8 @@ def _run(
     with held, _recorded(database, source, intake) as run, _state_kept(database, source):
         try:
             marking.refresh(database, policy)
-            work(intake, _Recording(database, run, progress))
+            with database.roomy():
+                work(intake, _Recording(database, run, progress))
         except PulsegateError:
             if intake.is_something:  # what came before OTX failed is served all the same
                 publish_all(database, policy, progress.publishing)
