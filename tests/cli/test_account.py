@@ -38,7 +38,7 @@ def pulsegate(
 
 def listed(pulsegate: Callable[..., str]) -> list[str]:
     (one,) = json.loads(pulsegate("account", "list", "--json"))
-    assert list(one) == ["name", "admin", "read", "write", "certificates"]
+    assert list(one) == ["name", "admin", "read", "write", "certificates", "role", "disabled"]
     return list(one["certificates"])
 
 

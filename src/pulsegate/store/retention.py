@@ -13,7 +13,6 @@ from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.quarantine import INDICATOR
 from pulsegate.store.tables import blocks, pulses, quarantine, runs
 
-
 SESSION_KEPT = timedelta(days=1)  # longer than any lasts
 
 
