@@ -67,6 +67,7 @@ class Browser:
     def _seen(self, answer):
         found = re.search(r'name="csrf-token" content="([^"]+)"', answer.text)
         self.token = found[1] if found else self.token
+        answer.close()  # a file that it is read from
         return answer
 
 
