@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, request
-from flask_babel import format_datetime, format_decimal, format_percent, format_timedelta
+from flask_babel import format_date, format_decimal, format_percent, format_timedelta
 from markupsafe import Markup
 
 from pulsegate import __version__
@@ -41,7 +41,7 @@ def moment(time: datetime | None) -> Markup:
     if time is None:
         return Markup("&ndash;")
     time = time.astimezone(UTC)
-    shown = format_datetime(time, "medium", rebase=False)
+    shown = _written(time)
     return Markup('<time datetime="{}">{} UTC</time>').format(time.isoformat(timespec="seconds"), shown)
 
 
@@ -51,10 +51,15 @@ def ago(time: datetime | None) -> Markup:
         return Markup("&ndash;")
     time = time.astimezone(UTC)
     shown = format_timedelta(time - datetime.now(UTC), add_direction=True)
-    exact = format_datetime(time, "medium", rebase=False)
+    exact = _written(time)
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
         time.isoformat(timespec="seconds"), exact, shown
     )
+
+
+def _written(time: datetime) -> str:
+    """With 24 hours in every language: so the logs have them."""
+    return f"{format_date(time, 'medium', rebase=False)} {time:%H:%M:%S}"
 
 
 def link(address: str | None) -> Markup:
