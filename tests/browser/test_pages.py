@@ -130,3 +130,12 @@ def test_page_is_accessible_fits_and_stays_on_this_host(pages, chromium, address
     assert told == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it must not scroll sideways"
     assert [one for one in complaints if "404" not in one] == []
+
+
+def test_no_page_needs_what_the_policy_forbids(pages, chromium):
+    page = pages.page(chromium, "admin")
+    complaints = outside(page, pages.address)
+    for address in ADDRESSES:
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+    assert [one for one in complaints if "404" not in one] == []

@@ -19,7 +19,7 @@ from pulsegate.errors import AccountError, UsageError
 from pulsegate.model.role import Role
 from pulsegate.model.subject import subject_of_certificate
 from pulsegate.store import accounts, audit, collections
-from pulsegate.store.accounts import EVERY, READ, WRITE, Account
+from pulsegate.store.accounts import EVERY, READ, WRITE, Account, rights
 from pulsegate.store.database import Connection
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: who may poll what.")
@@ -170,8 +170,8 @@ def list_(context: typer.Context, as_json: AsJSON = False) -> None:
             "yes" if one.is_admin else "",
             one.role or "",
             "yes" if one.disabled else "",
-            _rights(one, READ),
-            _rights(one, WRITE),
+            rights(one, READ),
+            rights(one, WRITE),
             "\n".join(certificates.get(one.id, [])),
         )
         for one in every
@@ -196,9 +196,7 @@ def remove(context: typer.Context, name: Name) -> None:
 
 def _rights_now(connection: Connection, name: str) -> dict[str, Any]:
     """What the account may do, for the record of changes: never its password, nor a hash of it."""
-    found = accounts.get(connection, name)
-    rights = {"admin": found.is_admin, "read": _rights(found, READ), "write": _rights(found, WRITE)}
-    return rights | {"role": found.role, "disabled": found.disabled is not None}
+    return accounts.recorded(accounts.get(connection, name))
 
 
 def _record(connection: Connection, action: str, name: str, before: dict[str, Any] | None = None) -> None:
@@ -252,18 +250,12 @@ def _grant(connection: Any, name: str, read: list[str] | None, write: list[str] 
             accounts.grant(connection, name, collection, right)
 
 
-def _rights(one: Account, right: str) -> str:
-    everything = one.reads_all if right == READ else one.writes_all
-    named = sorted(collection for collection, given in one.permissions.items() if right == READ or given == WRITE)
-    return ", ".join([EVERY, *named] if everything or one.is_admin else named)
-
-
 def _json(one: Account, certificates: list[str]) -> dict[str, Any]:
     return {
         "name": one.name,
         "admin": one.is_admin,
-        "read": _rights(one, READ).split(", ") if _rights(one, READ) else [],
-        "write": _rights(one, WRITE).split(", ") if _rights(one, WRITE) else [],
+        "read": rights(one, READ).split(", ") if rights(one, READ) else [],
+        "write": rights(one, WRITE).split(", ") if rights(one, WRITE) else [],
         "certificates": certificates,
         "role": one.role,
         "disabled": one.disabled is not None,

@@ -166,6 +166,19 @@ def every(connection: sa.Connection) -> list[Account]:
     return [_account(row) for row in connection.execute(_query().order_by(accounts.c.username))]
 
 
+def rights(account: Account, right: str) -> str:
+    """The collections that the account may read or write, parted by commas; ``*``: every one."""
+    everything = account.reads_all if right == READ else account.writes_all
+    named = sorted(name for name, given in account.permissions.items() if right == READ or given == WRITE)
+    return ", ".join([EVERY, *named] if everything or account.is_admin else named)
+
+
+def recorded(account: Account) -> dict[str, Any]:
+    """What the account may do, for the record of changes: never its password, nor a hash of it."""
+    found = {"admin": account.is_admin, "read": rights(account, READ), "write": rights(account, WRITE)}
+    return found | {"role": account.role, "disabled": account.disabled is not None}
+
+
 def stored_by_name(connection: sa.Connection, name: str) -> Stored | None:
     """One query."""
     if storable(name) != name:  # no account has such a name, and no database takes it

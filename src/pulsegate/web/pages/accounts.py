@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -166,7 +165,7 @@ def remove(pk: int) -> ResponseReturnValue:
     with site().database.write() as connection:
         account = _get(connection, pk)
         accounts.remove(connection, account.name)
-        audited(connection, "account.remove", account.name, before=_rights(account))
+        audited(connection, "account.remove", account.name, before=accounts.recorded(account))
     flash(_("%(name)s is removed.", name=account.name))
     return redirect(url_for("accounts.index"), 303)
 
@@ -179,7 +178,7 @@ def _add(connection: Connection, form: Add, password: str) -> Account:
     if form.reads.data:
         accounts.grant(connection, name, EVERY, READ)
     made = accounts.get(connection, name)
-    audited(connection, "account.add", name, after=_rights(made))
+    audited(connection, "account.add", name, after=accounts.recorded(made))
     return made
 
 
@@ -190,7 +189,7 @@ def _change(pk: int, action: str, change: Callable[[Connection, str], None]) -> 
         change(connection, before.name)
         after = _get(connection, pk)
         if before != after:
-            audited(connection, action, before.name, before=_rights(before), after=_rights(after))
+            audited(connection, action, before.name, before=accounts.recorded(before), after=accounts.recorded(after))
     flash(_("Saved."))
     return redirect(url_for("accounts.show", pk=pk), 303)
 
@@ -200,17 +199,6 @@ def _get(connection: Connection, pk: int) -> Account:
     if found is None:
         raise NotFound
     return found
-
-
-def _rights(account: Account) -> dict[str, Any]:
-    """For the record of changes: never a password, nor a hash of one."""
-    return {
-        "role": account.role,
-        "disabled": account.disabled is not None,
-        "reads_all": account.reads_all,
-        "writes_all": account.writes_all,
-        "collections": dict(account.permissions),
-    }
 
 
 def _new_password() -> str:
