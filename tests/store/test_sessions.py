@@ -52,7 +52,7 @@ def test_session_ends_by_time(connection, columns):
     identifier = begin(connection)
     age(connection, seen=timedelta(minutes=29), created=timedelta(hours=11))
     assert alive(connection, identifier) == "ann"
-    assert sessions.is_due(connection, sessions.find(connection, identifier, LIMITS))
+    assert sessions.is_due(connection, sessions.find(connection, identifier, LIMITS), LIMITS)
     sessions.touch(connection, sessions.find(connection, identifier, LIMITS))
     age(connection, **columns)
     assert alive(connection, identifier) is None

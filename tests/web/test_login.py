@@ -111,6 +111,25 @@ def test_idle_session_is_over(logged_in, site):
     assert browser.get("/admin/me").status_code == 303
 
 
+def test_what_a_page_asks_by_itself_keeps_nobody_logged_in(logged_in, site):
+    browser = logged_in("vera")
+
+    def age(**by):
+        with site.database.write() as connection:
+            seen = connection.scalar(sa.select(sa.func.max(web_sessions.c.seen)))
+            connection.execute(sa.update(web_sessions).values(seen=seen - timedelta(**by)))
+
+    age(minutes=20)
+    assert browser.get("/admin/me", headers={"X-Background": "1"}).status_code == 200
+    age(minutes=11)
+    assert browser.get("/admin/me").status_code == 303
+    browser = logged_in("vera")
+    age(minutes=20)
+    assert browser.get("/admin/me").status_code == 200
+    age(minutes=11)
+    assert browser.get("/admin/me").status_code == 200
+
+
 def test_cookie_is_for_this_host_and_secure_over_https(application):
     plain, secure = Browser(application), Browser(application, "https://pages.test")
     assert cookie(plain.get("/admin/login")) == ("pulsegate", ["HttpOnly", "Path=/admin/", "SameSite=Lax"])

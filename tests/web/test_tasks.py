@@ -47,6 +47,15 @@ def test_task_says_how_far_it_is_until_it_is_done(logged_in, site, asked):
     assert "hx-trigger" not in done
 
 
+def test_every_page_shows_what_is_not_done_yet(logged_in, browser, site, asked):
+    part = f'hx-get="/admin/tasks/{asked[0]}"'
+    assert part in logged_in("vera").get("/admin/audit/").text
+    assert part not in browser.get("/admin/login").text
+    with site.database.write() as connection:
+        stored.finish(connection, asked[0])
+    assert part not in logged_in("vera").get("/admin/audit/").text
+
+
 def test_failure_is_told(logged_in, site, asked):
     with site.database.write() as connection:
         stored.take(connection)

@@ -61,9 +61,9 @@ def find(connection: sa.Connection, identifier: str, limits: Limits) -> Session 
     return Session(row.digest, stored.account, row.created, row.seen, row.address, row.browser)
 
 
-def is_due(connection: sa.Connection, session: Session) -> bool:
+def is_due(connection: sa.Connection, session: Session, limits: Limits) -> bool:
     """Whether ``touch`` has something to note."""
-    return now(connection) - session.seen > SEEN_EVERY
+    return now(connection) - session.seen > min(SEEN_EVERY, limits.idle / 4)
 
 
 def touch(connection: sa.Connection, session: Session) -> None:

@@ -17,6 +17,7 @@ from pulsegate.web.site import site
 
 View = TypeVar("View", bound=Callable[..., Any])
 ID = "id"  # in Flask's session: the id of the row in web_sessions
+BACKGROUND = "X-Background"  # of requests that a page makes by itself: they don't keep anybody logged in
 _NEEDS = "pulsegate_needs"
 _PUBLIC = "public"
 
@@ -103,11 +104,11 @@ def _logged_in() -> User | None:
     database = site().database
     with database.read() as connection:
         found = sessions.find(connection, identifier, site().limits)
-        is_due = found is not None and sessions.is_due(connection, found)
+        is_due = found is not None and sessions.is_due(connection, found, site().limits)
     if found is None or found.account.role is None:
         session.clear()
         return None
-    if is_due:
+    if is_due and BACKGROUND not in request.headers:
         with database.write() as connection:
             sessions.touch(connection, found)
     return User(found.account.id, found.account.name, found.account.role)

@@ -36,6 +36,7 @@ def create(site: Site) -> Flask:
     access.install(app)  # who it is comes before what is sent: a session that ended leads to the log-in
     CSRFProtect(app)
     rendering.install(app)
+    app.jinja_env.globals["unfinished_tasks"] = tasks.unfinished
     for blueprint in (login.pages, tasks.pages, languages.pages, *_found()):
         app.register_blueprint(blueprint)
     if "overview.index" not in app.view_functions:

@@ -12,10 +12,12 @@ from pulsegate.model.role import Role
 from pulsegate.store import locks
 from pulsegate.store import tasks as stored
 from pulsegate.store.database import Connection
+from pulsegate.web import access
 from pulsegate.web.access import needs, user
 from pulsegate.web.site import site
 from pulsegate.web.words import _, later
 
+SHOWN = 3  # tasks at once
 PUBLISH, PULL = "publish", "pull"
 TITLES = {PUBLISH: later("Publishing"), PULL: later("Pulling")}
 
@@ -30,6 +32,14 @@ def start(connection: Connection, kind: str, **arguments: Any) -> int:
 def published(connection: Connection) -> int:
     """Have what was decided published: call it in the transaction of each decision. Several that wait are one."""
     return start(connection, PUBLISH)
+
+
+def unfinished() -> list[int]:
+    """The keys of the tasks that every page shows to who is logged in: those that are not done yet."""
+    if access.current() is None:
+        return []
+    with site().database.read() as connection:
+        return [one.pk for one in stored.unfinished(connection)][:SHOWN]
 
 
 @pages.get("/<int:pk>")
