@@ -6,13 +6,15 @@ UV := 0.13.9
 SECONDS := 600
 DATABASE := sqlite
 
-.PHONY: help setup dev run test soak fuzz pull-fuzz check format lock bench clean
+.PHONY: help setup dev run test soak fuzz pull-fuzz check format translations screenshots lock bench clean
 
 help:
 	@echo "make run     start Pulsegate at http://127.0.0.1:9000 (OTX_API_KEY set: against OTX; else the demo)"
 	@echo "make test    run every test        make check   run every linter"
 	@echo "make setup   only make .venv       make format  format the code"
 	@echo "make lock    pin the newest versions that pyproject.toml allows"
+	@echo "make translations   take the texts of the pages into the catalogue of Japanese"
+	@echo "make screenshots    each page, light, dark and narrow, into var/screenshots"
 	@echo "make bench   run the benchmarks    make clean   remove .venv and caches"
 	@echo "make soak    publishers and polls, killed at random, for SECONDS=600 on DATABASE=sqlite or postgresql"
 	@echo "make fuzz    bent messages and requests to the TAXII service for SECONDS=600"
@@ -61,6 +63,13 @@ check: dev
 format: dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# Takes the texts of the pages into the catalogue; those that are new stand there with an empty msgstr.
+translations: dev
+	$(BIN)/python -m pulsegate.web.catalogue
+
+screenshots: dev
+	PYTHONPATH=tests $(BIN)/python -m browser.shots
 
 # The lock files name no index: each machine uses its own.
 lock: dev

@@ -38,7 +38,7 @@ def pulsegate(
 
 def listed(pulsegate: Callable[..., str]) -> list[str]:
     (one,) = json.loads(pulsegate("account", "list", "--json"))
-    assert list(one) == ["name", "admin", "read", "write", "certificates"]
+    assert list(one) == ["name", "admin", "read", "write", "certificates", "role", "disabled"]
     return list(one["certificates"])
 
 
@@ -97,3 +97,52 @@ def test_certificate_that_can_not_be_given_is_told(
     assert str(caught.value).startswith(said)
     assert caught.value.exit_code == code
     assert listed(pulsegate) == []
+
+
+# --- Roles, and accounts that are disabled ---------------------------------------------------------------------------
+
+
+def states(pulsegate: Callable[..., str]) -> dict[str, tuple[bool, str | None, bool]]:
+    found = json.loads(pulsegate("account", "list", "--json"))
+    return {one["name"]: (one["admin"], one["role"], one["disabled"]) for one in found}
+
+
+def test_roles_are_given_and_taken(pulsegate) -> None:
+    pulsegate("account", "add", "vera", "--role", "viewer", "--password-stdin", stdin="word\n")
+    pulsegate("account", "add", "ann", "--role", "admin", "--password-stdin", stdin="word\n")
+    assert states(pulsegate) == {
+        "ann": (True, "admin", False), "esa": (False, None, False), "vera": (False, "viewer", False),
+    }  # fmt: skip
+    assert pulsegate("account", "role", "vera", "curator") == "Account vera: curator.\n"
+    pulsegate("account", "role", "esa", "viewer")
+    pulsegate("account", "role", "esa", "none")
+    assert states(pulsegate)["vera"] == (False, "curator", False)
+    assert states(pulsegate)["esa"] == (False, None, False)
+    done = [(one["action"], one["subject"]) for one in json.loads(pulsegate("audit", "--json"))]
+    assert done[:3] == [("account.role", "esa"), ("account.role", "esa"), ("account.role", "vera")]
+
+
+def test_account_is_disabled_and_enabled(pulsegate) -> None:
+    assert pulsegate("account", "disable", "esa") == "Account esa is disabled.\n"
+    pulsegate("account", "disable", "esa")
+    assert states(pulsegate)["esa"] == (False, None, True)
+    assert "yes" in pulsegate("account", "list")
+    assert pulsegate("account", "enable", "esa") == "Account esa is enabled.\n"
+    assert states(pulsegate)["esa"] == (False, None, False)
+    done = [one["action"] for one in json.loads(pulsegate("audit", "--json"))]
+    assert done == ["account.enable", "account.disable", "account.add"]  # what changed nothing has no record
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["role", "esa", "emperor"], 2, "emperor: there is no such role. There are: viewer, curator, admin, none"),
+        (["role", "nobody", "viewer"], 1, "nobody: there is no such account."),
+        (["disable", "nobody"], 1, "nobody: there is no such account."),
+    ],
+)
+def test_change_of_an_account_that_is_none_is_told(pulsegate, words: list[str], code: int, said: str) -> None:
+    with pytest.raises(PulsegateError) as caught:
+        pulsegate("account", *words)
+    assert str(caught.value).startswith(said)
+    assert caught.value.exit_code == code

@@ -79,7 +79,7 @@ def test_accounts_are_recorded_without_their_passwords() -> None:
     run("account", "certificate", "esa", "--subject", "CN=esa1")
     run("account", "certificate", "esa", "--subject", "CN=esa1", "--remove")
     run("account", "remove", "esa")
-    one = {"admin": False, "read": "subscribed", "write": ""}
+    one = {"admin": False, "read": "subscribed", "write": "", "role": None, "disabled": False}
     every = one | {"read": "*, subscribed"}
     assert changes("account") == [
         ("account.add esa", None, one),

@@ -20,7 +20,7 @@ from pulsegate.publication.publish import Publication
 from pulsegate.publication.render import Renderer
 from pulsegate.stix.blocks import _Packer
 from pulsegate.stix.blocks import blocks as pack
-from pulsegate.store import blocks, candidates, collections, failures, ledger, locks, taken
+from pulsegate.store import blocks, candidates, collections, failures, ledger, locks, taken, tallies
 from pulsegate.store.ledger import Answer, Ledger
 from pulsegate.store.tables import content_blocks, data_collections, indicators
 from support import read_values
@@ -576,3 +576,26 @@ def test_collection_of_all_kinds_keeps_its_rules_on_a_second_publication(mail):
         stored = collections.get(connection, "mail")
     assert stored is not None
     assert stored.collection == MAIL
+
+
+# --- The numbers by day ---------------------------------------------------------------------------------------------
+
+
+def test_tallies_count_what_enters_and_leaves_and_not_what_moves(feed, clock):
+    feed.collection()
+    older, newer = a_pulse(1, NOW - 3 * DAY), a_pulse(2, NOW - 2 * DAY)
+    feed.put(older, ["both.example", "one.example"])
+    feed.put(newer, ["both.example", "two.example"])
+    feed.publish()
+
+    def told():
+        with feed.database.read() as connection:
+            found = tallies.since(connection, NOW.date(), "mail")
+        return [(one.day, one.added, one.removed) for one in found]
+
+    assert told() == [(NOW.date(), 3, 0)]
+    clock.moment += 2 * DAY  # old enough to move
+    feed.withdraw(older)
+    feed.publish()
+    assert sorted(value for block in feed.values() for value in block) == ["both.example", "two.example"]
+    assert told() == [(NOW.date(), 3, 0), ((NOW + 2 * DAY).date(), 0, 1)]

@@ -23,6 +23,7 @@ from store.schemas import STOCK_TABLES, describe, make_stock
 NEW_IN_0004 = (
     "withdrawals", "touched", "reflections", "allowed", "overrides", "reviews", "trusted_authors", "audit",
 )  # fmt: skip
+NEW_IN_0005 = ("account_roles", "accounts_disabled", "web_sessions", "tasks", "tallies")
 LABEL = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
@@ -177,13 +178,19 @@ def rows(database):
         return {one.name: [dict(row._mapping) for row in connection.execute(sa.select(one))] for one in tables}
 
 
+def fill(connection, revision):
+    """Migrate to the revision and put a row into every table; gives the tables."""
+    command.upgrade(migrate._config(connection), revision)
+    found = reflected(connection)
+    for table in found.sorted_tables:
+        connection.execute(sa.insert(table), {column.name: value_for(column) for column in table.columns})
+    return found
+
+
 def fill_0002(database, *state):
     """A database of schema 0002 with a row in every table, a withdrawn pulse, and these keys in ``state``."""
     with database.write() as connection:
-        command.upgrade(migrate._config(connection), "0002")
-        found = reflected(connection)
-        for table in found.sorted_tables:
-            connection.execute(sa.insert(table), {column.name: value_for(column) for column in table.columns})
+        found = fill(connection, "0002")
         pulses = found.tables["pulses"]
         withdrawn = {column.name: value_for(column) for column in pulses.columns} | {
             "pk": 2,
@@ -218,6 +225,18 @@ def test_everything_of_0002_is_there_with_its_source(empty, keys, source, via):
     before["superseded"] = [one | {"message": None} for one in before["superseded"]]
     before["state"] = [one for one in before["state"] if one["key"] == "text"]
     new = {"sources": [], "passed_over": [], "source_pulses": [{"source": source, "pulse_pk": 1, "via": via}]}
-    new |= {name: [] for name in NEW_IN_0004}
+    new |= {name: [] for name in (*NEW_IN_0004, *NEW_IN_0005)}
     assert after == before | new
     assert all(after[name] for name in before)
+
+
+# --- From 0004 to 0005 -----------------------------------------------------------------------------------------------
+
+
+def test_everything_of_0004_is_there_beside_the_tables_of_the_pages(empty):
+    with empty.write() as connection:
+        fill(connection, "0004")
+    before = rows(empty)
+    assert migrate.upgrade(empty) == ("0004", migrate.HEAD)
+    assert rows(empty) == before | {name: [] for name in NEW_IN_0005}
+    assert all(before.values())

@@ -684,3 +684,26 @@ def test_log_is_json_without_secrets(server: Server, logged: list[Any]) -> None:
     server.app.test_client().post("/management/auth", json={"username": "gateway", "password": SECRET})
     assert len(logged) == 3
     assert SECRET not in json.dumps(logged)
+
+
+# --- Accounts that are disabled -------------------------------------------------------------------------------------
+
+
+def test_disabled_account_is_refused_whatever_it_shows_until_it_is_enabled(server: Server, world: Database) -> None:
+    with world.write() as connection:
+        accounts.add_certificate(connection, "gateway", SUBJECT)
+    token = server.token()
+
+    def answers() -> list[int]:
+        return [server.status(), server.bearer(token), server.status(None, subject=SUBJECT)]
+
+    assert answers() == [200, 200, 200]
+    with world.write() as connection:
+        accounts.disable(connection, "gateway")
+    assert answers() == [401, 401, 401]
+    assert b"The account is disabled" in server.post().data
+    assert server.status("wrong") == 401
+    assert b"disabled" not in server.post("wrong").data  # who can't prove to be it learns nothing of it
+    with world.write() as connection:
+        accounts.enable(connection, "gateway")
+    assert answers() == [200, 200, 200]

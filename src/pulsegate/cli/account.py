@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,9 +16,10 @@ from pulsegate.cli.options import account, installation
 from pulsegate.cli.output import AsJSON, people, print_json, print_table
 from pulsegate.cli.setup import new_password, prepare
 from pulsegate.errors import AccountError, UsageError
+from pulsegate.model.role import Role
 from pulsegate.model.subject import subject_of_certificate
 from pulsegate.store import accounts, audit, collections
-from pulsegate.store.accounts import EVERY, READ, WRITE, Account
+from pulsegate.store.accounts import EVERY, READ, WRITE, Account, rights
 from pulsegate.store.database import Connection
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: who may poll what.")
@@ -42,6 +44,9 @@ def add(
     read: Read = None,
     write: Write = None,
     admin: Annotated[bool, typer.Option("--admin", help="May read and write everything.")] = False,
+    role: Annotated[
+        Role | None, typer.Option("--role", help="What it may do on the pages at /admin/; default: it has no access.")
+    ] = None,
 ) -> None:
     """Add an account; without --password-stdin a password is generated and printed."""
     where = installation(context)
@@ -49,6 +54,8 @@ def add(
     password = _password(password_stdin)
     with where.database.write() as connection:
         accounts.add(connection, name, password, is_admin=admin)
+        if role is not None and not admin:
+            accounts.set_role(connection, name, role)
         _grant(connection, name, read, write)
         _record(connection, "account.add", name)
     people.print(f"Account {name} is added.", markup=False)
@@ -67,6 +74,33 @@ def password(context: typer.Context, name: Name, password_stdin: FromStdin = Fal
     people.print(f"Account {name} has a new password.", markup=False)
     if not password_stdin:
         people.print(f"It is shown this once: {new}", markup=False)
+
+
+@app.command("role")
+def role_(
+    context: typer.Context,
+    name: Name,
+    role: Annotated[str, typer.Argument(help="viewer, curator, admin, or none: no access to the pages.")],
+) -> None:
+    """Say what an account may do on the pages at /admin/: viewer, curator, admin or none."""
+    if role not in (*Role, "none"):
+        raise UsageError("there is no such role", resource=role, hint=f"There are: {', '.join(Role)}, none")
+    _change(context, name, "account.role", lambda connection: accounts.set_role(connection, name, _role(role)))
+    people.print(f"Account {name}: {role}.", markup=False)
+
+
+@app.command()
+def disable(context: typer.Context, name: Name) -> None:
+    """Let an account neither poll nor log in; 'enable' takes it back."""
+    _change(context, name, "account.disable", lambda connection: accounts.disable(connection, name))
+    people.print(f"Account {name} is disabled.", markup=False)
+
+
+@app.command()
+def enable(context: typer.Context, name: Name) -> None:
+    """Let an account that was disabled poll and log in again."""
+    _change(context, name, "account.enable", lambda connection: accounts.enable(connection, name))
+    people.print(f"Account {name} is enabled.", markup=False)
 
 
 @app.command()
@@ -134,14 +168,16 @@ def list_(context: typer.Context, as_json: AsJSON = False) -> None:
         (
             one.name,
             "yes" if one.is_admin else "",
-            _rights(one, READ),
-            _rights(one, WRITE),
+            one.role or "",
+            "yes" if one.disabled else "",
+            rights(one, READ),
+            rights(one, WRITE),
             "\n".join(certificates.get(one.id, [])),
         )
         for one in every
     ]
     print_table(
-        ("account", "admin", "reads", "writes", "certificates"),
+        ("account", "admin", "role", "disabled", "reads", "writes", "certificates"),
         rows,
         empty="No account yet: 'pulsegate account add NAME'.",
     )
@@ -160,14 +196,25 @@ def remove(context: typer.Context, name: Name) -> None:
 
 def _rights_now(connection: Connection, name: str) -> dict[str, Any]:
     """What the account may do, for the record of changes: never its password, nor a hash of it."""
-    found = accounts.get(connection, name)
-    return {"admin": found.is_admin, "read": _rights(found, READ), "write": _rights(found, WRITE)}
+    return accounts.recorded(accounts.get(connection, name))
 
 
 def _record(connection: Connection, action: str, name: str, before: dict[str, Any] | None = None) -> None:
     after = _rights_now(connection, name)
     if before != after:
         audit.record(connection, account(), action, name, before=before, after=after)
+
+
+def _change(context: typer.Context, name: str, action: str, change: Callable[[Connection], None]) -> None:
+    where = installation(context)
+    with where.database.write() as connection:
+        before = _rights_now(connection, name)
+        change(connection)
+        _record(connection, action, name, before)
+
+
+def _role(text: str) -> Role | None:
+    return None if text == "none" else Role(text)
 
 
 def _password(from_stdin: bool) -> str:
@@ -203,17 +250,13 @@ def _grant(connection: Any, name: str, read: list[str] | None, write: list[str] 
             accounts.grant(connection, name, collection, right)
 
 
-def _rights(one: Account, right: str) -> str:
-    everything = one.reads_all if right == READ else one.writes_all
-    named = sorted(collection for collection, given in one.permissions.items() if right == READ or given == WRITE)
-    return ", ".join([EVERY, *named] if everything or one.is_admin else named)
-
-
 def _json(one: Account, certificates: list[str]) -> dict[str, Any]:
     return {
         "name": one.name,
         "admin": one.is_admin,
-        "read": _rights(one, READ).split(", ") if _rights(one, READ) else [],
-        "write": _rights(one, WRITE).split(", ") if _rights(one, WRITE) else [],
+        "read": rights(one, READ).split(", ") if rights(one, READ) else [],
+        "write": rights(one, WRITE).split(", ") if rights(one, WRITE) else [],
         "certificates": certificates,
+        "role": one.role,
+        "disabled": one.disabled is not None,
     }

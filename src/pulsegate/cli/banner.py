@@ -68,6 +68,8 @@ def ready(where: Installation, passwords: Mapping[str, str | None]) -> bool:
 def _print(where: Installation, passwords: Mapping[str, str | None], sizes: Mapping[str, Size]) -> None:
     people.print(f"Pulsegate serves TAXII 1.1 at {_address(where)}", markup=False, style="bold")
     people.print(f"  database: {where.database.name}", markup=False)
+    if where.settings.pages.enabled:
+        people.print(f"  administration: {_address(where)}/admin/ (log in as {ADMIN})", markup=False)
     _print_passwords(passwords)
     people.print("\nCollections (indicators):")
     for name, size in sizes.items():

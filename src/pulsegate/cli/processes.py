@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -16,6 +17,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from pulsegate.cli.connections import Worker as ServerProcess
+from pulsegate.cli.pages import Pages
 from pulsegate.cli.setup import Installation
 from pulsegate.cli.tls import Renewal
 from pulsegate.model.network import Networks
@@ -74,6 +76,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
 
     def load(self) -> Any:
         settings = self._where.settings
+        pages = partial(Pages, self._where) if settings.pages.enabled else None
         edge = Edge(self.proxies, client_header=settings.tls.client_header, max_body=self.max_body)
         return taxii_app.create(
             Service(
@@ -88,7 +91,8 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
                 threads=settings.threads,
                 metrics_allow=Networks.of(settings.metrics.allow),
                 edge=edge,
-            )
+            ),
+            pages,
         )
 
 

@@ -1,4 +1,4 @@
-"""The worker's schedule: APScheduler jobs that pull, publish, look for alarms and forget."""
+"""The worker's schedule: APScheduler jobs that pull, publish, look for alarms and forget; and what pages ask for."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from pulsegate.cli import feeding
 from pulsegate.cli.alarms import Watch
 from pulsegate.cli.feeding import Feeding
 from pulsegate.cli.setup import Installation
+from pulsegate.cli.tasks import Runner
 from pulsegate.errors import BusyError, OTXRateLimitedError, PulsegateError
 from pulsegate.otx.client import OTXClient
 from pulsegate.publication.publish import publish_all
@@ -71,6 +72,9 @@ def _work(where: Installation) -> None:
         if found and not where.demo:
             watch = Watch(where, found)  # later than the first pulls, which may mend what lay still for a while
             _add(scheduler, watch, "alarms", _every(watch.interval), _in(watch.interval))
+        runner = Runner(where)
+        runner.start()
+        stack.callback(runner.stop)
         with _stopped_by_signals(scheduler):
             scheduler.start()
 

@@ -15,7 +15,7 @@ from itertools import islice
 from pulsegate.publication.copies import Copies
 from pulsegate.publication.labels import EARLIEST, Labels
 from pulsegate.publication.render import Content, Job, Rendered
-from pulsegate.store import blocks, ledger, placing
+from pulsegate.store import blocks, ledger, placing, tallies
 from pulsegate.store.candidates import Mark
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.contents import Text
@@ -119,6 +119,7 @@ class Backfill:
                     _relabel(connection, batch, Labels(row.frontier, answered, now(connection)))
                 blocks.release(connection, self._id, row.revision + 1, [one.block_id for one in batch])
                 ledger.record(connection, self._name, batch[-1].label)
+                tallies.count(connection, now(connection), self._name, sum(len(one.placed) for one in batch), 0)
             start += len(batch)
             for one in batch:
                 self._copies.remember(self._id, one.job, one.block_id, row.revision + 1, one.mark, one.placed)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pulsegate.errors import PublicationConflictError
 from pulsegate.publication.labels import EARLIEST, Labels
-from pulsegate.store import blocks, collections, ledger
+from pulsegate.store import blocks, collections, ledger, tallies
 from pulsegate.store.blocks import Ready
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, Database, now
@@ -133,7 +133,8 @@ def _publish(
 
 def _publish_in(connection: Connection, name: str, staged: Sequence[_Staged]) -> list[datetime]:
     row = ledger.lock(connection, name)
-    labels = Labels(row.frontier, row.frontier, now(connection))
+    moment = now(connection)
+    labels = Labels(row.frontier, row.frontier, moment)
     ready = [
         Ready(
             one.block_id,
@@ -145,6 +146,7 @@ def _publish_in(connection: Connection, name: str, staged: Sequence[_Staged]) ->
     ]
     blocks.publish(connection, staged[0].entry.place.id, row.revision + 1, ready)
     ledger.record(connection, name, labels.frontier)
+    tallies.count(connection, moment, name, sum(one.entry.pushed.package.indicators for one in staged), 0)
     return [one.label for one in ready]
 
 
@@ -170,7 +172,10 @@ def expire(database: Database, stored: StoredCollection) -> Expired:
     for start in range(0, len(old), BATCH_BLOCKS):
         with database.write() as connection:
             row = ledger.lock(connection, stored.collection.name)
-            for block in old[start : start + BATCH_BLOCKS]:
+            gone = old[start : start + BATCH_BLOCKS]
+            for block in gone:
                 blocks.delete(connection, stored.id, block, row.revision + 1)
             ledger.record(connection, stored.collection.name, row.frontier)
+            left = sum(block.indicators for block in gone)
+            tallies.count(connection, now(connection), stored.collection.name, 0, left)
     return Expired(len(old), sum(block.indicators for block in old))

@@ -30,7 +30,7 @@ from pulsegate.publication.planning import LAG, Planned
 from pulsegate.publication.render import Job, Rendered, Renderer, Rewritten
 from pulsegate.publication.writers import Writers, collect_rarely
 from pulsegate.store import blocks as stored_blocks
-from pulsegate.store import collections, failures, ledger, pulses, reflections, touched, versions, withdrawals
+from pulsegate.store import collections, failures, ledger, pulses, reflections, tallies, touched, versions, withdrawals
 from pulsegate.store.blocks import Ready
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.contents import Text
@@ -322,10 +322,10 @@ class _Publisher:
         staged = self._stage(step.new)
         with self._database.write() as connection:
             row = ledger.lock(connection, self._collection.name)
-            labels = self._labels(row, now(connection))
+            moment = now(connection)
+            labels = self._labels(row, moment)
             moving = {identity for new in step.new for identity, _ in new.placed}
-            for rewritten in step.rewritten:
-                self._take_out(connection, rewritten, row.revision + 1, moving)
+            left = sum(self._take_out(connection, one, row.revision + 1, moving) for one in step.rewritten)
             ready = [
                 Ready(block_id, labels.give(new.modified), list(new.placed), len(new.placed))
                 for block_id, new in zip(staged, step.new, strict=True)
@@ -333,6 +333,8 @@ class _Publisher:
             if ready:
                 stored_blocks.publish(connection, self._id, row.revision + 1, ready)
             self._recorded = ledger.record(connection, self._collection.name, labels.frontier).frontier
+            moved = sum(len(one.gone) for one in step.rewritten) - left
+            tallies.count(connection, moment, self._collection.name, len(moving) - moved, left)
         self._count(step)
 
     def _stage(self, new: Sequence[Rendered]) -> list[int]:
@@ -343,10 +345,11 @@ class _Publisher:
             texts = [Text(one.pulse_pk, one.content, profile=profile) for one in new]
             return stored_blocks.stage_all(connection, self._id, texts)
 
-    def _take_out(
-        self, connection: Connection, rewritten: Rewritten, revision: int, moving: AbstractSet[bytes]
-    ) -> None:
-        """``moving``: what has another block from this transaction on, and so does not leave the collection."""
+    def _take_out(self, connection: Connection, rewritten: Rewritten, revision: int, moving: AbstractSet[bytes]) -> int:
+        """``moving``: what has another block from this transaction on, and so does not leave the collection.
+
+        Gives how many leave it.
+        """
         left = stored_blocks.unplace(connection, rewritten.block, rewritten.gone)
         withdrawn = [one for one in left if one[0] not in moving] if moving else left
         withdrawals.note(connection, self._id, withdrawn, now(connection))
@@ -355,6 +358,7 @@ class _Publisher:
             stored_blocks.delete(connection, self._id, rewritten.block, revision)
         else:
             stored_blocks.rewrite(connection, rewritten.block, revision, rewritten.content)
+        return len({identity for identity, _ in withdrawn})
 
     def _labels(self, row: Ledger, moment: datetime) -> Labels:
         """What labels this transaction may give. A frontier that only this publication moved was answered to nobody."""

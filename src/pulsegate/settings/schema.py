@@ -274,6 +274,15 @@ class MetricsSettings(Section):
     )
 
 
+class PagesSettings(Section):
+    """The administration pages."""
+
+    enabled: bool = Field(True, description="false: there are no pages at `/admin/`")
+    idle: Annotated[Duration, AfterValidator(_positive)] = Field(
+        timedelta(minutes=30), description="who does nothing for so long is logged out; after 12h everybody is"
+    )
+
+
 class TLSSettings(Section):
     """HTTPS without a proxy, and the certificates of clients."""
 
@@ -359,6 +368,7 @@ class Settings(Section):
     alarms: AlarmSettings = AlarmSettings()
     metrics: MetricsSettings = MetricsSettings()
     taxii: TAXIISettings = TAXIISettings()
+    pages: PagesSettings = PagesSettings()
     collections: list[CollectionSettings] = Field([])
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -13,9 +14,17 @@ import sqlalchemy as sa
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from pulsegate.errors import AccountError
+from pulsegate.model.role import Role
 from pulsegate.model.subject import normal_subject
+from pulsegate.store.database import now
 from pulsegate.store.digests import storable
-from pulsegate.store.tables import account_certificates, account_rights, accounts
+from pulsegate.store.tables import (
+    account_certificates,
+    account_rights,
+    account_roles,
+    accounts,
+    accounts_disabled,
+)
 
 EVERY = "*"
 READ, WRITE = "read", "modify"  # as OpenTAXII writes them
@@ -25,7 +34,11 @@ MAX_SUBJECT = 500
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account. ``permissions`` maps a collection's name to ``read`` or ``modify``; admins need none."""
+    """An account. ``permissions`` maps a collection's name to ``read`` or ``modify``; admins need none.
+
+    ``given_role``: what it may do on the administration pages where it is no admin. ``disabled``: since when it neither
+    polls nor logs in.
+    """
 
     id: int
     name: str
@@ -33,6 +46,13 @@ class Account:
     permissions: Mapping[str, str] = field(default_factory=dict)
     reads_all: bool = False
     writes_all: bool = False
+    given_role: Role | None = None
+    disabled: datetime | None = None
+
+    @property
+    def role(self) -> Role | None:
+        """What it may do on the administration pages; None: it has no access to them."""
+        return Role.ADMIN if self.is_admin else self.given_role
 
     def can_read(self, collection: str) -> bool:
         return self.is_admin or self.reads_all or self.writes_all or collection in self.permissions
@@ -91,6 +111,41 @@ def revoke(connection: sa.Connection, name: str, collection: str) -> None:
         raise AccountError(f"has no right of its own to {collection}", resource=name)
 
 
+def set_role(connection: sa.Connection, name: str, role: Role | None) -> None:
+    """Give the account a role on the pages; None takes it away. An admin's includes all rights to collections."""
+    account = get(connection, name)
+    if account.is_admin and role is not Role.ADMIN:
+        _require_another_admin(connection, account)
+    there = accounts.c.id == account.id
+    connection.execute(sa.update(accounts).where(there).values(is_admin=role is Role.ADMIN))
+    connection.execute(sa.delete(account_roles).where(account_roles.c.account_id == account.id))
+    if role is not None and role is not Role.ADMIN:
+        connection.execute(sa.insert(account_roles).values(account_id=account.id, role=role.value))
+
+
+def disable(connection: sa.Connection, name: str) -> None:
+    """Let the account neither poll nor log in any more. Nothing happens to one that is disabled."""
+    account = get(connection, name)
+    if account.disabled is None:
+        _require_another_admin(connection, account)
+        connection.execute(sa.insert(accounts_disabled).values(account_id=account.id, since=now(connection)))
+
+
+def enable(connection: sa.Connection, name: str) -> None:
+    account = get(connection, name)
+    connection.execute(sa.delete(accounts_disabled).where(accounts_disabled.c.account_id == account.id))
+
+
+def _require_another_admin(connection: sa.Connection, account: Account) -> None:
+    """AccountError when nobody could administer any more without that one."""
+    if account.is_admin and not any(
+        one.is_admin and one.disabled is None and one.id != account.id for one in every(connection)
+    ):
+        raise AccountError(
+            "is the last administrator", resource=account.name, hint="Make another account an administrator first"
+        )
+
+
 def get(connection: sa.Connection, name: str) -> Account:
     """AccountError when there is none of that name."""
     account = find(connection, name)
@@ -109,6 +164,19 @@ def by_id(connection: sa.Connection, identifier: int) -> Account | None:
 
 def every(connection: sa.Connection) -> list[Account]:
     return [_account(row) for row in connection.execute(_query().order_by(accounts.c.username))]
+
+
+def rights(account: Account, right: str) -> str:
+    """The collections that the account may read or write, parted by commas; ``*``: every one."""
+    everything = account.reads_all if right == READ else account.writes_all
+    named = sorted(name for name, given in account.permissions.items() if right == READ or given == WRITE)
+    return ", ".join([EVERY, *named] if everything or account.is_admin else named)
+
+
+def recorded(account: Account) -> dict[str, Any]:
+    """What the account may do, for the record of changes: never its password, nor a hash of it."""
+    found = {"admin": account.is_admin, "read": rights(account, READ), "write": rights(account, WRITE)}
+    return found | {"role": account.role, "disabled": account.disabled is not None}
 
 
 def stored_by_name(connection: sa.Connection, name: str) -> Stored | None:
@@ -222,8 +290,12 @@ def _put_permissions(connection: sa.Connection, identifier: int, permissions: Ma
 
 
 def _query() -> sa.Select[Any]:
-    return sa.select(accounts, account_rights.c.reads_all, account_rights.c.writes_all).outerjoin(
-        account_rights, account_rights.c.account_id == accounts.c.id
+    more = (account_rights.c.reads_all, account_rights.c.writes_all, account_roles.c.role, accounts_disabled.c.since)
+    return (
+        sa.select(accounts, *more)
+        .outerjoin(account_rights, account_rights.c.account_id == accounts.c.id)
+        .outerjoin(account_roles, account_roles.c.account_id == accounts.c.id)
+        .outerjoin(accounts_disabled, accounts_disabled.c.account_id == accounts.c.id)
     )
 
 
@@ -255,4 +327,6 @@ def _account(row: Any) -> Account:
         permissions=json.loads(row._permissions),  # noqa: SLF001 - OpenTAXII's column is named so
         reads_all=bool(row.reads_all),
         writes_all=bool(row.writes_all),
+        given_role=Role(row.role) if row.role else None,
+        disabled=row.since,
     )

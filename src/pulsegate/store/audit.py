@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,16 @@ class Change:
     subject: str
     before: Any
     after: Any
+    pk: int = field(default=0, compare=False)  # later changes have greater ones
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which changes; None: whatever. ``action``: of this kind, or of its group (``allow``). ``subject``: part of it."""
+
+    account: str | None = None
+    action: str | None = None
+    subject: str | None = None
 
 
 def record(
@@ -40,11 +50,34 @@ def every(
     """The last changes, the newest first. ``action``: of this kind, or of its group (``allow``)."""
     query = sa.select(audit).order_by(audit.c.pk.desc()).limit(limit)
     if action is not None:
-        query = query.where(sa.or_(audit.c.action == action, audit.c.action.startswith(f"{action}.", autoescape=True)))
+        query = query.where(_of_kind(action))
     if subject is not None:
         query = query.where(audit.c.subject == storable(subject))
-    rows = connection.execute(query)
-    return [Change(row.time, row.account, row.action, row.subject, _load(row.before), _load(row.after)) for row in rows]
+    return [_change(row) for row in connection.execute(query)]
+
+
+def page(
+    connection: sa.Connection, wanted: Wanted, key: int | None, *, backwards: bool = False, limit: int
+) -> list[Change]:
+    """Changes, newest first, from below that key on; ``backwards``: the oldest first, from above it on."""
+    query = sa.select(audit).order_by(audit.c.pk.asc() if backwards else audit.c.pk.desc()).limit(limit)
+    if key is not None:
+        query = query.where(audit.c.pk > key if backwards else audit.c.pk < key)
+    if wanted.account is not None:
+        query = query.where(audit.c.account == storable(wanted.account))
+    if wanted.action is not None:
+        query = query.where(_of_kind(wanted.action))
+    if wanted.subject is not None:
+        query = query.where(audit.c.subject.icontains(storable(wanted.subject), autoescape=True))
+    return [_change(row) for row in connection.execute(query)]
+
+
+def _of_kind(action: str) -> sa.ColumnElement[bool]:
+    return sa.or_(audit.c.action == action, audit.c.action.startswith(f"{action}.", autoescape=True))
+
+
+def _change(row: Any) -> Change:
+    return Change(row.time, row.account, row.action, row.subject, _load(row.before), _load(row.after), row.pk)
 
 
 def purge(connection: sa.Connection, before: datetime) -> int:

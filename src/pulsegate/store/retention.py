@@ -8,10 +8,12 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from pulsegate.store import audit, polls, withdrawals
+from pulsegate.store import audit, polls, sessions, tallies, tasks, withdrawals
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.quarantine import INDICATOR
 from pulsegate.store.tables import blocks, pulses, quarantine, runs
+
+SESSION_KEPT = timedelta(days=1)  # longer than any lasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ def purge(database: Database, keep: timedelta, polls_kept: timedelta, audit_kept
 
     The newest run stays, and so does a pulse that a block still belongs to. Records of polls go after ``polls_kept``,
     those of who changed what after ``audit_kept``.
+    Tasks that are done and the numbers by day go after ``keep`` too; sessions of the pages when they are over.
     """
     with database.write() as connection:
         before = now(connection) - keep
@@ -47,6 +50,9 @@ def purge(database: Database, keep: timedelta, polls_kept: timedelta, audit_kept
         entries = connection.execute(sa.delete(quarantine).where(orphaned)).rowcount
         changes = audit.purge(connection, now(connection) - audit_kept)
         polls_before = now(connection) - polls_kept
+        tallies.purge(connection, before)
+        tasks.purge(connection, before)
+        sessions.purge(connection, now(connection) - SESSION_KEPT)
     gone = _purge(database, lambda connection: polls.purge(connection, polls_before))
     left = _purge(database, lambda connection: withdrawals.purge(connection, before))
     return Forgotten(old_runs, old_pulses, entries, gone, changes, left)

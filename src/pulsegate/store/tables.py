@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     Float,
     ForeignKey,
     Index,
@@ -150,7 +151,7 @@ pulses = Table(
     Column("pk", Integer, primary_key=True),
     Column("id", String(64), nullable=False, unique=True),
     Column("name", Text, nullable=False),
-    Column("author", Text, nullable=False, index=True),
+    Column("author", Text, nullable=False),
     Column("created", UTCDateTime, nullable=False),
     Column("modified", UTCDateTime, nullable=False, index=True),
     Column("tlp", String(16), nullable=False),
@@ -160,6 +161,8 @@ pulses = Table(
     Column("stored", UTCDateTime, nullable=False),
     Column("withdrawn", UTCDateTime),  # since when it is not active
     Column("complete", Boolean, nullable=False, server_default=sa.true()),  # false: there are more indicators on OTX
+    Index("ix_pulses_author_modified", "author", "modified"),
+    Index("ix_pulses_tlp_modified", "tlp", "modified"),
     sqlite_autoincrement=True,  # blocks name their pulse by its key
 )
 
@@ -457,6 +460,62 @@ polls = Table(
     Column("seconds", Float, nullable=False),
     Column("outcome", String(32), nullable=False),  # answered, counted, cut, or the type of the Status_Message
     Column("detail", Text),
+    Index("ix_polls_collection_time", "collection", "time"),
+    Index("ix_polls_account_time", "account", "time"),
+)
+
+account_roles = Table(  # what an account may do on the pages; admins need no row, others without one have no access
+    "account_roles",
+    metadata,
+    Column("account_id", Integer, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", String(16), nullable=False),  # viewer, curator
+)
+
+accounts_disabled = Table(  # those neither poll nor log in
+    "accounts_disabled",
+    metadata,
+    Column("account_id", Integer, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("since", UTCDateTime, nullable=False),
+)
+
+web_sessions = Table(
+    "web_sessions",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),  # of the random id in the browser's cookie
+    Column("account_id", Integer, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("stamp", LargeBinary, nullable=False),  # digest of the password's hash at log-in: another one ends it
+    Column("created", UTCDateTime, nullable=False),
+    Column("seen", UTCDateTime, nullable=False),
+    Column("address", String(100), nullable=False),
+    Column("browser", String(300), nullable=False),
+)
+
+tasks = Table(  # what somebody asked the worker to do
+    "tasks",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("arguments", Text, nullable=False),  # JSON
+    Column("account", String(256), nullable=False),
+    Column("created", UTCDateTime, nullable=False),
+    Column("started", UTCDateTime),
+    Column("heartbeat", UTCDateTime),
+    Column("finished", UTCDateTime, index=True),
+    Column("progress", Text),  # JSON
+    Column("outcome", String(16)),  # ok, failed
+    Column("result", Text),  # JSON
+    Column("error", Text),
+    sqlite_autoincrement=True,
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("day", Date, nullable=False),  # UTC
+    Column("collection", String(300), nullable=False),  # its name: what happened outlives it
+    Column("added", Integer, nullable=False),
+    Column("removed", Integer, nullable=False),
+    PrimaryKeyConstraint("day", "collection"),
 )
 
 state = Table(

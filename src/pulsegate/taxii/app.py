@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from opentaxii.middleware import create_app
 
 from pulsegate import __version__
@@ -45,8 +46,14 @@ class Service:
     edge: Edge = field(default_factory=Edge)
 
 
-def create(service: Service) -> Flask:
-    """The application. Make one in each process."""
+MOUNT = "/admin"
+
+
+def create(service: Service, pages: Callable[[AuthAPI], WSGI] | None = None) -> Flask:
+    """The application. Make one in each process.
+
+    ``pages``: makes the WSGI application for what lies below ``/admin``, from what checks passwords.
+    """
     scheme, _, domain = (service.domain or "").rpartition("://")
     parameters = {
         "db_connection": service.database_url,
@@ -75,9 +82,12 @@ def create(service: Service) -> Flask:
     access.install(app, server, auth)
     metrics.install(app, server.servers.taxii1.persistence.api.database, service.metrics_allow)
     app.debug = False
-    edge = replace(service.edge, scheme=scheme or None)
-    app.wsgi_app = edge.around(_accepting(app.wsgi_app))  # type: ignore[assignment, method-assign]
-    app.add_url_rule("/", "front", _front)
+    edge = replace(service.edge, scheme=scheme or None, refuses_itself=(MOUNT,) if pages else ())
+    inner = _accepting(app.wsgi_app)
+    if pages is not None:
+        inner = _mounted(pages(auth), inner)
+    app.wsgi_app = edge.around(inner)  # type: ignore[assignment, method-assign]
+    app.add_url_rule("/", "front", partial(_front, has_pages=pages is not None))
     app.add_url_rule("/healthz", "healthz", lambda: Response("ok\n", mimetype="text/plain"))
     return app
 
@@ -92,8 +102,26 @@ def _accepting(application: WSGI) -> WSGI:
     return call
 
 
-def _front() -> Response:
-    """For the person who opens the address in a browser."""
+def _mounted(pages: WSGI, others: WSGI) -> WSGI:
+    """``pages`` gets what lies below ``/admin``, all else goes to ``others`` (PEP 3333: SCRIPT_NAME, PATH_INFO)."""
+
+    def call(environment: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environment.get("PATH_INFO", "")
+        if path != MOUNT and not path.startswith(f"{MOUNT}/"):
+            return others(environment, start_response)
+        environment["SCRIPT_NAME"] = environment.get("SCRIPT_NAME", "") + MOUNT
+        environment["PATH_INFO"] = path.removeprefix(MOUNT)
+        if not environment["PATH_INFO"]:
+            return Response("", 308, {"Location": f"{environment['SCRIPT_NAME']}/"})(environment, start_response)
+        return pages(environment, start_response)
+
+    return call
+
+
+def _front(*, has_pages: bool) -> Response:
+    """For the person who opens the address in a browser: the pages; for others: what this is."""
+    if has_pages and "text/html" in request.headers.get("Accept", ""):
+        return Response("", 303, {"Location": f"{MOUNT}/"})
     text = (
         f"Pulsegate {__version__}: a TAXII 1.1 server.\n\n"
         "Discovery: /taxii/discovery   Collections: /taxii/collections   Poll: /taxii/poll   Inbox: /taxii/inbox\n"

@@ -66,7 +66,7 @@ class AuthAPI(OpenTAXIIAuthAPI):  # type: ignore[misc]  # OpenTAXII is not typed
             stored = accounts.stored_by_name(connection, name)
         credential = self.credentials.digest(stored, password) if stored else b""
         if stored and credential in self.credentials:
-            return stored
+            return _enabled(stored, address)
         pair = pair_of(address, name)
         try:
             check = partial(self._check, stored, password, pair, credential)
@@ -77,7 +77,7 @@ class AuthAPI(OpenTAXIIAuthAPI):  # type: ignore[misc]  # OpenTAXII is not typed
         if stored is None or not fits:
             log.warning("auth.refused", account=shown(name), address=address)
             raise UnauthorizedError("The user name or the password is wrong")
-        return stored
+        return _enabled(stored, address)
 
     def by_token(self, token: str, address: str | None) -> Stored:
         """The account that ``token`` was made for, as it is now. One query. UnauthorizedError for any other token."""
@@ -85,7 +85,7 @@ class AuthAPI(OpenTAXIIAuthAPI):  # type: ignore[misc]  # OpenTAXII is not typed
             claims = self._tokens.read(token)
             with self._database.read() as connection:
                 stored = accounts.stored_by_id(connection, self._tokens.account_id(claims))
-            return self._tokens.check(claims, stored)
+            return _enabled(self._tokens.check(claims, stored), address)
         except TokenError as error:
             log.warning("auth.token_refused", reason=str(error), address=address)
             message = "The token is not valid or has expired; get a new one at /management/auth"
@@ -94,7 +94,8 @@ class AuthAPI(OpenTAXIIAuthAPI):  # type: ignore[misc]  # OpenTAXII is not typed
     def by_certificate(self, subject: str) -> accounts.Account | None:
         """The account that the subject of a verified client certificate is mapped to. One query."""
         with self._database.read() as connection:
-            return accounts.by_certificate(connection, subject)
+            found = accounts.by_certificate(connection, subject)
+        return _account_enabled(found, None) if found else None
 
     def token(self, stored: Stored) -> str:
         return self._tokens.make(stored)
@@ -149,6 +150,19 @@ class AuthAPI(OpenTAXIIAuthAPI):  # type: ignore[misc]  # OpenTAXII is not typed
     def delete_account(self, username: str) -> None:
         with self._database.write() as connection:
             accounts.remove(connection, username)
+
+
+def _enabled(stored: Stored, address: str | None) -> Stored:
+    """The account, which its owner has proved to be. UnauthorizedError when it is disabled."""
+    _account_enabled(stored.account, address)
+    return stored
+
+
+def _account_enabled(account: accounts.Account, address: str | None) -> accounts.Account:
+    if account.disabled is not None:
+        log.warning("auth.disabled", account=shown(account.name), address=address)
+        raise UnauthorizedError("The account is disabled; the administrator enables it")
+    return account
 
 
 def shown(name: str) -> str:

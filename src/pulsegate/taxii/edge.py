@@ -44,25 +44,31 @@ class Edge:
 
     ``proxies``: whose forwarding headers are believed. ``client_header``: the header in which they write the subject
     of their client's certificate. ``scheme``: that of the public address, where it is configured. ``max_body``: the
-    longest body of a request, in octets.
+    longest body of a request, in octets. ``refuses_itself``: paths whose application says itself that a body is too
+    long, in its own form; it can't read more of it either.
     """
 
     proxies: Networks = field(default_factory=Networks)
     client_header: str | None = None
     scheme: str | None = None
     max_body: int = 10_000_000
+    refuses_itself: tuple[str, ...] = ()
 
     def around(self, application: WSGI) -> WSGI:
         """The application behind this edge."""
 
         def call(environment: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
             self._identify(environment)
-            if _length(environment) > self.max_body:
+            if _length(environment) > self.max_body and not self._is_left_to_others(environment):
                 return self._refuse(environment, start_response)
             environment["wsgi.input"] = _Body(environment["wsgi.input"], self.max_body)
             return application(environment, start_response)
 
         return call
+
+    def _is_left_to_others(self, environment: Environment) -> bool:
+        path = environment.get("PATH_INFO", "")
+        return any(path == one or path.startswith(f"{one}/") for one in self.refuses_itself)
 
     def _identify(self, environment: Environment) -> None:
         """REMOTE_ADDR, the scheme, HTTP_HOST and the client's subject, as far as they can be believed."""

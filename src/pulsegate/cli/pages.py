@@ -1,0 +1,70 @@
+"""The administration pages in a server process: made when somebody opens one, so that polls pay nothing for them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from pulsegate.cli import feeding
+from pulsegate.cli.setup import Installation
+from pulsegate.store.accounts import Stored
+from pulsegate.taxii.auth import AuthAPI
+from pulsegate.taxii.edge import WSGI, Environment
+from pulsegate.taxii.refusals import BusyError, TooManyAttemptsError, UnauthorizedError
+
+if TYPE_CHECKING:
+    from pulsegate.web.site import Site
+
+
+class Pages:
+    """A WSGI application that makes the pages' one at the first request."""
+
+    def __init__(self, where: Installation, auth: AuthAPI) -> None:
+        self._where = where
+        self._auth = auth
+        self._lock = threading.Lock()
+        self._made: WSGI | None = None
+
+    def __call__(self, environment: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        return self._application()(environment, start_response)
+
+    def _application(self) -> WSGI:
+        from pulsegate.web import app
+
+        with self._lock:
+            if self._made is None:
+                self._made = app.create(site(self._where, self._auth))
+            return self._made
+
+
+def site(where: Installation, auth: AuthAPI) -> Site:
+    """What the pages get of the installation."""
+    from pulsegate.store.sessions import Limits
+    from pulsegate.web.site import Site
+
+    return Site(
+        where.database,
+        where.policy,
+        where.settings,
+        _check(auth),
+        demo=where.demo,
+        sources=tuple(one.name for one in feeding.configured(where) if feeding.is_on(where, one)),
+        limits=Limits(idle=where.settings.pages.idle),
+        max_body=where.settings.taxii.max_body,
+    )
+
+
+def _check(auth: AuthAPI) -> Callable[[str, str, str | None], Stored | None]:
+    """``AuthAPI.by_password``, with its refusals as the pages know them."""
+    from pulsegate.web.site import TryLaterError
+
+    def check(name: str, password: str, address: str | None) -> Stored | None:
+        try:
+            return auth.by_password(name, password, address)
+        except UnauthorizedError:
+            return None
+        except (TooManyAttemptsError, BusyError) as error:
+            raise TryLaterError(int(dict(error.http_headers)["Retry-After"])) from error
+
+    return check

@@ -1,0 +1,152 @@
+"""What the pages may ask the worker to do, and how the worker does it: one task at a time, in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from pulsegate.cli import feeding
+from pulsegate.cli.setup import Installation
+from pulsegate.errors import PulsegateError
+from pulsegate.publication.publish import Publication, publish_all
+from pulsegate.store import tasks
+from pulsegate.store.tasks import Task
+from pulsegate.sync import pull as sync
+from pulsegate.sync.intake import Intake
+
+log = structlog.get_logger(__name__)
+
+PAUSE = 1.0  # seconds between two looks at the queue, and between two notes of progress
+Result = dict[str, Any]
+
+
+class Progress:
+    """How far a task is: ``told`` is what was said last, as JSON can write it."""
+
+    def __init__(self) -> None:
+        self.told: Mapping[str, Any] | None = None
+
+    def say(self, step: str, **more: Any) -> None:
+        """``done`` and ``total``, where given, are shown as a bar."""
+        self.told = {"step": step, **more}
+
+    def fetched(self, intake: Intake, total: int | None) -> None:
+        self.say("pulling", done=intake.pulses, total=total, indicators=intake.indicators)
+
+    def publishing(self, collection: str) -> None:
+        self.say("publishing", name=collection)
+
+
+def _publish(where: Installation, _arguments: Mapping[str, Any], progress: Progress) -> Result:
+    return _counts(publish_all(where.database, where.policy, progress.publishing))
+
+
+def _pull(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
+    """``source``: its name."""
+    (source,) = feeding.named(where, str(arguments["source"]))
+    with feeding.client(where, source) as client:
+        outcome = sync.pull(
+            where.database, client, where.policy, feeding.wanted(source), feeding.pace(where, source),
+            compare=True, progress=progress,
+        )  # fmt: skip
+    return _counts(outcome.publications) | {"pulses": outcome.intake.pulses, "indicators": outcome.intake.indicators}
+
+
+def _counts(publications: list[Publication]) -> Result:
+    return {"added": sum(one.added for one in publications), "removed": sum(one.removed for one in publications)}
+
+
+KINDS: dict[str, Callable[[Installation, Mapping[str, Any], Progress], Result]] = {
+    "publish": _publish,
+    "pull": _pull,
+}
+
+
+class Runner:
+    """The thread that looks for tasks. What a worker before this one had begun is marked as failed."""
+
+    def __init__(self, where: Installation) -> None:
+        self._where = where
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tasks", daemon=True)
+
+    def start(self) -> None:
+        with self._where.database.write() as connection:
+            buried = tasks.bury(connection)
+        if buried:
+            log.warning("task.buried", count=buried, reason=tasks.DIED)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more. What is being done ends with the process, and the next worker says so."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(PAUSE):
+            try:
+                while not self._stopped.is_set() and self.once():
+                    pass
+            except PulsegateError as error:
+                log.error("task.put_off", reason=str(error))  # noqa: TRY400 - the reason is the whole story
+
+    def once(self) -> bool:
+        """Do what waits longest, if anything waits."""
+        database = self._where.database
+        with database.read() as connection:
+            if not tasks.waits(connection):
+                return False
+        with database.write() as connection:
+            task = tasks.take(connection)
+        if task is not None:
+            self._do(task)
+        return task is not None
+
+    def _do(self, task: Task) -> None:
+        """In a thread of its own, while this one notes how far it is."""
+        log.info("task.started", kind=task.kind, task=task.pk)
+        work = _Work(self._where, task)
+        work.start()
+        noted = None
+        while work.is_alive():
+            work.join(PAUSE)
+            if work.is_alive() or work.progress.told != noted:
+                noted = work.progress.told
+                self._note(task, noted)
+        with self._where.database.write() as connection:
+            tasks.finish(connection, task.pk, result=work.result, error=work.error)
+        log.info("task.finished", kind=task.kind, task=task.pk, error=work.error)
+
+    def _note(self, task: Task, told: Mapping[str, Any] | None) -> None:
+        try:
+            with self._where.database.write() as connection:
+                tasks.beat(connection, task.pk, told)
+        except PulsegateError as error:  # the database is busy: the next note will do
+            log.debug("task.not_noted", task=task.pk, reason=str(error))
+
+
+class _Work(threading.Thread):
+    """One task being done."""
+
+    def __init__(self, where: Installation, task: Task) -> None:
+        super().__init__(name=f"task {task.pk}", daemon=True)
+        self._where = where
+        self._task = task
+        self.progress = Progress()
+        self.result: Result | None = None
+        self.error: str | None = None
+
+    def run(self) -> None:
+        try:
+            work = KINDS.get(self._task.kind)
+            if work is None:
+                self.error = f"this version knows no task {self._task.kind}"
+                return
+            self.result = work(self._where, self._task.arguments, self.progress)
+        except PulsegateError as error:
+            self.error = str(error)
+        except Exception as error:  # the thread's last resort: the page must say that it failed
+            log.exception("task.failed", kind=self._task.kind, task=self._task.pk)
+            self.error = f"an unexpected error, {type(error).__name__}: {error}"

@@ -1,0 +1,80 @@
+"""Pages of long lists by key: a page begins after (or ends before) a row, so that the last costs what the first does.
+
+The query fetches ``size + 1`` rows in the direction of the position; ``cut`` makes the page of them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from flask import request, url_for
+
+SIZE = 50
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """``key``: of the row that the page comes after (``backwards``: before); None: the list's first page."""
+
+    key: tuple[Any, ...] | None = None
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """``previous`` and ``next``: the addresses of the pages beside it, None where there is none."""
+
+    rows: Sequence[Row]
+    previous: str | None
+    next: str | None
+
+
+def position() -> Position:
+    """What the request asks for; the first page when it can't be read."""
+    for name in ("after", "before"):
+        text = request.args.get(name)
+        if text:
+            key = _read(text)
+            return Position(key, backwards=name == "before") if key is not None else Position()
+    return Position()
+
+
+def cut(rows: Sequence[Row], where: Position, key: Callable[[Row], tuple[Any, ...]], size: int = SIZE) -> Page[Row]:
+    """The page of up to ``size + 1`` rows that were fetched at that position, in the order of the query."""
+    more = len(rows) > size
+    shown = list(rows[:size])
+    if where.backwards:
+        shown.reverse()
+    has_previous = more if where.backwards else where.key is not None
+    has_next = True if where.backwards else more
+    return Page(
+        shown,
+        _address("before", key(shown[0])) if shown and has_previous else None,
+        _address("after", key(shown[-1])) if shown and has_next else None,
+    )
+
+
+def _address(name: str, key: tuple[Any, ...]) -> str:
+    """This page's address with its filters, at another position."""
+    kept = {one: values for one, values in request.args.lists() if one not in ("after", "before")}
+    return url_for(request.endpoint or "", **(request.view_args or {}), **kept, **{name: _write(key)})  # type: ignore[arg-type]
+
+
+def _write(key: tuple[Any, ...]) -> str:
+    texts = [{"t": one.isoformat()} if isinstance(one, datetime) else one for one in key]
+    return base64.urlsafe_b64encode(json.dumps(texts, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def _read(text: str) -> tuple[Any, ...] | None:
+    try:
+        found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        return tuple(datetime.fromisoformat(one["t"]) if isinstance(one, dict) else one for one in found)
+    except (ValueError, binascii.Error, KeyError, TypeError, RecursionError):
+        return None

@@ -1,0 +1,84 @@
+"""What templates use: times, numbers, links that are safe, and which frame a page has."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, request
+from flask_babel import format_date, format_decimal, format_percent, format_timedelta
+from markupsafe import Markup
+
+from pulsegate import __version__
+from pulsegate.model.role import Role
+from pulsegate.web import access, navigation
+from pulsegate.web.local import here
+from pulsegate.web.site import site
+
+_LINKS = ("http", "https")
+
+
+def install(app: Flask) -> None:
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(
+        number=format_decimal, percent=format_percent, moment=moment, ago=ago, link=link, pretty=pretty
+    )
+    app.jinja_env.globals.update(
+        version=__version__, Role=Role, may=access.may, current_user=access.current, here=here,
+        navigation=navigation.entries, frame=frame, is_demo=lambda: site().demo,
+    )  # fmt: skip
+
+
+def frame() -> str:
+    """What a template extends: the whole page, or nothing around the part that htmx asked for."""
+    return "part.html" if "HX-Request" in request.headers else "page.html"
+
+
+def moment(time: datetime | None) -> Markup:
+    """A moment in UTC as people of the language write it, and as programs do."""
+    if time is None:
+        return Markup("&ndash;")
+    time = time.astimezone(UTC)
+    shown = _written(time)
+    return Markup('<time datetime="{}">{} UTC</time>').format(time.isoformat(timespec="seconds"), shown)
+
+
+def ago(time: datetime | None) -> Markup:
+    """How long ago (or ahead) a moment is; the moment itself stands in the title."""
+    if time is None:
+        return Markup("&ndash;")
+    time = time.astimezone(UTC)
+    shown = format_timedelta(time - datetime.now(UTC), add_direction=True)
+    exact = _written(time)
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+        time.isoformat(timespec="seconds"), exact, shown
+    )
+
+
+def _written(time: datetime) -> str:
+    """With 24 hours in every language: so the logs have them."""
+    return f"{format_date(time, 'medium', rebase=False)} {time:%H:%M:%S}"
+
+
+def link(address: str | None) -> Markup:
+    """An address that somebody else wrote: a link where it is of the web, else the text that it is."""
+    text = address or ""
+    if not is_web(text):
+        return Markup("<span class=value>{}</span>").format(text)
+    return Markup('<a class="value" href="{}" rel="noreferrer noopener">{}</a>').format(text, text)
+
+
+def is_web(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    clean = address == address.strip() and address.isprintable()
+    return clean and parts.scheme.lower() in _LINKS and bool(parts.netloc)
+
+
+def pretty(value: Any) -> str:
+    """JSON for people."""
+    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, default=str)

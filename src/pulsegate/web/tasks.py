@@ -1,0 +1,66 @@
+"""Long work: the pages ask the worker for it, and show how far it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound
+
+from pulsegate.model.role import Role
+from pulsegate.store import locks
+from pulsegate.store import tasks as stored
+from pulsegate.store.database import Connection
+from pulsegate.web import access
+from pulsegate.web.access import needs, user
+from pulsegate.web.site import site
+from pulsegate.web.words import _, later
+
+SHOWN = 3  # tasks at once
+PUBLISH, PULL = "publish", "pull"
+TITLES = {PUBLISH: later("Publishing"), PULL: later("Pulling")}
+
+pages = Blueprint("tasks", __name__, url_prefix="/tasks")
+
+
+def start(connection: Connection, kind: str, **arguments: Any) -> int:
+    """Ask the worker for a task; gives its key, for ``/admin/tasks/KEY`` or the macro ``task``."""
+    return stored.start(connection, kind, arguments, user().name)
+
+
+def published(connection: Connection) -> int:
+    """Have what was decided published: call it in the transaction of each decision. Several that wait are one."""
+    return start(connection, PUBLISH)
+
+
+def unfinished() -> list[int]:
+    """The keys of the tasks that every page shows to who is logged in: those that are not done yet."""
+    if access.current() is None:
+        return []
+    with site().database.read() as connection:
+        return [one.pk for one in stored.unfinished(connection)][:SHOWN]
+
+
+@pages.get("/<int:pk>")
+@needs(Role.VIEWER)
+def show(pk: int) -> ResponseReturnValue:
+    """One task; the part asks for itself again until it is done."""
+    database = site().database
+    with database.read() as connection:
+        task = stored.get(connection, pk)
+    if task is None:
+        raise NotFound
+    is_idle = not task.is_done and not locks.is_held(database, locks.WORKER)
+    title = TITLES.get(task.kind, task.kind)
+    return render_template("tasks/show.html", task=task, title=title, is_idle=is_idle, step=_step(task))
+
+
+def _step(task: stored.Task) -> str:
+    """What it is doing, for people."""
+    found = task.progress or {}
+    if found.get("step") == "publishing":
+        return _("Publishing %(name)s", name=found.get("name", ""))
+    if found.get("step") == "pulling":
+        return _("%(count)s pulses fetched", count=found.get("done", 0))
+    return ""
