@@ -20,7 +20,8 @@ def upgrade() -> None:
         sa.Column("removed", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("day", "collection"),
     )
-    op.create_index("ix_polls_collection_time", "polls", ["collection", "time"])
+    fetches = ["collection", "time", "account", "address", "outcome", "begin", "end"]
+    op.create_index("ix_polls_fetches", "polls", fetches)
     op.create_index("ix_polls_account_time", "polls", ["account", "time"])
     op.drop_index("ix_pulses_author", "pulses")  # the next one begins with it
     op.create_index("ix_pulses_author_modified", "pulses", ["author", "modified"])

@@ -109,39 +109,18 @@ def fetches(connection: sa.Connection, stays: Sequence[Stay]) -> dict[Stay, list
     Counted are polls answered to the end while it was there, whose window has one of its labels, or lies between
     them. Of a result in parts each part counts: the log doesn't tell in which one the value was.
     """
-    found: dict[Stay, list[Fetch]] = {}
-    for several in _apart(stays):
-        found |= _fetches(connection, several)
-    return found
+    found = {stay: [Fetch(*row) for row in connection.execute(_fetches(stay))] for stay in stays}
+    return {stay: sorted(each, key=_last_first) for stay, each in found.items() if each}
 
 
-def _apart(stays: Sequence[Stay]) -> list[list[Stay]]:
-    """Of each collection no more than one at once: so each poll counts for one stay."""
-    layers: list[list[Stay]] = []
-    for stay in stays:
-        layer = next((one for one in layers if all(other.collection != stay.collection for other in one)), None)
-        if layer is None:
-            layers.append([stay])
-        else:
-            layer.append(stay)
-    return layers
-
-
-def _fetches(connection: sa.Connection, stays: Sequence[Stay]) -> dict[Stay, list[Fetch]]:
-    """Of stays in as many collections."""
-    named = {name: stay for stay in stays for name in _spellings(stay.collection)}
+def _fetches(stay: Stay) -> sa.Select[Any]:
+    """All of it is in one index: there may be hundreds of thousands of polls."""
     times = (sa.func.min(polls.c.time), sa.func.max(polls.c.time), sa.func.count())
-    query = (
-        sa.select(polls.c.collection, polls.c.account, polls.c.address, *times)
-        .where(polls.c.time >= min(stay.first for stay in stays), polls.c.outcome == ANSWERED)
-        .where(polls.c.account.is_not(None), polls.c.collection.in_(sorted(named)))
-        .where(sa.or_(*(_held(stay) for stay in stays)))
-        .group_by(polls.c.collection, polls.c.account, polls.c.address)
+    return (
+        sa.select(polls.c.account, polls.c.address, *times)
+        .where(polls.c.outcome == ANSWERED, polls.c.account.is_not(None), _held(stay))
+        .group_by(polls.c.account, polls.c.address)
     )
-    found: dict[Stay, list[Fetch]] = {}
-    for name, *fields_ in connection.execute(query):
-        found.setdefault(named[name], []).append(Fetch(*fields_))
-    return {stay: sorted(each, key=_last_first) for stay, each in found.items()}
 
 
 def _spellings(name: str) -> set[str]:

@@ -460,7 +460,7 @@ polls = Table(
     Column("seconds", Float, nullable=False),
     Column("outcome", String(32), nullable=False),  # answered, counted, cut, or the type of the Status_Message
     Column("detail", Text),
-    Index("ix_polls_collection_time", "collection", "time"),
+    Index("ix_polls_fetches", "collection", "time", "account", "address", "outcome", "begin", "end"),
     Index("ix_polls_account_time", "account", "time"),
 )
 
