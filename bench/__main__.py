@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import convert, curate, explain, lists, poll, publish, pull, year
+from bench import convert, curate, explain, lists, pages, poll, publish, pull, year
 
 ALL = {
     "convert": convert.run,
@@ -16,6 +16,7 @@ ALL = {
     "curate": curate.run,
     "year": year.run,
     "explain": explain.run,
+    "pages": pages.run,
 }
 QUICK = ("convert", "publish", "poll")  # a year takes minutes
 

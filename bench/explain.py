@@ -76,7 +76,7 @@ def _measure(kind: str, url: str, size: int) -> None:
     database = Database(url)
     migrate.upgrade(database)
     with timed() as seconds:
-        _fill(database, max(1, size // INDICATORS))
+        fill(database, size)
     print(f"{kind}: filled in {seconds():.0f} s", flush=True)
     for case in CASES:
         times = [_ask(database, case) for _ in range(TIMES)]
@@ -93,7 +93,9 @@ def _ask(database: Database, case: _Case) -> float:
     return taken_
 
 
-def _fill(database: Database, number: int) -> None:
+def fill(database: Database, size: int) -> None:
+    """``size`` indicators in 23 collections, a long allow list, a month of polls."""
+    number = max(1, size // INDICATORS)
     with database.write() as connection:
         collections.ensure_services(connection)
         for one in (SUBSCRIBED, GATEWAY, Collection("each", deduplicate=False)):

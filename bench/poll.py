@@ -70,7 +70,7 @@ def run(size: int) -> None:
 
 
 def _full(which: str, url: str, folder: Path) -> Timing:
-    body = _request(None)
+    body = request(None)
     with gunicorn(which, url) as server:
         idle = server.peak
         best = min((_timed(server, body) for _ in range(3)), key=lambda one: one.whole)
@@ -91,7 +91,7 @@ def _nginx(folder: Path) -> Timing:
 
 def _deltas(which: str, url: str) -> float:
     """Seconds of one poll that finds nothing, with Basic auth and a connection of its own: the median."""
-    body = _request(datetime.now(UTC) - timedelta(minutes=1))
+    body = request(datetime.now(UTC) - timedelta(minutes=1))
     with gunicorn(which, url) as server:
         number = 200 if which == "ours" else 20
         taken = [_timed(server, body).whole for _ in range(number + 5)][5:]
@@ -99,7 +99,8 @@ def _deltas(which: str, url: str) -> float:
     return statistics.median(taken)
 
 
-def _request(begin: datetime | None) -> bytes:
+def request(begin: datetime | None) -> bytes:
+    """A poll of ``subscribed``; None: for everything."""
     message = tm11.PollRequest(
         "1", collection_name="subscribed", exclusive_begin_timestamp_label=begin, poll_parameters=tm11.PollParameters()
     )
