@@ -29,6 +29,9 @@ ADDRESSES = [
     "/admin/accounts/2",
     "/admin/accounts/2/remove",
     "/admin/audit/",
+    "/admin/appliances/",
+    "/admin/appliances/?collection=subscribed&account=admin",
+    "/admin/appliances/polls",
     "/admin/nothing",
 ]
 

@@ -59,9 +59,17 @@ def _counts(publications: list[Publication]) -> Result:
     return {"added": sum(one.added for one in publications), "removed": sum(one.removed for one in publications)}
 
 
+def _try_appliance(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
+    """``address``, ``path``, ``collection``, ``account``: what the appliance would be given."""
+    from pulsegate.cli.rehearsal import rehearse
+
+    return rehearse(where, arguments, progress.say)
+
+
 KINDS: dict[str, Callable[[Installation, Mapping[str, Any], Progress], Result]] = {
     "publish": _publish,
     "pull": _pull,
+    "try_appliance": _try_appliance,
 }
 
 

@@ -19,7 +19,12 @@ from pulsegate.web.words import _, later
 
 SHOWN = 3  # tasks at once
 PUBLISH, PULL = "publish", "pull"
-TITLES = {PUBLISH: later("Publishing"), PULL: later("Pulling")}
+TRY_APPLIANCE = "try_appliance"
+TITLES = {
+    PUBLISH: later("Publishing"),
+    PULL: later("Pulling"),
+    TRY_APPLIANCE: later("Testing the connection of an appliance"),
+}
 
 pages = Blueprint("tasks", __name__, url_prefix="/tasks")
 
