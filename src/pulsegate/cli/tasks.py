@@ -66,10 +66,24 @@ def _try_appliance(where: Installation, arguments: Mapping[str, Any], progress: 
     return rehearse(where, arguments, progress.say)
 
 
+def _try_rules(where: Installation, arguments: Mapping[str, Any], _progress: Progress) -> Result:
+    from pulsegate.cli.ruling import try_rules
+
+    return try_rules(where, arguments)
+
+
+def _remove_collection(where: Installation, arguments: Mapping[str, Any], _progress: Progress) -> Result:
+    from pulsegate.cli.ruling import remove
+
+    return remove(where, arguments)
+
+
 KINDS: dict[str, Callable[[Installation, Mapping[str, Any], Progress], Result]] = {
     "publish": _publish,
     "pull": _pull,
     "try_appliance": _try_appliance,
+    "try_rules": _try_rules,
+    "remove_collection": _remove_collection,
 }
 
 

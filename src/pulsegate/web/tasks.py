@@ -20,10 +20,13 @@ from pulsegate.web.words import _, later
 SHOWN = 3  # tasks at once
 PUBLISH, PULL = "publish", "pull"
 TRY_APPLIANCE = "try_appliance"
+TRY_RULES, REMOVE_COLLECTION = "try_rules", "remove_collection"
 TITLES = {
     PUBLISH: later("Publishing"),
     PULL: later("Pulling"),
     TRY_APPLIANCE: later("Testing the connection of an appliance"),
+    TRY_RULES: later("Finding out what the rules would change"),
+    REMOVE_COLLECTION: later("Removing a collection"),
 }
 
 pages = Blueprint("tasks", __name__, url_prefix="/tasks")
