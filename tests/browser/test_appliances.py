@@ -85,7 +85,7 @@ def test_rule_is_changed_with_its_preview_and_the_feed_follows(pages, chromium):
     after = polled(pages, "journey")
     assert "192.0.2.91" not in after
     assert after - before
-    page.click("text=Remove")
+    page.get_by_role("button", name="Remove", exact=True).click()
     page.wait_for_selector("#preview .confirm")
     page.click("#preview .confirm button")
     publish(page)

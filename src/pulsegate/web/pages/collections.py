@@ -138,10 +138,11 @@ def trial(pk: int) -> ResponseReturnValue:
         task = _task(connection, pk)
         given = task.arguments["collection"]
         stored = collections.get(connection, given["name"])
-    before = task.arguments["before"] or {}
-    keys = [key for key in {**before, **given} if before.get(key) != _normal(given).get(key)]
+    wanted, before = _normal(given), task.arguments["before"] or {}
+    known = before or as_settings(Collection(given["name"]))
+    keys = [key for key in wanted if known.get(key) != wanted[key]]
     return render_template(
-        "collections/trial.html", task=task, given=_normal(given), before=before, keys=keys, stored=stored,
+        "collections/trial.html", task=task, given=wanted, before=before, keys=keys, stored=stored,
         found=task.result if task.outcome == tasks.OK else None,
         outdated=(as_settings(stored.collection) if stored else None) != task.arguments["before"],
     )  # fmt: skip
