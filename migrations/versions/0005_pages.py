@@ -22,6 +22,17 @@ def upgrade() -> None:
     )
     fetches = ["collection", "time", "account", "address", "outcome", "begin", "end"]
     op.create_index("ix_polls_fetches", "polls", fetches)
+    op.create_table(
+        "drafts",
+        sa.Column("token", sa.String(length=43), nullable=False),
+        sa.Column("account", sa.String(length=256), nullable=False),
+        sa.Column("created", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("token"),
+    )
+    op.create_index(op.f("ix_drafts_created"), "drafts", ["created"])
+    op.create_index("ix_withdrawals_collection_id_ended", "withdrawals", ["collection_id", "ended"])
     op.create_index("ix_polls_account_time", "polls", ["account", "time"])
     op.drop_index("ix_pulses_author", "pulses")  # the next one begins with it
     op.create_index("ix_pulses_author_modified", "pulses", ["author", "modified"])

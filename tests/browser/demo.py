@@ -29,6 +29,16 @@ ADDRESSES = [
     "/admin/accounts/2",
     "/admin/accounts/2/remove",
     "/admin/audit/",
+    "/admin/own/",
+    "/admin/own/add",
+    "/admin/own/report",
+    "/admin/own/import",
+    "/admin/collections/",
+    "/admin/collections/1",
+    "/admin/collections/add",
+    "/admin/appliances/",
+    "/admin/appliances/?collection=subscribed&account=admin",
+    "/admin/appliances/polls",
     "/admin/nothing",
 ]
 

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from pulsegate.cli.collection import as_settings
 from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
 from pulsegate.settings import CollectionSettings
+from pulsegate.settings.written import as_settings
 
 DAY = timedelta(days=1)
 

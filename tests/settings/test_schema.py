@@ -95,7 +95,7 @@ def test_settings_by_default():
         "alarms": {"notify": [], "notify_file": None},
         "metrics": {"allow": []},
         "taxii": {"gzip": False, "max_block": "5MB", "token_life": "1h", "max_body": "10MB"},
-        "pages": {"enabled": True, "idle": "30m"},
+        "pages": {"enabled": True, "idle": "30m", "max_upload": "5MB"},
         "collections": [],
     }
 

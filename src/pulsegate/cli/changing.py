@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pulsegate.cli.collection import as_settings, refuse_built_in, refuse_settings
+from pulsegate.cli.collection import refuse_built_in, refuse_settings
 from pulsegate.cli.options import DryRun, account, installation, named_collection
 from pulsegate.cli.output import AsJSON, people, print_json, print_table
 from pulsegate.cli.pull import publish_now
@@ -17,6 +17,7 @@ from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.settings.load import collection as read_collection
 from pulsegate.settings.load import read_value, read_yaml
 from pulsegate.settings.section import split
+from pulsegate.settings.written import as_settings
 from pulsegate.store import audit, collections
 from pulsegate.store.collections import Origin
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 
@@ -11,11 +10,11 @@ from pulsegate.cli.options import installation, named_collection
 from pulsegate.cli.output import AsJSON, people, print_json
 from pulsegate.cli.programs import command
 from pulsegate.cli.setup import GATEWAY, Installation, prepare
-from pulsegate.model.collection import Collection, CollectionKind
+from pulsegate.settings import appliance
+from pulsegate.settings.appliance import PREFERRED
 from pulsegate.store import collections
 
-POLLING_PATH = "/taxii/poll"
-PREFERRED = "mail-gateway"
+__all__ = ["PREFERRED", "esa", "print_form", "source_form"]
 
 
 def esa(
@@ -30,7 +29,7 @@ def esa(
         if collection is not None:
             collection = named_collection(connection, collection).collection.name
         else:
-            collection = _best([stored.collection for stored in collections.every(connection)])
+            collection = appliance.best([stored.collection for stored in collections.every(connection)])
     form = source_form(where, collection)
     if as_json:
         print_json(form)
@@ -43,11 +42,6 @@ def esa(
         )
 
 
-def _best(every: list[Collection]) -> str:
-    own = [one.name for one in every if one.kind is CollectionKind.OWN]
-    return PREFERRED if PREFERRED in own else next(iter(own), "subscribed")
-
-
 def print_form(form: dict[str, Any]) -> None:
     for label, value in form.items():
         people.print(f"  {label + ':':<28}{value}", markup=False)
@@ -55,22 +49,18 @@ def print_form(form: dict[str, Any]) -> None:
 
 def source_form(where: Installation, collection: str) -> dict[str, Any]:
     """The fields of the appliance's form and their values."""
-    found = where.settings
-    address = urlsplit(found.public_address)
-    host, is_https = address.hostname or found.host, address.scheme == "https"
-    if found.domain is None and found.host in ("0.0.0.0", "::"):  # noqa: S104 - a comparison, nothing is bound
-        host = "the name or address of this machine"
+    found = appliance.source_form(where.settings, collection)
     renewal = command(where, f"account password {GATEWAY}")
     return {
-        "Source Name": f"Pulsegate {collection}",
-        "Hostname": host,
-        "Polling Path": POLLING_PATH,
-        "Collection Name": collection,
-        "Polling Interval": "60 minutes",
-        "Age of Threat Feeds": "30 days",
-        "Time Span of Poll Segment": "30 days",
-        "Use HTTPS": "Yes" if is_https else "No",
-        "Port": address.port or (443 if is_https else 80),
+        "Source Name": found.name,
+        "Hostname": found.host or "the name or address of this machine",
+        "Polling Path": found.path,
+        "Collection Name": found.collection,
+        "Polling Interval": f"{found.interval.seconds // 60} minutes",
+        "Age of Threat Feeds": f"{found.age.days} days",
+        "Time Span of Poll Segment": f"{found.segment.days} days",
+        "Use HTTPS": "Yes" if found.https else "No",
+        "Port": found.port,
         "User Name": GATEWAY,
         "Password": f"the one printed at the first start; '{renewal}' makes a new one",
     }

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -22,7 +20,7 @@ from pulsegate.model.collection import CollectionKind
 from pulsegate.model.indicator import RawIndicator
 from pulsegate.model.tlp import TLP
 from pulsegate.reports import Entry, Format, Proposed, entries, fields, text
-from pulsegate.store import audit, own
+from pulsegate.store import own
 from pulsegate.values.text import clean_line, clean_text
 
 if TYPE_CHECKING:  # imported when it is needed, so that other commands start fast
@@ -36,29 +34,6 @@ LONGEST_NAME = 250
 PulseName = Annotated[
     str | None, typer.Option("--pulse", metavar="NAME", help="Of this own pulse only: its name or id.")
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What the options say of every entry that doesn't say it itself."""
-
-    title: str
-    description: str
-    expires: datetime | None
-
-    def fill(self, found: Iterable[Entry]) -> Iterator[Entry]:
-        for one in found:
-            if not isinstance(one, Proposed):
-                yield one
-                continue
-            raw = one.indicator
-            filled = replace(
-                raw,
-                title=raw.title or self.title,
-                description=raw.description or self.description,
-                expiration=raw.expiration or self.expires,
-            )
-            yield replace(one, indicator=filled)
 
 
 @app.command()
@@ -92,13 +67,14 @@ def add(
 ) -> None:
     """Add indicators of your own, from the command line, a file or an inbox, and publish them."""
     from pulsegate.sync import own as sync
+    from pulsegate.sync.owning import Wanted
 
     if sum((bool(values), file is not None, from_inbox is not None)) != 1:
         raise UsageError("add takes values, --file or --from-inbox", hint="Write: pulsegate indicator add VALUE …")
     where = installation(context)
     if not dry_run:
         prepare(where)
-    wanted = _Wanted(clean_text(title), clean_text(description), expiry(where, expires))
+    wanted = Wanted(clean_text(title), clean_text(description), expiry(where, expires))
     name = _name(pulse or (file.name if file and str(file) != "-" else from_inbox) or sync.NAME, "--pulse")
     into = sync.into(where.database, name, _name(author, "--author"), tlp)
     with _found(where, values, kind, file, form, from_inbox) as found:
@@ -161,21 +137,17 @@ def list_(context: typer.Context, pulse: PulseName = None, as_json: AsJSON = Fal
 
 
 def _record_added(where: Installation, into: Into, added: Added) -> None:
-    changed = [one.value for one in added.lines if one.what != "there"]
-    told = {"author": into.author, "new": added.new, "changed": added.changed, "values": changed[:SHOWN]}
+    from pulsegate.sync.owning import note_added
+
     with where.database.write() as connection:
-        audit.record(connection, account(), "indicator.add", into.name, after=told)
+        note_added(connection, account(), into, added)
 
 
 def _record_removed(where: Installation, removed: Removed) -> None:
-    """For each pulse by itself."""
-    gone: dict[str, list[str]] = {}
-    for _, value, of in removed.gone:
-        gone.setdefault(of.name, []).append(value)
+    from pulsegate.sync.owning import note_removed
+
     with where.database.write() as connection:
-        for name, values in gone.items():
-            told = {"removed": len(values), "values": values[:SHOWN]}
-            audit.record(connection, account(), "indicator.remove", name, before=told)
+        note_removed(connection, account(), removed)
 
 
 def _name(text: str, option: str) -> str:

@@ -10,10 +10,8 @@ from typing import Annotated
 
 import typer
 
-from pulsegate.cli.output import when
 from pulsegate.cli.setup import Installation, load_settings, open_installation
 from pulsegate.errors import UsageError
-from pulsegate.settings.duration import parse_duration
 from pulsegate.store import collections
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, now
@@ -55,14 +53,11 @@ def expiry(where: Installation, text: str | None) -> datetime | None:
     with where.database.read() as connection:
         moment = now(connection)
     try:
-        end = moment + parse_duration(text)
-    except (ValueError, OverflowError):
-        try:
-            end = fields.expiration(text) or moment
-        except ValueError as error:
-            raise UsageError(f"{error}, or as a duration: 30d", resource="--expires") from error
-    if end <= moment:
-        raise UsageError(f"{when(end)} is past", resource="--expires")
+        end = fields.until(text, moment)
+    except ValueError as error:
+        raise UsageError(str(error), resource="--expires") from error
+    if end is None:
+        raise UsageError("is empty", resource="--expires", hint="Leave it out where there is no end")
     return end
 
 

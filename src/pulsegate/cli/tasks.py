@@ -59,9 +59,55 @@ def _counts(publications: list[Publication]) -> Result:
     return {"added": sum(one.added for one in publications), "removed": sum(one.removed for one in publications)}
 
 
+def _try_appliance(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
+    """``address``, ``path``, ``collection``, ``account``: what the appliance would be given."""
+    from pulsegate.cli.rehearsal import rehearse
+
+    return rehearse(where, arguments, progress.say)
+
+
+def _try_rules(where: Installation, arguments: Mapping[str, Any], _progress: Progress) -> Result:
+    from pulsegate.cli.ruling import try_rules
+
+    return try_rules(where, arguments)
+
+
+def _remove_collection(where: Installation, arguments: Mapping[str, Any], _progress: Progress) -> Result:
+    from pulsegate.cli.ruling import remove
+
+    return remove(where, arguments)
+
+
+def _read_draft(where: Installation, arguments: Mapping[str, Any], _progress: Progress) -> Result:
+    from pulsegate.cli.drafting import look
+
+    return look(where, arguments)
+
+
+def _take_draft(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
+    from pulsegate.cli.drafting import take
+
+    added = take(where, arguments)
+    return added | _counts(publish_all(where.database, where.policy, progress.publishing))
+
+
+def _remove_own(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
+    """``pulse``: its key; ``keys``: of the indicators, None: all; ``account``."""
+    from pulsegate.sync.owning import remove_keys
+
+    remove_keys(where.database, str(arguments["account"]), int(arguments["pulse"]), arguments["keys"])
+    return _counts(publish_all(where.database, where.policy, progress.publishing))
+
+
 KINDS: dict[str, Callable[[Installation, Mapping[str, Any], Progress], Result]] = {
     "publish": _publish,
     "pull": _pull,
+    "try_appliance": _try_appliance,
+    "try_rules": _try_rules,
+    "remove_collection": _remove_collection,
+    "read_draft": _read_draft,
+    "take_draft": _take_draft,
+    "remove_own": _remove_own,
 }
 
 

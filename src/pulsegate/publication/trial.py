@@ -38,7 +38,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How many indicators would come and go, with up to ``EXAMPLES`` of each; ``holds``: how many there are now."""
+    """How many indicators would come and go, with examples of each; ``holds``: how many there are now."""
 
     name: str
     is_new: bool
@@ -49,7 +49,7 @@ class Trial:
     departures: list[Example] = field(default_factory=list)
 
 
-def trial(database: Database, policy: Policy, collection: Collection) -> Trial:
+def trial(database: Database, policy: Policy, collection: Collection, examples: int = EXAMPLES) -> Trial:
     """What a publication would do if the collection were as given. Writes nothing.
 
     Where ``deduplicate`` is switched, a value that has passed to another pulse since the last publication counts as one
@@ -62,7 +62,7 @@ def trial(database: Database, policy: Policy, collection: Collection) -> Trial:
         stored = collections.get(connection, collection.name)
         if collection.kind is CollectionKind.INBOX:
             return _of_inbox(connection, stored, collection)
-        return _Comparison(connection, stored, policy, collection).run()
+        return _Comparison(connection, stored, policy, collection).run(examples)
 
 
 def _of_inbox(connection: Connection, stored: StoredCollection | None, collection: Collection) -> Trial:
@@ -90,7 +90,7 @@ class _Comparison:
         there = blocks.published(connection, self._id) if self._id is not None else {}
         self._standing = standing_of(collection, there, self._order, moment)
 
-    def run(self) -> Trial:
+    def run(self, examples: int) -> Trial:
         plan = self._plan(self._placed())
         keys: dict[bytes, bytes] = {}
         if self._id is not None and plan.entering and plan.leaving:  # as a publication does where that was switched
@@ -104,8 +104,8 @@ class _Comparison:
             holds=sum(one.indicators for one in self._standing.blocks.values()),
             coming=sum(map(len, plan.entering.values())) - len(moving),
             going=sum(map(len, plan.leaving.values())),
-            arrivals=list(islice(self._arrivals(plan, moving), EXAMPLES)),
-            departures=list(islice(self._departures(plan, keys), EXAMPLES)),
+            arrivals=list(islice(self._arrivals(plan, moving), examples)),
+            departures=list(islice(self._departures(plan, keys), examples)),
         )
 
     def _plan(self, placed: Iterable[Place]) -> Plan:

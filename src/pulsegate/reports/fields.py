@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
 from pulsegate.model.tlp import TLP
+from pulsegate.settings.duration import parse_duration
 from pulsegate.values.addresses import looks_like_address
 from pulsegate.values.dates import read_date
 from pulsegate.values.names import type_of_name
@@ -76,6 +77,26 @@ def expiration(text: str) -> datetime | None:
     if found is None:
         raise ValueError(f'"{clean_line(text[:40])}" is no date; write it as 2026-12-31 or 2026-12-31T18:00Z')
     return found
+
+
+def until(text: str, moment: datetime) -> datetime | None:
+    """The end that people write: a date, or a duration from ``moment`` on such as 30d; None for an empty text.
+
+    ValueError: it is neither, or it is past.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    try:
+        end = moment + parse_duration(text)
+    except (ValueError, OverflowError):
+        try:
+            end = expiration(text) or moment
+        except ValueError as error:
+            raise ValueError(f"{error}, or as a duration: 30d") from error
+    if end <= moment:
+        raise ValueError(f"{end.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC is past")
+    return end
 
 
 def named_type(text: str) -> IndicatorType | None:

@@ -91,6 +91,16 @@ def collection(given: Mapping[str, Any], resource: str) -> CollectionSettings:
         raise SettingsError(_explain(error, section, {}), resource=resource) from None
 
 
+def collection_faults(given: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with an entry of ``collections``, by key, as ``include.tags``; empty: of it all."""
+    try:
+        Settings.model_validate({"collections": [dict(given)]})
+    except ValidationError as error:
+        found = ((_path(dict(one))[2:], _plainly(dict(one))) for one in error.errors(include_input=False))
+        return {".".join(part for part in path if isinstance(part, str)): message for path, message in found}
+    return {}
+
+
 def _read_section(path: Path) -> dict[str, Any]:
     document = read_yaml(path, "Correct PULSEGATE_CONFIG or the file's rights")
     document = {} if document is None else document
@@ -171,8 +181,12 @@ def _explain_one(one: dict[str, Any], section: Mapping[str, Any], environment: M
     if one["type"] == "extra_forbidden":
         known = _known_keys(path[:-1])
         return _unknown(key, known, str(path[-1]))
-    message = _PLAIN.get(one["type"]) or str(one["msg"]).removeprefix("Value error, ")
+    message = _plainly(one)
     return f"{key}: {message}" if key else message
+
+
+def _plainly(one: Mapping[str, Any]) -> str:
+    return _PLAIN.get(one["type"]) or str(one["msg"]).removeprefix("Value error, ")
 
 
 # pydantic's words, where ours say better what to write.

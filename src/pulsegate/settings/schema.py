@@ -281,6 +281,10 @@ class PagesSettings(Section):
     idle: Annotated[Duration, AfterValidator(_positive)] = Field(
         timedelta(minutes=30), description="who does nothing for so long is logged out; after 12h everybody is"
     )
+    max_upload: Annotated[Size, Field(ge=1024)] = Field(
+        5_000_000,
+        description="the largest file of own indicators that the pages take; `taxii.max_body` holds too",
+    )
 
 
 class TLSSettings(Section):

@@ -213,6 +213,11 @@ def get(connection: sa.Connection, name: str) -> StoredCollection | None:
     return _stored(row) if row else None
 
 
+def by_id(connection: sa.Connection, identifier: int) -> StoredCollection | None:
+    row = connection.execute(_query().where(data_collections.c.id == identifier)).first()
+    return _stored(row) if row else None
+
+
 def every(connection: sa.Connection) -> list[StoredCollection]:
     """All collections that Pulsegate fills, by name."""
     rows = connection.execute(_query().order_by(data_collections.c.name))

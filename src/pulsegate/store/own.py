@@ -125,6 +125,41 @@ def take_away(connection: sa.Connection, gone: Sequence[Standing]) -> int:
     return sources.release(connection, OWN, HAND, empty)
 
 
+def of_pulse(
+    connection: sa.Connection, pulse_pk: int, keys: Sequence[int] | None = None, limit: int = _STREAMED
+) -> list[Standing]:
+    """Indicators of a pulse: those of these keys, or some of all."""
+    mine = sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk).limit(limit)
+    if keys is None:
+        return [_standing(row) for row in connection.execute(mine)]
+    rows = (row for chunk in chunks(keys) for row in connection.execute(mine.where(indicators.c.pk.in_(chunk))))
+    return [_standing(row) for row in rows]
+
+
+def _standing(row: Any) -> Standing:
+    return Standing(row.pk, row.pulse_pk, to_indicator(row).indicator)
+
+
+def page(
+    connection: sa.Connection, pulse_pk: int, key: int | None, *, backwards: bool = False, limit: int
+) -> list[Standing]:
+    """Indicators of a pulse, the newest first, from below that key on; ``backwards``: the oldest first, from above."""
+    order = indicators.c.pk.asc() if backwards else indicators.c.pk.desc()
+    query = sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk).order_by(order).limit(limit)
+    if key is not None:
+        query = query.where(indicators.c.pk > key if backwards else indicators.c.pk < key)
+    return [_standing(row) for row in connection.execute(query)]
+
+
+def counts(connection: sa.Connection, pulse_keys: Collection[int], most: int) -> dict[int, int]:
+    """How many indicators each of the pulses has; of one with more than ``most``, one more than that."""
+    found = {}
+    for pk in pulse_keys:
+        some = sa.select(indicators.c.pulse_pk).where(indicators.c.pulse_pk == pk).limit(most + 1).subquery()
+        found[pk] = connection.scalar(sa.select(sa.func.count()).select_from(some)) or 0
+    return found
+
+
 def listed(connection: sa.Connection, name: str | None = None) -> Iterator[Listed]:
     """All own indicators (of the pulses of that name or id), streamed, the longest there first."""
     columns = ("type", "value", "title", "description", "created", "expiration", "protection")

@@ -35,7 +35,7 @@ class PollRecord:
     detail: str | None = None  # why, where there is something to say
 
 
-_COLUMNS = [polls.c[field.name] for field in fields(PollRecord)]
+_COLUMNS = [polls.c[one.name] for one in fields(PollRecord)]
 
 
 def insert_many(connection: sa.Connection, records: Sequence[PollRecord]) -> None:
@@ -64,6 +64,63 @@ def latest(
     if outcome is not None:
         query = query.where(polls.c.outcome == outcome)
     return _records(connection.execute(query))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which polls; None: whatever. ``account`` empty: those of nobody that was recognised."""
+
+    account: str | None = None
+    collection: str | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A record and its key in the log: of two at one instant the later one has the greater."""
+
+    pk: int
+    poll: PollRecord
+
+
+def page(
+    connection: sa.Connection,
+    wanted: Wanted,
+    key: tuple[datetime, int] | None,
+    *,
+    backwards: bool = False,
+    limit: int,
+) -> list[Kept]:
+    """Polls, newest first, from before that time and key on; ``backwards``: the oldest first, from after it on."""
+    columns = (polls.c.time, polls.c.pk)
+    query = sa.select(polls.c.pk, *_COLUMNS).limit(limit)
+    query = query.order_by(*((one.asc() if backwards else one.desc()) for one in columns))
+    if key is not None:
+        place, at = sa.tuple_(*columns), sa.tuple_(sa.literal(key[0], polls.c.time.type), sa.literal(key[1]))
+        query = query.where(place > at if backwards else place < at)
+    if wanted.account is not None:
+        query = query.where(polls.c.account == wanted.account if wanted.account else polls.c.account.is_(None))
+    if wanted.collection is not None:
+        query = query.where(polls.c.collection.in_(_spellings(wanted.collection)))
+    if wanted.outcome is not None:
+        query = query.where(polls.c.outcome == wanted.outcome)
+    return [Kept(row[0], PollRecord(*row[1:])) for row in connection.execute(query)]
+
+
+def recent(connection: sa.Connection, account: str, limit: int) -> list[PollRecord]:
+    """The last polls of the account, newest first."""
+    return [one.poll for one in page(connection, Wanted(account=account), None, limit=limit)]
+
+
+def accounts(connection: sa.Connection) -> list[str]:
+    """The names of all accounts that the log knows, in their order: by one look at the index for each."""
+    found: list[str] = []
+    query = sa.select(sa.func.min(polls.c.account)).where(polls.c.account > sa.bindparam("last"))
+    last = ""
+    while (name := connection.scalar(query, {"last": last})) is not None:
+        found.append(name)
+        last = name
+    return found
 
 
 def last_of_each_account(connection: sa.Connection) -> list[PollRecord]:

@@ -8,11 +8,12 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from pulsegate.store import audit, polls, sessions, tallies, tasks, withdrawals
+from pulsegate.store import audit, drafts, polls, sessions, tallies, tasks, withdrawals
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.quarantine import INDICATOR
 from pulsegate.store.tables import blocks, pulses, quarantine, runs
 
+DRAFT_KEPT = timedelta(days=1)
 SESSION_KEPT = timedelta(days=1)  # longer than any lasts
 
 
@@ -52,6 +53,7 @@ def purge(database: Database, keep: timedelta, polls_kept: timedelta, audit_kept
         polls_before = now(connection) - polls_kept
         tallies.purge(connection, before)
         tasks.purge(connection, before)
+        drafts.purge(connection, now(connection) - DRAFT_KEPT)
         sessions.purge(connection, now(connection) - SESSION_KEPT)
     gone = _purge(database, lambda connection: polls.purge(connection, polls_before))
     left = _purge(database, lambda connection: withdrawals.purge(connection, before))

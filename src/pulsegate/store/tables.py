@@ -330,6 +330,17 @@ withdrawals = Table(
     Column("identity", LargeBinary, nullable=False, index=True),  # as it was placed
     Column("since", UTCDateTime, nullable=False),  # its label: who polled a window with it has fetched it
     Column("ended", UTCDateTime, nullable=False, index=True),
+    Index("ix_withdrawals_collection_id_ended", "collection_id", "ended"),
+)
+
+drafts = Table(  # what somebody sent in with a form, and is asked about once more before it counts
+    "drafts",
+    metadata,
+    Column("token", String(43), primary_key=True),  # random
+    Column("account", String(256), nullable=False),
+    Column("created", UTCDateTime, nullable=False, index=True),
+    Column("name", Text, nullable=False),  # of the file
+    Column("content", LargeBinary, nullable=False),
 )
 
 touched = Table(  # what the next publication looks at; taken away when every collection reflects it

@@ -19,7 +19,19 @@ from pulsegate.web.words import _, later
 
 SHOWN = 3  # tasks at once
 PUBLISH, PULL = "publish", "pull"
-TITLES = {PUBLISH: later("Publishing"), PULL: later("Pulling")}
+TRY_APPLIANCE = "try_appliance"
+TRY_RULES, REMOVE_COLLECTION = "try_rules", "remove_collection"
+READ_DRAFT, TAKE_DRAFT, REMOVE_OWN = "read_draft", "take_draft", "remove_own"
+TITLES = {
+    PUBLISH: later("Publishing"),
+    PULL: later("Pulling"),
+    TRY_APPLIANCE: later("Testing the connection of an appliance"),
+    TRY_RULES: later("Finding out what the rules would change"),
+    REMOVE_COLLECTION: later("Removing a collection"),
+    READ_DRAFT: later("Reading what was sent"),
+    TAKE_DRAFT: later("Adding own indicators"),
+    REMOVE_OWN: later("Removing own indicators"),
+}
 
 pages = Blueprint("tasks", __name__, url_prefix="/tasks")
 
