@@ -79,6 +79,12 @@ def last_of_each_account(connection: sa.Connection) -> list[PollRecord]:
     return list({one.account: one for one in _records(connection.execute(query))}.values())
 
 
+def of_account(connection: sa.Connection, account: str, *, limit: int) -> list[PollRecord]:
+    """The last polls of the account, newest first, by the index on account and time."""
+    query = sa.select(*_COLUMNS).where(polls.c.account == account).order_by(polls.c.time.desc()).limit(limit)
+    return _records(connection.execute(query))
+
+
 @dataclass(frozen=True, slots=True)
 class Stay:
     """How long a value was in a collection: its first label and its last one, and until when (None: still).
