@@ -29,6 +29,14 @@ ADDRESSES = [
     "/admin/accounts/2",
     "/admin/accounts/2/remove",
     "/admin/audit/",
+    "/admin/",
+    "/admin/sources/",
+    "/admin/sources/otx/",
+    "/admin/sources/otx/held",
+    "/admin/quarantine/",
+    "/admin/quarantine/1",
+    "/admin/quarantine/retry",
+    "/admin/quarantine/unwritten",
     "/admin/nothing",
 ]
 

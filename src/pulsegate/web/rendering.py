@@ -82,7 +82,7 @@ def duration(length: timedelta) -> str:
         left -= number * size
         if number:
             parts.append(str(format_unit(number, f"duration-{unit}", "short", locale=get_locale())))
-    return " ".join(parts[:2]) or "0"
+    return " ".join(parts[:2]) or str(format_unit(0, "duration-second", "short", locale=get_locale()))
 
 
 def _written(time: datetime) -> str:

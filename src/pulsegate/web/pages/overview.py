@@ -46,8 +46,7 @@ def index() -> ResponseReturnValue:
         chosen = request.args.get("collection") or SUBSCRIBED
         today = now(connection).date()
         found = tallies.since(connection, today - timedelta(days=chart.DAYS - 1), chosen)
-    days = chart.days(found, today)
-    return render_template("overview/index.html", days=days, names=names, chosen=chosen, **_now())
+    return render_template("overview/index.html", chart=chart.chart(found, today), names=names, chosen=chosen, **_now())
 
 
 @pages.get("/now")
