@@ -78,7 +78,13 @@ def test_settings_are_shown_to_each_role_without_secrets(logged_in, name):
 
 
 def test_list_says_how_each_fares(logged_in, site):
-    put(site, completed=NOW, failing=NOW, error=f"OTX answered 504 {EVIL}", next_try=NOW + timedelta(minutes=9))
+    put(
+        site,
+        completed=NOW,
+        failing=NOW,
+        error=f"OTX answered 504 {EVIL}",
+        next_try=datetime.now(UTC) + timedelta(minutes=9),
+    )
     put(site, "gone")
     answer = logged_in("vera").get("/admin/sources/")
     text = text_of(answer)
@@ -110,7 +116,7 @@ def test_state_is_one_word(logged_in, site, values, word):
 
 
 def test_progress_of_a_pull_is_that_of_its_walk_and_outlives_a_reload(logged_in, site):
-    put(site, walk=Walk(NOW - timedelta(minutes=10), NOW, offset=500, count=2000))
+    put(site, walk=Walk(datetime.now(UTC) - timedelta(minutes=10), NOW, offset=500, count=2000))
     with site.database.write() as connection:
         run = runs.begin(connection, "otx")
         runs.advance(connection, run, 120, 3456)
