@@ -118,6 +118,15 @@ def test_collection_that_an_account_polls_no_more_is_forgotten_after_a_week(logg
     assert "former" not in logged_in("vera").get("/admin/").text
 
 
+def test_spellings_of_a_collection_are_one(logged_in, site):
+    polled(site, 3, 63, 123, collection="user_a b+c")
+    polled(site, 183, 243, 303, collection="user_a+b+c")
+    answer = logged_in("vera").get("/admin/")
+    assert "polls" in row_of(answer, "user_a b+c")
+    assert "1 hr" in row_of(answer, "user_a b+c")
+    assert "user_a+b+c" not in answer.text
+
+
 def test_what_is_served_is_counted_by_type_as_of_the_workers_count(logged_in, site):
     with site.database.write() as connection:
         collections.put(connection, SUBSCRIBED)

@@ -79,10 +79,13 @@ def last_of_each_account(connection: sa.Connection) -> list[PollRecord]:
     return list({one.account: one for one in _records(connection.execute(query))}.values())
 
 
-def of_account(connection: sa.Connection, account: str, *, limit: int) -> list[PollRecord]:
-    """The last polls of the account, newest first, by the index on account and time."""
-    query = sa.select(*_COLUMNS).where(polls.c.account == account).order_by(polls.c.time.desc()).limit(limit)
-    return _records(connection.execute(query))
+def times(connection: sa.Connection, account: str, *, limit: int) -> dict[str, list[datetime]]:
+    """When the account polled lately, newest first, by collection as it names it. By the index on account and time."""
+    query = sa.select(polls.c.collection, polls.c.time).where(polls.c.account == account)
+    found: dict[str, list[datetime]] = {}
+    for name, time in connection.execute(query.order_by(polls.c.time.desc()).limit(limit)):
+        found.setdefault(name, []).append(time)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

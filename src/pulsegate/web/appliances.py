@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,29 +39,25 @@ class Appliance:
 def every(connection: Connection) -> list[Appliance]:
     """Of the accounts that there are; those that need a look come first."""
     moment = now(connection)
-    found = []
+    found: list[Appliance] = []
     for account in accounts.every(connection):
-        found += _of(polls.of_account(connection, account.name, limit=LOOKED_AT), moment)
+        found += _of(connection, account.name, moment)
     return sorted(found, key=lambda one: (_ORDER[one.word], one.account, one.collection))
 
 
 _ORDER = {"stopped": 0, "refused": 1, "polls": 2, "seldom": 3}
 
 
-def _of(records: Iterable[PollRecord], moment: datetime) -> list[Appliance]:
-    """The polls of one account, newest first."""
-    by_collection: dict[str, list[PollRecord]] = {}
-    for one in records:
-        by_collection.setdefault(one.collection.replace("+", " "), []).append(one)
-    newest = max((several[0].time for several in by_collection.values()), default=moment)
-    return [
-        _appliance(name, several, moment)
-        for name, several in by_collection.items()
-        if several[0].time == newest or moment - several[0].time < FORGOTTEN
-    ]
-
-
-def _appliance(collection: str, records: list[PollRecord], moment: datetime) -> Appliance:
-    last = records[0]
-    beat = rhythm([one.time for one in records], moment)
-    return Appliance(last.account or "", collection, last, beat, moment - last.time < SHORTEST)
+def _of(connection: Connection, account: str, moment: datetime) -> Iterator[Appliance]:
+    """An author's spaces may be written as ``+``: that is one collection."""
+    spelled: dict[str, list[str]] = {}  # the newest first
+    times = polls.times(connection, account, limit=LOOKED_AT)
+    for spelling in times:
+        spelled.setdefault(spelling.replace("+", " "), []).append(spelling)
+    newest = max((several[0] for several in times.values()), default=moment)
+    for spellings in spelled.values():
+        of_both = [time for one in spellings for time in times[one]]
+        last = polls.latest(connection, account=account, collection=spellings[0], limit=1)
+        if last and (max(of_both) == newest or moment - max(of_both) < FORGOTTEN):
+            is_recent = moment - last[0].time < SHORTEST
+            yield Appliance(account, spellings[0], last[0], rhythm(of_both, moment), is_recent)
