@@ -10,7 +10,7 @@ import pytest
 
 from pulsegate.model.indicator import RawIndicator
 from pulsegate.model.marks import Marks
-from pulsegate.store import audit, failures, pulses, quarantine, taken, tasks
+from pulsegate.store import audit, failures, pulses, quarantine, sources, taken, tasks
 from pulsegate.store.quarantine import INDICATOR, PULSE, Quarantined, Wanted
 from pulsegate.web import paging
 from store.test_pulses import a_name, a_pulse
@@ -41,6 +41,7 @@ def keys(site):
     """The keys of the entries, in their order."""
     with site.database.write() as connection:
         taken.put(connection, a_pulse(1), [a_name("a.example.net")], lambda _: Marks())
+        sources.ensure(connection, "partner", "shape")
         for one in ENTRIES:
             quarantine.add(connection, one)
         return quarantine.keys(connection)
@@ -75,7 +76,9 @@ def test_nothing_is_said_to_be_nothing(logged_in):
         ("reason=has+no+name", [pulse_id(8), pulse_id(7)]),
         ("source=partner", ["a b"]),
         ("text=EXAMPLE", ["c.example", "b.example"]),
-        ("text=above+255", ["999.1.1.1"]),
+        ("text=1.1.1", ["999.1.1.1"]),
+        ("reason=not+an+IP+address:+a+number+above+255", ["999.1.1.1"]),
+        ("reason=not", []),
         (f"text={STORED}", ["a b", "b.example", "999.1.1.1"]),
         ("text=%25", []),
         ("reason=nothing", []),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from pulsegate.store import accounts, polls
 from pulsegate.store.database import Connection, now
-from pulsegate.store.polls import PollRecord
+from pulsegate.store.polls import Polled, PollRecord
 from pulsegate.sync.rhythm import SHORTEST, Beat, Rhythm, rhythm
 
 LOOKED_AT = 120  # polls of each account
@@ -50,14 +50,14 @@ _ORDER = {"stopped": 0, "refused": 1, "polls": 2, "seldom": 3}
 
 def _of(connection: Connection, account: str, moment: datetime) -> Iterator[Appliance]:
     """An author's spaces may be written as ``+``: that is one collection."""
-    spelled: dict[str, list[str]] = {}  # the newest first
-    times = polls.times(connection, account, limit=LOOKED_AT)
-    for spelling in times:
-        spelled.setdefault(spelling.replace("+", " "), []).append(spelling)
-    newest = max((several[0] for several in times.values()), default=moment)
-    for spellings in spelled.values():
-        of_both = [time for one in spellings for time in times[one]]
-        last = polls.latest(connection, account=account, collection=spellings[0], limit=1)
-        if last and (max(of_both) == newest or moment - max(of_both) < FORGOTTEN):
-            is_recent = moment - last[0].time < SHORTEST
-            yield Appliance(account, spellings[0], last[0], rhythm(of_both, moment), is_recent)
+    polled: dict[str, list[Polled]] = {}  # the newest first
+    for one in polls.times(connection, account, limit=LOOKED_AT):
+        polled.setdefault(one.collection.replace("+", " "), []).append(one)
+    newest = max((several[0].time for several in polled.values()), default=moment)
+    shown = [one for one in polled.values() if one[0].time == newest or moment - one[0].time < FORGOTTEN]
+    records = polls.by_keys(connection, [several[0].pk for several in shown])
+    for several in shown:
+        last = records.get(several[0].pk)
+        if last is not None:
+            beat = rhythm([one.time for one in several], moment)
+            yield Appliance(account, last.collection, last, beat, moment - last.time < SHORTEST)

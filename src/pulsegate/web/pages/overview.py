@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -94,7 +95,10 @@ def _held(connection: Connection, every: list[Collection], kept: dict[str, Count
         rows.append(
             Held(name, sizes[name], dict(counted.numbers) if counted else {}, counted.counted if counted else None)
         )
-    types = sorted({kind for one in rows for kind in one.types})
+    most: Counter[str] = Counter()
+    for one in rows:
+        most |= Counter(one.types)
+    types = [kind for kind, _ in most.most_common()]
     times = [one.counted for one in rows if one.counted is not None]
     return {"held": rows, "types": types, "authors": len(sizes) - len(rows), "counted": min(times, default=None)}
 

@@ -12,9 +12,10 @@ from werkzeug.exceptions import NotFound
 from wtforms import SearchField, SelectField
 
 from pulsegate.model.role import Role
-from pulsegate.store import failures, pulses, quarantine
+from pulsegate.store import failures, pulses, quarantine, sources
 from pulsegate.store.database import Connection
 from pulsegate.store.quarantine import INDICATOR, PULSE, Quarantined, Wanted
+from pulsegate.store.sources import FILES
 from pulsegate.sync.retrial import forecast
 from pulsegate.web import paging, tasks
 from pulsegate.web.access import audited, needs
@@ -31,7 +32,7 @@ pages = Blueprint("quarantine", __name__, url_prefix="/quarantine")
 
 
 class Filters(Form):
-    text = SearchField(later("Value, reason or pulse"))
+    text = SearchField(later("Value, or id of the pulse"))
     kind = SelectField(
         later("What"),
         choices=choices([("", later("all")), (INDICATOR, later("indicators")), (PULSE, later("pulses"))]),
@@ -50,7 +51,8 @@ def index() -> ResponseReturnValue:
         found = quarantine.page(
             connection, wanted, paging.row_key(where), backwards=where.backwards, limit=paging.SIZE + 1
         )
-        number = quarantine.number(connection, wanted, MOST)
+        is_all = where.key is None and len(found) <= paging.SIZE  # then another scan would tell nothing new
+        number = len(found) if is_all else quarantine.number(connection, wanted, MOST)
         unwritten = failures.count(connection)
     page = paging.cut(found, where, lambda one: (one.pk,))
     more = {"number": number, "most": MOST, "unwritten": unwritten, "chosen": _chosen(wanted)}
@@ -116,7 +118,8 @@ def _start(connection: Connection, subject: str, **arguments: Any) -> None:
 def _offer(connection: Connection, form: Filters) -> None:
     """What can be chosen: the reasons and sources that there are, and what was chosen before."""
     groups = {one: f"{one} ({number:,})" for one, number in quarantine.reasons(connection).items()}
-    origins = {one: one for one in quarantine.origins(connection)}
+    named, stored = (one.name for one in site().feeds), (one.name for one in sources.every(connection))
+    origins = {one: one for one in sorted({*named, *stored, FILES})}
     for field, offered in ((form.reason, groups), (form.source, origins)):
         chosen = {field.data: field.data} if field.data and field.data not in offered else {}
         field.choices = choices([("", _("all")), *(chosen | offered).items()])
