@@ -1,4 +1,4 @@
-"""The administration pages: roles, sessions, tasks for the worker, and what came and went by day."""
+"""The administration pages: roles, sessions, tasks for the worker, what came and went by day, alarms, counts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ depends_on = None
 def upgrade() -> None:
     _accounts()
     _tasks()
+    _overview()
     op.create_table(
         "tallies",
         sa.Column("day", sa.Date(), nullable=False),
@@ -96,3 +97,36 @@ def _tasks() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_tasks_finished"), "tasks", ["finished"])
+
+
+def _overview() -> None:
+    moment = sa.DateTime(timezone=True)
+    op.create_table(
+        "held_back",
+        sa.Column("source", sa.String(length=100), nullable=False),
+        sa.Column("pulse_pk", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["pulse_pk"], ["pulses.pk"], name=op.f("fk_held_back_pulse_pk"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("source", "pulse_pk"),
+    )
+    op.create_index(op.f("ix_held_back_pulse_pk"), "held_back", ["pulse_pk"])
+    op.create_table(
+        "alarms",
+        sa.Column("pk", sa.Integer(), nullable=False),
+        sa.Column("source", sa.String(length=100), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("raised", moment, nullable=False),
+        sa.Column("cleared", moment, nullable=True),
+        sa.PrimaryKeyConstraint("pk"),
+    )
+    op.create_table(
+        "counts",
+        sa.Column("name", sa.String(length=400), nullable=False),
+        sa.Column("stamp", sa.Text(), nullable=False),
+        sa.Column("counted", moment, nullable=False),
+        sa.Column("numbers", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_index(op.f("ix_quarantine_reason"), "quarantine", ["reason"])
+    is_failed = sa.text("failure IS NOT NULL")
+    op.create_index("ix_indicators_failure", "indicators", ["pk"], sqlite_where=is_failed, postgresql_where=is_failed)

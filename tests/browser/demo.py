@@ -39,6 +39,14 @@ ADDRESSES = [
     "/admin/appliances/",
     "/admin/appliances/?collection=subscribed&account=admin",
     "/admin/appliances/polls",
+    "/admin/",
+    "/admin/sources/",
+    "/admin/sources/otx/",
+    "/admin/sources/otx/held",
+    "/admin/quarantine/",
+    "/admin/quarantine/1",
+    "/admin/quarantine/retry",
+    "/admin/quarantine/unwritten",
     "/admin/nothing",
 ]
 

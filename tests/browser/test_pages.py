@@ -27,7 +27,7 @@ def test_log_in_and_out(pages, chromium):
     page.fill("#name", "vera")
     page.fill("#password", "vera-password-1")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/admin/audit/")
+    page.wait_for_url("**/admin/")
     assert page.locator("nav >> text=Accounts").count() == 0
     page.click("text=Log out")
     page.wait_for_url("**/admin/login")

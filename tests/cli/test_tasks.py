@@ -120,5 +120,5 @@ def test_thread_does_one_after_the_other_and_notes_how_far_it_is(where: Installa
     assert until(where, first, "finished").outcome == "ok"
     assert until(where, second, "finished").error == "it broke. Mend it"
     runner.stop()
-    runner._thread.join(5)
-    assert not runner._thread.is_alive()
+    [one.join(5) for one in runner._threads]
+    assert not any(one.is_alive() for one in runner._threads)

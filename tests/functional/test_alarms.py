@@ -21,6 +21,7 @@ from pulsegate.cli.setup import Installation
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import StoreError
 from pulsegate.settings import Settings
+from pulsegate.store import alarms as stored
 from pulsegate.store import sources
 from pulsegate.store.database import Database
 from store.databases import database, migrated_file
@@ -134,6 +135,20 @@ def test_alarm_is_not_told_again_by_the_next_worker(database: Database, hook: We
     world.start()
     world.watch()
     assert (messages(hook), "alarm.raised" in said()) == ([STALE], False)
+
+
+def test_alarms_are_kept_from_when_they_are_raised_until_they_are_over(database: Database, clock: Clock) -> None:
+    world = World(database)
+    world.put(7.5 * HOUR, held=3)
+    for _ in range(2):
+        world.watch()
+        world.start()
+    world.put(HOUR, held=3)
+    world.watch()
+    with database.read() as connection:
+        found = [(one.kind, one.text, one.cleared is not None) for one in stored.latest(connection, limit=9)]
+    assert [(kind, over) for kind, _, over in found] == [("held", False), ("stale", True)]
+    assert found[1][1] == STALE[2]
 
 
 def test_each_kind_of_alarm_is_told_for_itself(database: Database, hook: Webhook) -> None:

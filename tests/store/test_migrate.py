@@ -23,7 +23,9 @@ from store.schemas import STOCK_TABLES, describe, make_stock
 NEW_IN_0004 = (
     "withdrawals", "touched", "reflections", "allowed", "overrides", "reviews", "trusted_authors", "audit",
 )  # fmt: skip
-NEW_IN_0005 = ("account_roles", "accounts_disabled", "web_sessions", "tasks", "tallies", "drafts")
+NEW_IN_0005 = (
+    "account_roles", "accounts_disabled", "web_sessions", "tasks", "tallies", "drafts", "held_back", "alarms", "counts",
+)  # fmt: skip
 LABEL = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 

@@ -28,6 +28,7 @@ def run(
     full=False,
     wanted=None,
     accept=False,
+    shown=(),
     compare=True,
     wait=60.0,
     backfill=365 * DAY,
@@ -44,6 +45,7 @@ def run(
         full=full,
         compare=compare,
         accept_removals=accept,
+        shown=shown,
         progress=progress,
         wait=wait,
     )

@@ -345,3 +345,46 @@ def test_search_is_followed(store):
     assert (served(store), values(store, 1)) == (["new.example"], ["new.example"])
     run(store, FakeOTX([[]], found={"other": [[]]}), wanted=Wanted(subscription=False, searches=("other",)))
     assert served(store) == []
+
+
+# --- Removals that somebody has looked at ----------------------------------------------------------------------------
+
+
+def held(store):
+    with store.read() as connection:
+        return sources.held(connection, "otx")
+
+
+def test_held_removals_are_known_until_they_are_accepted_or_come_back(store):
+    there = filled(store, 10)
+    run(store, looked_up(ids(*range(1, 7))))
+    assert (len(held(store)), source(store).held) == (4, 4)
+    run(store, looked_up(ids(*range(1, 8))))
+    assert (len(held(store)), source(store).held) == (3, 3)
+    assert served(store) == there
+    outcome = run(store, looked_up(ids(*range(1, 8))), shown=held(store))
+    assert outcome.intake.removed == 3
+    assert sorted(served(store)) == sorted(there[:7])
+    assert (held(store), source(store).held) == (set(), 0)
+
+
+def test_acceptance_takes_away_what_was_shown_and_nothing_else_at_once(store):
+    there = filled(store, 10)
+    run(store, looked_up(ids(*range(1, 7))))
+    shown = held(store)
+    run(store, looked_up([]), shown=shown)  # OTX has lost all meanwhile: nobody has looked at that
+    assert served(store) == there
+    assert len(held(store)) == 10
+    run(store, looked_up(ids(1, 2, 3)), shown=shown)
+    assert served(store) == there
+    run(store, looked_up(ids(*range(1, 6))), shown=shown)  # one more is what any pull takes away
+    assert sorted(served(store)) == sorted(there[:5])
+
+
+def test_forgotten_source_holds_nothing_back(store):
+    filled(store, 10)
+    run(store, looked_up(ids(1)))
+    with store.write() as connection:
+        sources.set_owner(connection, "otx", "somebody")
+        sources.forget(connection, "otx")
+        assert (sources.held(connection, "otx"), sources.owner(connection, "otx")) == (set(), None)

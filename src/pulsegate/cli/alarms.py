@@ -15,7 +15,7 @@ from pulsegate.cli.feeding import Feeding
 from pulsegate.cli.setup import Installation, read_secrets
 from pulsegate.errors import PulsegateError, SettingsError
 from pulsegate.settings import Settings
-from pulsegate.store import sources
+from pulsegate.store import alarms, sources
 from pulsegate.store.database import now
 from pulsegate.store.sources import Source
 from pulsegate.sync.alarm import cleared, complaints
@@ -61,6 +61,7 @@ class Watch:
         if source is None:
             return
         due = complaints(source, feeding.settings.stale_after, moment)
+        self._keep(source, due)
         told = self._settle(source, due)
         if told != set(source.alarms.split()):
             with database.write() as connection:  # only now: who dies before this tells it twice, and never not at all
@@ -77,6 +78,18 @@ class Watch:
             if self._tell(f"{source.name}: well again", cleared(source, kind), CLEARED):
                 told.remove(kind)
         return told
+
+    def _keep(self, source: Source, due: dict[str, str]) -> None:
+        """What the pages show: each from when it is raised until it is over."""
+        with self._where.database.read() as connection:
+            known = alarms.open_kinds(connection, source.name)
+        if known == due.keys():
+            return
+        with self._where.database.write() as connection:
+            for kind in sorted(due.keys() - known):
+                alarms.raise_(connection, source.name, kind, due[kind])
+            for kind in sorted(known - due.keys()):
+                alarms.clear(connection, source.name, kind)
 
     def _log(self, source: Source, due: dict[str, str]) -> None:
         known = {kind for name, kind in self._logged if name == source.name} | set(source.alarms.split())

@@ -14,6 +14,7 @@ from pulsegate.settings import OTXSettings
 
 if TYPE_CHECKING:  # these make every command slow to start, and few need them
     from pulsegate.otx.client import OTXClient
+    from pulsegate.sync.standing import Feed
     from pulsegate.sync.wanted import Pace, Wanted
 
 MAIN = "otx"  # the source of the section ``otx:``
@@ -59,6 +60,13 @@ def is_on(where: Installation, source: Feeding) -> bool:
     """Whether it is meant to be pulled from. Its key is not read: not everybody who asks may do that."""
     found = source.settings
     return where.demo or (found.enabled and bool(found.api_key or found.api_key_file))
+
+
+def feeds(where: Installation) -> tuple[Feed, ...]:
+    """Every source of the settings, as others than commands see it."""
+    from pulsegate.sync.standing import Feed
+
+    return tuple(Feed(one.name, one.settings, is_on(where, one)) for one in configured(where))
 
 
 def active(where: Installation) -> list[Feeding]:

@@ -49,7 +49,7 @@ def site(where: Installation, auth: AuthAPI) -> Site:
         where.settings,
         _check(auth),
         demo=where.demo,
-        sources=tuple(one.name for one in feeding.configured(where) if feeding.is_on(where, one)),
+        feeds=feeding.feeds(where),
         limits=Limits(idle=where.settings.pages.idle),
         max_body=where.settings.taxii.max_body,
     )

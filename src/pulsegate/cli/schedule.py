@@ -30,6 +30,7 @@ from pulsegate.cli.setup import Installation
 from pulsegate.cli.tasks import Runner
 from pulsegate.errors import BusyError, OTXRateLimitedError, PulsegateError
 from pulsegate.otx.client import OTXClient
+from pulsegate.publication.counting import Counting
 from pulsegate.publication.publish import publish_all
 from pulsegate.settings import OTXSettings
 from pulsegate.store import retention, sources
@@ -40,7 +41,8 @@ log = structlog.get_logger(__name__)
 
 PUBLISH_INTERVAL = timedelta(minutes=15)  # expiry and rules take effect at least so often
 LONGEST_RETRY = timedelta(hours=1)  # however long OTX asks to wait, and however long the interval is
-OTHER_JOBS = 4  # beside the pulls
+COUNT_INTERVAL = timedelta(seconds=10)
+OTHER_JOBS = 5  # beside the pulls
 LOCK_WAIT = 5.0  # seconds: 'status' holds the lock of a pull for a moment, to see whether somebody else does
 FOREVER = 1e9  # seconds
 GRACE = 3.0  # seconds that a pull has to end when the worker is told to; the next one goes on where it stopped
@@ -69,6 +71,8 @@ def _work(where: Installation) -> None:
         _add(scheduler, lambda: _publish(where), "publish", _every(PUBLISH_INTERVAL), _in(soon))
         _add(scheduler, lambda: _forget(where), "retention", _every(timedelta(days=1)), _in(timedelta(minutes=10)))
         _add(scheduler, lambda: _try_again(where), "quarantine", DateTrigger(timezone=UTC), _in(timedelta()))
+        counting = Counting(where.database, where.policy)
+        _add(scheduler, lambda: _count(counting), "counts", _every(COUNT_INTERVAL), _in(COUNT_INTERVAL))
         if found and not where.demo:
             watch = Watch(where, found)  # later than the first pulls, which may mend what lay still for a while
             _add(scheduler, watch, "alarms", _every(watch.interval), _in(watch.interval))
@@ -177,6 +181,13 @@ def _try_again(where: Installation) -> None:
         retry_after_upgrade(where.database, where.policy)
     except PulsegateError as error:
         log.error("quarantine.failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
+
+
+def _count(counting: Counting) -> None:
+    try:
+        counting()
+    except PulsegateError as error:
+        log.error("counting.failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
 
 
 def _forget(where: Installation) -> None:

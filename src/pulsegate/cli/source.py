@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -15,45 +13,18 @@ from pulsegate.cli.output import AsJSON, instant, people, print_json, print_tabl
 from pulsegate.cli.setup import Installation
 from pulsegate.errors import UsageError
 from pulsegate.store import audit, sources
-from pulsegate.store.database import now
 from pulsegate.store.locks import hold, pull
-from pulsegate.store.sources import FILES, OWN, Source, Walk
-from pulsegate.sync.alarm import complaints
+from pulsegate.store.sources import FILES, OWN, Walk
+from pulsegate.sync import standing
+from pulsegate.sync.standing import State, seconds_left
 
 app = typer.Typer(no_args_is_help=True, help="The sources of pulses.")
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """A source as people want to know it.
-
-    ``row``: None before its first pull; ``is_known``: it is in the settings; ``alarms``: their texts.
-    """
-
-    name: str
-    row: Source | None
-    pulses: int
-    is_known: bool
-    is_active: bool
-    moment: datetime
-    alarms: Mapping[str, str]
-
-
 def states(where: Installation) -> list[State]:
     """Every source that is in the settings or in the store, and the files."""
-    configured = {one.name: one for one in feeding.configured(where)}
     with where.database.read() as connection:
-        stored = {one.name: one for one in sources.every(connection)}
-        counts = sources.counts(connection)
-        moment = now(connection)
-    found = []
-    for name in dict.fromkeys([*configured, *stored, *counts]):
-        one, row = configured.get(name), stored.get(name)
-        is_active = one is not None and feeding.is_on(where, one)
-        alarms = complaints(row, one.settings.stale_after, moment) if one and row and is_active else {}
-        is_known = one is not None or name in (FILES, OWN)
-        found.append(State(name, row, counts.get(name, 0), is_known, is_active, moment, alarms))
-    return found
+        return standing.states(connection, feeding.feeds(where))
 
 
 @app.command("list")
@@ -99,7 +70,9 @@ def shown(state: State) -> dict[str, Any]:
         "active": state.is_active,
         "pulses": state.pulses,
         "completed": instant(row.completed) if row else None,
-        "walk": None if walk is None else {"taken": walk.offset, "of": walk.count, "seconds_left": _left(walk, state)},
+        "walk": None
+        if walk is None
+        else {"taken": walk.offset, "of": walk.count, "seconds_left": seconds_left(walk, state.moment)},
         "failing_since": instant(row.failing) if row else None,
         "error": row.error if row else None,
         "next_try": instant(row.next_try) if row else None,
@@ -136,13 +109,5 @@ def _words(state: State) -> str:
 
 def _progress(walk: Walk, state: State) -> str:
     text = f"{walk.offset:,} of {walk.count:,} pulses taken" if walk.count else f"{walk.offset:,} pulses taken"
-    left = _left(walk, state)
+    left = seconds_left(walk, state.moment)
     return text if left is None else f"{text}, about {max(1, round(left / 60))} min left"
-
-
-def _left(walk: Walk, state: State) -> float | None:
-    """Seconds, judged by how long it took until now, outages included."""
-    taken = (state.moment - walk.started) / timedelta(seconds=1)
-    if not walk.count or not walk.offset or taken <= 0:
-        return None
-    return round(taken / walk.offset * max(0, walk.count - walk.offset), 1)

@@ -1,4 +1,4 @@
-"""What the pages may ask the worker to do, and how the worker does it: one task at a time, in a thread of its own."""
+"""What the pages may ask the worker to do, and how the worker does it: one task of a lane at a time."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import Any
 
 import structlog
 
-from pulsegate.cli import feeding
+from pulsegate.cli import asked
 from pulsegate.cli.setup import Installation
 from pulsegate.errors import PulsegateError
-from pulsegate.publication.publish import Publication, publish_all
 from pulsegate.store import tasks
-from pulsegate.store.tasks import Task
-from pulsegate.sync import pull as sync
+from pulsegate.store.tasks import Lane, Task
 from pulsegate.sync.intake import Intake
 
 log = structlog.get_logger(__name__)
@@ -38,25 +36,6 @@ class Progress:
 
     def publishing(self, collection: str) -> None:
         self.say("publishing", name=collection)
-
-
-def _publish(where: Installation, _arguments: Mapping[str, Any], progress: Progress) -> Result:
-    return _counts(publish_all(where.database, where.policy, progress.publishing))
-
-
-def _pull(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
-    """``source``: its name."""
-    (source,) = feeding.named(where, str(arguments["source"]))
-    with feeding.client(where, source) as client:
-        outcome = sync.pull(
-            where.database, client, where.policy, feeding.wanted(source), feeding.pace(where, source),
-            compare=True, progress=progress,
-        )  # fmt: skip
-    return _counts(outcome.publications) | {"pulses": outcome.intake.pulses, "indicators": outcome.intake.indicators}
-
-
-def _counts(publications: list[Publication]) -> Result:
-    return {"added": sum(one.added for one in publications), "removed": sum(one.removed for one in publications)}
 
 
 def _try_appliance(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
@@ -88,7 +67,7 @@ def _take_draft(where: Installation, arguments: Mapping[str, Any], progress: Pro
     from pulsegate.cli.drafting import take
 
     added = take(where, arguments)
-    return added | _counts(publish_all(where.database, where.policy, progress.publishing))
+    return added | asked.publish(where, arguments, progress)
 
 
 def _remove_own(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
@@ -96,12 +75,14 @@ def _remove_own(where: Installation, arguments: Mapping[str, Any], progress: Pro
     from pulsegate.sync.owning import remove_keys
 
     remove_keys(where.database, str(arguments["account"]), int(arguments["pulse"]), arguments["keys"])
-    return _counts(publish_all(where.database, where.policy, progress.publishing))
+    return asked.publish(where, arguments, progress)
 
 
 KINDS: dict[str, Callable[[Installation, Mapping[str, Any], Progress], Result]] = {
-    "publish": _publish,
-    "pull": _pull,
+    "publish": asked.publish,
+    "pull": asked.pull,
+    "key": asked.test_key,
+    "retry": asked.try_again,
     "try_appliance": _try_appliance,
     "try_rules": _try_rules,
     "remove_collection": _remove_collection,
@@ -111,41 +92,46 @@ KINDS: dict[str, Callable[[Installation, Mapping[str, Any], Progress], Result]] 
 }
 
 
+# A pull takes hours at times, and what a curator decides must not wait for it.
+LANES = (Lane(frozenset({"pull"})), Lane(frozenset({"pull"}), others=True))
+
+
 class Runner:
-    """The thread that looks for tasks. What a worker before this one had begun is marked as failed."""
+    """The threads that look for tasks, one a lane. What a worker before this one had begun is marked as failed."""
 
     def __init__(self, where: Installation) -> None:
         self._where = where
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="tasks", daemon=True)
+        self._threads = [threading.Thread(target=self._run, args=(one,), name="tasks", daemon=True) for one in LANES]
 
     def start(self) -> None:
         with self._where.database.write() as connection:
             buried = tasks.bury(connection)
         if buried:
             log.warning("task.buried", count=buried, reason=tasks.DIED)
-        self._thread.start()
+        for one in self._threads:
+            one.start()
 
     def stop(self) -> None:
         """Take no more. What is being done ends with the process, and the next worker says so."""
         self._stopped.set()
 
-    def _run(self) -> None:
+    def _run(self, lane: Lane) -> None:
         while not self._stopped.wait(PAUSE):
             try:
-                while not self._stopped.is_set() and self.once():
+                while not self._stopped.is_set() and self.once(lane):
                     pass
             except PulsegateError as error:
                 log.error("task.put_off", reason=str(error))  # noqa: TRY400 - the reason is the whole story
 
-    def once(self) -> bool:
-        """Do what waits longest, if anything waits."""
+    def once(self, lane: Lane | None = None) -> bool:
+        """Do what waits longest (in the lane), if anything waits."""
         database = self._where.database
         with database.read() as connection:
-            if not tasks.waits(connection):
+            if not tasks.waits(connection, lane):
                 return False
         with database.write() as connection:
-            task = tasks.take(connection)
+            task = tasks.take(connection, lane)
         if task is not None:
             self._do(task)
         return task is not None

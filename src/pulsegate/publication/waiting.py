@@ -9,12 +9,18 @@ from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection, ReviewMode
 from pulsegate.model.decisions import Review
 from pulsegate.publication.marking import with_decisions
-from pulsegate.store import collections, decisions
+from pulsegate.store import collections, decisions, pulses
 from pulsegate.store.database import Connection, now
 from pulsegate.store.pulses import StoredPulse
 
 WAITING = "waiting"
 STATUSES = ("active", "withdrawn", WAITING, "approved", "rejected", "held")
+
+
+def number(connection: Connection, policy: Policy) -> int:
+    """How many pulses wait, or have something that waits. All are looked at: a second for 20,000."""
+    statuses = Statuses(connection, policy)
+    return sum(map(statuses.waits, pulses.every(connection))) if statuses.anything else 0
 
 
 class Statuses:
@@ -27,6 +33,11 @@ class Statuses:
         self._reviewed = [one for one in every if one.review is not ReviewMode.NONE]
         self._strict = [one for one in self._reviewed if one.review is ReviewMode.CHANGES]
         self._added: Mapping[int, int] = decisions.added_later(connection) if self._strict else {}
+
+    @property
+    def anything(self) -> bool:
+        """Whether some collection has its pulses looked at."""
+        return bool(self._reviewed)
 
     def review(self, stored: StoredPulse) -> Review | None:
         """What was decided on the pulse."""

@@ -267,6 +267,29 @@ def sizes(connection: sa.Connection) -> Mapping[str, Size]:
     return {row.name: Size(row.indicators or 0, row.blocks or 0, row.last, row.opened is not None) for row in rows}
 
 
+def volumes(connection: sa.Connection) -> Mapping[str, Size]:
+    """As ``sizes``, without a look at the blocks' contents: ``last_label`` is that of our own row."""
+    held = (
+        sa.select(
+            blocks.c.collection_id,
+            sa.func.count().label("n"),
+            sa.func.sum(blocks.c.indicators).label("indicators"),
+            sa.func.max(blocks.c.label).label("last"),
+        )
+        .where(blocks.c.revision.is_not(None))
+        .group_by(blocks.c.collection_id)
+        .subquery()
+    )
+    columns = (data_collections.c.name, held.c.indicators, held.c.n, held.c.last, ledgers.c.opened)
+    query = (
+        sa.select(*columns)
+        .join(ledgers, ledgers.c.name == data_collections.c.name)
+        .outerjoin(held, held.c.collection_id == data_collections.c.id)
+        .order_by(data_collections.c.name)
+    )
+    return {row[0]: Size(row[1] or 0, row[2] or 0, row[3], row[4] is not None) for row in connection.execute(query)}
+
+
 def polled(connection: sa.Connection, service_id: str | None = None, name: str | None = None) -> list[Polled]:
     """The collections that hang on the service, if given; the one of the name, if given; by name."""
     given = {"service": service_id, "name": None if name is None else storable(name)}

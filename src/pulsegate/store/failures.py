@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,6 +20,7 @@ class Unwritten:
     type: str
     value: str
     reason: str
+    pk: int = field(default=0, compare=False)  # the indicator's
 
 
 def mark(connection: sa.Connection, indicator_pk: int, profile: str, reason: str) -> None:
@@ -43,13 +45,33 @@ def words(failure: str | None) -> str | None:
 
 
 def every(connection: sa.Connection) -> list[Unwritten]:
-    query = (
-        sa.select(pulses.c.id, indicators.c.type, indicators.c.value, indicators.c.failure)
+    return _unwritten(connection, _query().order_by(indicators.c.pk))
+
+
+def page(connection: sa.Connection, key: int | None, *, backwards: bool = False, limit: int) -> list[Unwritten]:
+    """Newest first, from below that key on; ``backwards``: the oldest first, from above it on. By an index."""
+    query = _query().limit(limit)
+    if key is not None:
+        query = query.where(indicators.c.pk > key if backwards else indicators.c.pk < key)
+    return _unwritten(connection, query.order_by(indicators.c.pk.asc() if backwards else indicators.c.pk.desc()))
+
+
+def count(connection: sa.Connection) -> int:
+    failed = sa.select(sa.func.count()).select_from(indicators).where(indicators.c.failure.is_not(None))
+    return int(connection.scalar(failed) or 0)
+
+
+def _query() -> sa.Select[Any]:
+    return (
+        sa.select(pulses.c.id, indicators.c.type, indicators.c.value, indicators.c.failure, indicators.c.pk)
         .join(pulses, pulses.c.pk == indicators.c.pulse_pk)
         .where(indicators.c.failure.is_not(None))
-        .order_by(indicators.c.pk)
     )
-    return [Unwritten(row[0], row[1], row[2], words(row[3]) or "") for row in connection.execute(query)]
+
+
+def _unwritten(connection: sa.Connection, query: sa.Select[Any]) -> list[Unwritten]:
+    rows = connection.execute(query)
+    return [Unwritten(row[0], row[1], row[2], words(row[3]) or "", row[4]) for row in rows]
 
 
 def forget(connection: sa.Connection) -> int:

@@ -137,6 +137,27 @@ def last_of_each_account(connection: sa.Connection) -> list[PollRecord]:
 
 
 @dataclass(frozen=True, slots=True)
+class Polled:
+    """One poll, as far as it tells a rhythm. ``collection``: as the request names it."""
+
+    pk: int
+    collection: str
+    time: datetime
+
+
+def times(connection: sa.Connection, account: str, *, limit: int) -> list[Polled]:
+    """When the account polled lately, newest first. By the index on account and time."""
+    query = sa.select(polls.c.pk, polls.c.collection, polls.c.time).where(polls.c.account == account)
+    return [Polled(*row) for row in connection.execute(query.order_by(polls.c.time.desc()).limit(limit))]
+
+
+def by_keys(connection: sa.Connection, keys: Iterable[int]) -> dict[int, PollRecord]:
+    """Those polls that are still there."""
+    rows = connection.execute(sa.select(polls.c.pk, *_COLUMNS).where(polls.c.pk.in_(sorted(keys))))
+    return {row[0]: PollRecord(*row[1:]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
 class Stay:
     """How long a value was in a collection: its first label and its last one, and until when (None: still).
 

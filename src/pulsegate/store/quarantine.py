@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -90,16 +91,82 @@ def remove(connection: sa.Connection, entry: Quarantined) -> None:
     connection.execute(sa.delete(quarantine).where(*mine))
 
 
-def keys(connection: sa.Connection) -> list[int]:
-    """The keys of all entries; what they hold may be too much at once."""
-    return list(connection.scalars(sa.select(quarantine.c.pk).order_by(quarantine.c.pk)))
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries; None: whatever. ``reason``: that one, or those of its group (``reason_group``).
+
+    ``text``: part of the value, or the pulse's id.
+    """
+
+    kind: str | None = None
+    reason: str | None = None
+    source: str | None = None
+    text: str | None = None
+
+
+ANY = Wanted()
+
+
+def reason_group(reason: str) -> str:
+    """What a reason begins with: ``not a domain name`` of ``not a domain name: two dots in a row``."""
+    return reason.partition(": ")[0]
+
+
+def reasons(connection: sa.Connection) -> dict[str, int]:
+    """How many entries there are of each group of reasons, by the index on them; the most first."""
+    found: Counter[str] = Counter()
+    query = sa.select(quarantine.c.reason, sa.func.count()).group_by(quarantine.c.reason)
+    for reason, several in connection.execute(query):
+        found[reason_group(reason)] += several
+    return dict(found.most_common())
+
+
+def keys(connection: sa.Connection, wanted: Wanted = ANY) -> list[int]:
+    """The keys of the entries; what they hold may be too much at once."""
+    query = sa.select(quarantine.c.pk).where(*_fitting(wanted)).order_by(quarantine.c.pk)
+    return list(connection.scalars(query))
+
+
+def number(connection: sa.Connection, wanted: Wanted, most: int) -> int:
+    """How many entries there are; ``most`` where there are that many or more."""
+    some = sa.select(quarantine.c.pk).where(*_fitting(wanted)).limit(most).subquery()
+    return int(connection.scalar(sa.select(sa.func.count()).select_from(some)) or 0)
+
+
+def page(
+    connection: sa.Connection, wanted: Wanted, key: int | None, *, backwards: bool = False, limit: int
+) -> list[Quarantined]:
+    """Entries without what was sent, newest first, from below that key on; ``backwards``: oldest first, above it."""
+    query = _without_raw().where(*_fitting(wanted)).limit(limit)
+    if key is not None:
+        query = query.where(quarantine.c.pk > key if backwards else quarantine.c.pk < key)
+    return list(_entries(connection, query.order_by(quarantine.c.pk.asc() if backwards else quarantine.c.pk.desc())))
+
+
+def _fitting(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if wanted.kind is not None:
+        found.append(quarantine.c.kind == wanted.kind)
+    if wanted.source is not None:
+        found.append(quarantine.c.source == storable(wanted.source))
+    if wanted.reason is not None:
+        begin = f"{storable(wanted.reason)}: "
+        same_group = sa.func.substr(quarantine.c.reason, 1, len(begin)) == begin
+        found.append(sa.or_(quarantine.c.reason == begin[:-2], same_group))
+    if wanted.text is not None:
+        text = storable(wanted.text)
+        found.append(sa.or_(quarantine.c.value.icontains(text, autoescape=True), quarantine.c.pulse_id == text))
+    return found
 
 
 def every(connection: sa.Connection) -> list[Quarantined]:
     """All entries, without what was sent."""
+    return list(_entries(connection, _without_raw().order_by(quarantine.c.pk)))
+
+
+def _without_raw() -> sa.Select[Any]:
     columns = [one for one in quarantine.c if one is not quarantine.c.raw]
-    query = sa.select(*columns, sa.null().label("raw")).order_by(quarantine.c.pk)
-    return list(_entries(connection, query))
+    return sa.select(*columns, sa.null().label("raw"))
 
 
 def unreadable_ids(connection: sa.Connection) -> set[str]:

@@ -29,6 +29,9 @@ class Run:
     source: str | None
 
 
+_COLUMNS = [runs.c[field.name] for field in fields(Run)]
+
+
 def begin(connection: sa.Connection, source: str) -> int:
     """Record the start of a pull; a run of its source that is still open can only be one whose process died."""
     died = {"outcome": FAILED, "error": DIED, "finished": now(connection)}
@@ -59,9 +62,20 @@ def last(database: Database, source: str | None = None) -> Run | None:
     return replace(again, outcome=FAILED, error=DIED)
 
 
+def page(connection: sa.Connection, source: str, key: int | None, *, backwards: bool = False, limit: int) -> list[Run]:
+    """Runs of the source, newest first, from below that key on; ``backwards``: the oldest first, from above it on.
+
+    One whose process died reads as running until the next one begins; ``last`` knows better.
+    """
+    query = sa.select(*_COLUMNS).where(runs.c.source == source)
+    if key is not None:
+        query = query.where(runs.c.pk > key if backwards else runs.c.pk < key)
+    rows = connection.execute(query.order_by(runs.c.pk.asc() if backwards else runs.c.pk.desc()).limit(limit))
+    return [Run(*row) for row in rows]
+
+
 def _newest(database: Database, source: str | None) -> Run | None:
-    columns = [getattr(runs.c, field.name) for field in fields(Run)]
-    query = sa.select(*columns).order_by(runs.c.pk.desc()).limit(1)
+    query = sa.select(*_COLUMNS).order_by(runs.c.pk.desc()).limit(1)
     if source is not None:
         query = query.where(runs.c.source == source)
     with database.read() as connection:

@@ -14,9 +14,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pulsegate.store import alarms, state
 from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
-from pulsegate.store.tables import passed_over, pulses, quarantine, source_pulses, sources
+from pulsegate.store.digests import digest, storable
+from pulsegate.store.tables import held_back, passed_over, pulses, quarantine, source_pulses, sources
 from pulsegate.store.taken import withdraw
 
 SUBSCRIPTION, PULSE, FILE, HAND = "subscription", "pulse", "file", "hand"
@@ -103,8 +105,25 @@ def forget(connection: sa.Connection, name: str) -> int:
     withdrawn = release(connection, name, None)
     connection.execute(sa.delete(quarantine).where(quarantine.c.source == name, quarantine.c.kind == "pulse"))
     connection.execute(sa.delete(passed_over).where(passed_over.c.source == name))
+    hold_back(connection, name, ())
+    state.remove(connection, _owner(name))
+    alarms.clear(connection, name)
     connection.execute(sa.delete(sources).where(sources.c.name == name))
     return withdrawn
+
+
+def set_owner(connection: sa.Connection, name: str, owner: str) -> None:
+    """Remember whose key the source has."""
+    state.put(connection, _owner(name), storable(owner))
+
+
+def owner(connection: sa.Connection, name: str) -> str | None:
+    """Whose key the source had when OTX was last asked; None: it never told."""
+    return state.get(connection, _owner(name))
+
+
+def _owner(name: str) -> str:
+    return f"source.owner.{name}"
 
 
 def _source(row: Any) -> Source:
@@ -213,3 +232,47 @@ def add_passed_over(connection: sa.Connection, name: str, pulse_id: str) -> None
 
 def known_as_passed_over(connection: sa.Connection, name: str) -> set[str]:
     return set(connection.scalars(sa.select(passed_over.c.pulse_id).where(passed_over.c.source == name)))
+
+
+# --- Which of them wait for a confirmation to leave -------------------------------------------------------------------
+
+
+def hold_back(connection: sa.Connection, name: str, keys: Iterable[int]) -> None:
+    """Remember which pulses are not taken away yet, in place of those known until now."""
+    connection.execute(sa.delete(held_back).where(held_back.c.source == name))
+    rows = [{"source": name, "pulse_pk": key} for key in sorted(keys)]
+    if rows:
+        connection.execute(sa.insert(held_back), rows)
+
+
+def held(connection: sa.Connection, name: str) -> set[int]:
+    """The keys of the pulses that are held back."""
+    return set(connection.scalars(sa.select(held_back.c.pulse_pk).where(held_back.c.source == name)))
+
+
+def stamp(keys: Iterable[int]) -> str:
+    """A short text that stands for these pulses: who confirms their removal says which ones were looked at."""
+    return digest(*map(str, sorted(keys))).hex()
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """A pulse whose removal waits."""
+
+    pk: int
+    id: str
+    name: str
+    author: str
+    modified: datetime
+
+
+def held_page(
+    connection: sa.Connection, name: str, key: int | None, *, backwards: bool = False, limit: int
+) -> list[HeldBack]:
+    """Those held back, in the order of their keys, after that one; ``backwards``: before it, the last first."""
+    columns = (pulses.c.pk, pulses.c.id, pulses.c.name, pulses.c.author, pulses.c.modified)
+    order = held_back.c.pulse_pk.desc() if backwards else held_back.c.pulse_pk
+    query = sa.select(*columns).join(held_back, held_back.c.pulse_pk == pulses.c.pk).where(held_back.c.source == name)
+    if key is not None:
+        query = query.where(held_back.c.pulse_pk < key if backwards else held_back.c.pulse_pk > key)
+    return [HeldBack(*row) for row in connection.execute(query.order_by(order).limit(limit))]

@@ -20,6 +20,10 @@ def put(connection: sa.Connection, key: str, value: str) -> None:
     connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
 
 
+def remove(connection: sa.Connection, key: str) -> None:
+    connection.execute(sa.delete(state).where(state.c.key == key))
+
+
 def secret(connection: sa.Connection, key: str) -> str:
     """The secret kept under ``key``, made on first use; the same for every process and host on this database."""
     found = get(connection, key)

@@ -200,6 +200,12 @@ Index(
     postgresql_where=indicators.c.expiration.is_not(None),
 )
 Index(
+    "ix_indicators_failure",
+    indicators.c.pk,
+    sqlite_where=indicators.c.failure.is_not(None),
+    postgresql_where=indicators.c.failure.is_not(None),
+)
+Index(
     "ix_indicators_created",
     indicators.c.created,
     sqlite_where=indicators.c.expiration.is_(None),
@@ -251,7 +257,7 @@ quarantine = Table(
     Column("type", Text, nullable=False),
     Column("value", Text, nullable=False),
     Column("value_digest", LargeBinary, nullable=False, index=True),
-    Column("reason", Text, nullable=False),
+    Column("reason", Text, nullable=False, index=True),
     Column("raw", Text),
     Column("since", UTCDateTime, nullable=False),
     Column("source", String(100)),  # where it came from
@@ -527,6 +533,34 @@ tallies = Table(
     Column("added", Integer, nullable=False),
     Column("removed", Integer, nullable=False),
     PrimaryKeyConstraint("day", "collection"),
+)
+
+held_back = Table(  # pulses whose removal from a subscription waits for a confirmation
+    "held_back",
+    metadata,
+    Column("source", String(100), nullable=False),
+    Column("pulse_pk", Integer, ForeignKey("pulses.pk", ondelete="CASCADE"), nullable=False, index=True),
+    PrimaryKeyConstraint("source", "pulse_pk"),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("source", String(100), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("raised", UTCDateTime, nullable=False),
+    Column("cleared", UTCDateTime),  # null: it still is so
+)
+
+counts = Table(  # what takes too long to count each time that somebody looks
+    "counts",
+    metadata,
+    Column("name", String(400), primary_key=True),  # such as types:subscribed
+    Column("stamp", Text, nullable=False),  # of what it was counted from: the same means that nothing has changed
+    Column("counted", UTCDateTime, nullable=False),
+    Column("numbers", Text, nullable=False),  # JSON
 )
 
 state = Table(

@@ -1,4 +1,4 @@
-"""What somebody asked the worker to do: a queue, of which the worker that is at work does one thing at a time."""
+"""What somebody asked the worker to do: a queue, of which the worker does one thing of a lane at a time."""
 
 from __future__ import annotations
 
@@ -40,6 +40,14 @@ class Task:
         return self.finished is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Tasks that wait for one another: those of these kinds, or (``others``) all but them."""
+
+    kinds: frozenset[str]
+    others: bool = False
+
+
 def start(connection: sa.Connection, kind: str, arguments: Mapping[str, Any], account: str) -> int:
     """Ask for a task; gives its key. One that waits and would do the same is that one."""
     text = json.dumps(dict(arguments), sort_keys=True)
@@ -70,14 +78,14 @@ def unfinished(connection: sa.Connection) -> list[Task]:
     return [_task(row) for row in connection.execute(query)]
 
 
-def waits(connection: sa.Connection) -> bool:
-    """Whether some task waits."""
-    return connection.scalar(sa.select(tasks.c.pk).where(_WAITS).limit(1)) is not None
+def waits(connection: sa.Connection, lane: Lane | None = None) -> bool:
+    """Whether some task (of the lane) waits."""
+    return connection.scalar(sa.select(tasks.c.pk).where(*_waiting(lane)).limit(1)) is not None
 
 
-def take(connection: sa.Connection) -> Task | None:
-    """The task that waits longest; it is being done from now on."""
-    row = connection.execute(sa.select(tasks).where(_WAITS).order_by(tasks.c.pk).limit(1)).first()
+def take(connection: sa.Connection, lane: Lane | None = None) -> Task | None:
+    """The task (of the lane) that waits longest; it is being done from now on."""
+    row = connection.execute(sa.select(tasks).where(*_waiting(lane)).order_by(tasks.c.pk).limit(1)).first()
     if row is None:
         return None
     moment = now(connection)
@@ -109,6 +117,13 @@ def bury(connection: sa.Connection) -> int:
 
 def purge(connection: sa.Connection, before: datetime) -> int:
     return connection.execute(sa.delete(tasks).where(tasks.c.finished < before)).rowcount
+
+
+def _waiting(lane: Lane | None) -> list[sa.ColumnElement[bool]]:
+    if lane is None:
+        return [_WAITS]
+    among = tasks.c.kind.in_(sorted(lane.kinds))
+    return [_WAITS, ~among if lane.others else among]
 
 
 _WAITS = sa.and_(tasks.c.finished.is_(None), tasks.c.started.is_(None))

@@ -6,7 +6,7 @@ at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -68,6 +68,11 @@ class Leaving:
     keys: list[int] = field(default_factory=list)
     share: float = 0.0
 
+    def without(self, keys: Collection[int]) -> Leaving:
+        """Those that are not among ``keys``."""
+        rest = [one for one in self.keys if one not in keys]
+        return Leaving(rest, self.share * len(rest) / len(self.keys) if self.keys else 0.0)
+
     def needs_confirmation(self, most: float) -> bool:
         """One pulse is no accident, however small the subscription is."""
         return len(self.keys) > 1 and self.share > most
@@ -87,10 +92,11 @@ class Comparison:
         self._wanted = wanted
         self._ask = ask
 
-    def run(self, *, due: bool, accept: bool) -> tuple[Compared, int]:
+    def run(self, *, due: bool, accept: bool, shown: Collection[int] = ()) -> tuple[Compared, int]:
         """Withdraw what has left, when it is time or an event calls for it; also gives how many pulses were withdrawn.
 
-        ``due``: whatever time it is. ``accept``: however many leave.
+        ``due``: whatever time it is. ``accept``: however many leave. ``shown``: the keys of pulses that may leave,
+        since somebody has looked at them; what leaves beside them is judged by itself.
         """
         with self._database.write() as connection:
             source = sources.ensure(connection, self._wanted.name, self._wanted.shape)
@@ -100,7 +106,7 @@ class Comparison:
         if not (due or accept or is_time or happened.anything):
             return Compared(happened=happened), 0
         ids = self._ids()
-        withdrawn = self._remove(source, ids, happened, accept=accept)
+        withdrawn = self._remove(source, ids, happened, accept=accept, shown=shown)
         if ids is None:
             return Compared(happened=happened), withdrawn
         with self._database.write() as connection:
@@ -161,15 +167,21 @@ class Comparison:
             )
         return frozenset(found) if is_whole else None
 
-    def _remove(self, source: Source, ids: frozenset[str] | None, happened: Happened, *, accept: bool) -> int:
+    def _remove(
+        self, source: Source, ids: frozenset[str] | None, happened: Happened, *, accept: bool, shown: Collection[int]
+    ) -> int:
         with self._database.write() as connection:
             claimed = sources.claimed(connection, source.name, SUBSCRIPTION)
             gone = happened.gone if ids is None else claimed.keys() - ids
             going = leaving(claimed, gone)
+            asked = going.without(shown)
             is_unheard_of = ids is not None and not ids and not claimed.keys() <= happened.gone
-            is_doubtful = is_unheard_of or going.needs_confirmation(self._wanted.max_removal)
+            is_doubtful = bool(asked.keys or not shown) and (
+                is_unheard_of or asked.needs_confirmation(self._wanted.max_removal)
+            )
             held = len(going.keys) if is_doubtful and not accept else 0
             sources.update(connection, source.name, held=held)
+            sources.hold_back(connection, source.name, going.keys if held else ())
             withdrawn = 0 if held else sources.release(connection, source.name, SUBSCRIPTION, going.keys)
         if held:
             log.error(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
@@ -83,15 +83,17 @@ def pull(
     full: bool = False,
     compare: bool = False,
     accept_removals: bool = False,
+    shown: Collection[int] = (),
     progress: Progress | None = None,
     wait: float = LOCK_WAIT,
 ) -> Outcome:
     """Pull what the source has new, take back what it has no more, and publish that.
 
     ``full``: walk over the whole backfill again. ``compare``: compare the subscription with the store, whenever that
-    was done last. ``accept_removals``: however much of it leaves. Raises OTXError when OTX fails for good; what was
-    stored until then stays and is published, and the next pull goes on there. BusyError: another one of the source has
-    not ended after ``wait`` seconds.
+    was done last. ``accept_removals``: however much of it leaves. ``shown``: the keys of pulses that may
+    leave, since somebody has looked at them. Raises OTXError when OTX fails for good; what was stored until then stays
+    and is published, and the next pull goes on there. BusyError: another one of the source has not ended after ``wait``
+    seconds.
     """
     told = progress or Silent()
     with database.write() as connection:
@@ -99,7 +101,7 @@ def pull(
 
     def work(intake: Intake, told: Progress) -> None:
         _Pull(database, client, policy, wanted, pace, intake, told).run(
-            full=full, compare=compare, accept=accept_removals
+            full=full, compare=compare or bool(shown), accept=accept_removals, shown=shown
         )
 
     return _run(database, wanted.name, policy, told, work, wait)
@@ -147,20 +149,20 @@ class _Pull:
         self._following = Following(database, client, wanted, self._ask, self._complete, intake, self._marker)
         self._published = time.monotonic()
 
-    def run(self, *, full: bool, compare: bool, accept: bool) -> None:
+    def run(self, *, full: bool, compare: bool, accept: bool, shown: Collection[int]) -> None:
         waiting = self._following.incomplete()
         self._learn_owner()
         if self._wanted.subscription:
-            self._subscription(full=full, compare=compare, accept=accept)
+            self._subscription(full=full, compare=compare, accept=accept, shown=shown)
         else:
             self._nothing_subscribed()
         self._following.by_id(accept=accept)
         self._following.by_search()
         self._following.complete(waiting)
 
-    def _subscription(self, *, full: bool, compare: bool, accept: bool) -> None:
+    def _subscription(self, *, full: bool, compare: bool, accept: bool, shown: Collection[int]) -> None:
         comparison = Comparison(self._database, self._client, self._wanted, self._ask)
-        compared, withdrawn = comparison.run(due=compare or full, accept=accept)
+        compared, withdrawn = comparison.run(due=compare or full, accept=accept, shown=shown)
         self._intake.removed += withdrawn + self._leave_other_authors()
         shaken = compared.happened.shaken or len(compared.new - compared.unread) > MOST_SINGLE
         walk = SubscriptionWalk(
@@ -206,6 +208,7 @@ class _Pull:
         """The subscription is not wanted, or no longer."""
         with self._database.write() as connection:
             self._intake.removed += sources.release(connection, self._wanted.name, SUBSCRIPTION)
+            sources.hold_back(connection, self._wanted.name, ())
 
     def _learn_owner(self) -> None:
         """The key's owner has a collection, also when it is empty. Not being told of one stops nothing."""
@@ -216,6 +219,7 @@ class _Pull:
             return
         if owner is not None:
             with self._database.write() as connection:
+                sources.set_owner(connection, self._wanted.name, owner)
                 collections.put(connection, author_collection(owner))
 
     def _publish_now_and_then(self) -> None:

@@ -12,7 +12,7 @@ import structlog
 from pulsegate import __version__
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import PulseFormatError
-from pulsegate.model.indicator import RawIndicator, Rejection
+from pulsegate.model.indicator import Indicator, RawIndicator, Rejection
 from pulsegate.otx.parse import read_pulse
 from pulsegate.publication.marking import Marker
 from pulsegate.store import failures, pulses, quarantine, state, taken
@@ -39,6 +39,35 @@ class Retrial:
     taken: int = 0
     refused: int = 0
     not_kept: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What another try would come to. ``fits``: it would be taken, None: it can't be tried; ``reason``: why not.
+
+    ``indicator``: what would be taken.
+    """
+
+    fits: bool | None
+    reason: str = ""
+    indicator: Indicator | None = None
+
+
+def forecast(entry: Quarantined, *, has_pulse: bool) -> Forecast:
+    """What ``retry`` would make of the entry today; changes nothing. ``has_pulse``: the indicator's pulse is stored."""
+    sent = _sent(entry)
+    if not isinstance(sent, dict):
+        return Forecast(None)
+    if entry.kind == PULSE:
+        try:
+            read_pulse(sent)
+        except PulseFormatError as error:
+            return Forecast(False, error.message)
+        return Forecast(True)
+    result = normalise(_raw(sent))
+    if isinstance(result, Rejection):
+        return Forecast(False, result.reason)
+    return Forecast(has_pulse, "" if has_pulse else "its pulse is not stored any more", result)
 
 
 def retry(database: Database, policy: Policy, keys: Iterable[int]) -> Retrial:

@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from flask import request, url_for
 
 SIZE = 50
+MOST = 2**31 - 1  # the greatest key that PostgreSQL's integers have
 Row = TypeVar("Row")
 
 
@@ -44,6 +45,12 @@ def position() -> Position:
             key = _read(text)
             return Position(key, backwards=name == "before") if key is not None else Position()
     return Position()
+
+
+def row_key(where: Position) -> int | None:
+    """The position in a list whose key is that of a row; None, the first page, where it can't be one."""
+    first = where.key[0] if where.key else None
+    return first if isinstance(first, int) and abs(first) <= MOST else None
 
 
 def cut(rows: Sequence[Row], where: Position, key: Callable[[Row], tuple[Any, ...]], size: int = SIZE) -> Page[Row]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from datetime import date as date_
 from typing import Any
 from urllib.parse import urlsplit
 
+from babel.units import format_unit
 from flask import Flask, request
-from flask_babel import format_date, format_decimal, format_percent, format_timedelta
+from flask_babel import format_date, format_decimal, format_percent, format_timedelta, get_locale
 from markupsafe import Markup
 
 from pulsegate import __version__
@@ -18,13 +20,15 @@ from pulsegate.web.local import here
 from pulsegate.web.site import site
 
 _LINKS = ("http", "https")
+_SHORT = timedelta(seconds=10)
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
 
 def install(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         number=format_decimal, percent=format_percent, moment=moment, ago=ago, link=link, pretty=pretty,
-        span=format_timedelta,
+        span=format_timedelta, duration=duration, day=day,
     )  # fmt: skip
     app.jinja_env.globals.update(
         version=__version__, Role=Role, may=access.may, current_user=access.current, here=here,
@@ -56,6 +60,23 @@ def ago(time: datetime | None) -> Markup:
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
         time.isoformat(timespec="seconds"), exact, shown
     )
+
+
+def day(date: date_) -> str:
+    """A day as people of the language write it."""
+    return str(format_date(date, "medium"))
+
+
+def duration(length: timedelta) -> str:
+    """A length of time by its two largest units, so that an hour and a half does not become two hours."""
+    left = round(length.total_seconds(), 1) if length < _SHORT else round(length.total_seconds())
+    parts = []
+    for unit, size in _UNITS:
+        number = left if unit == "second" else int(left // size)
+        left -= number * size
+        if number:
+            parts.append(str(format_unit(number, f"duration-{unit}", "short", locale=get_locale())))
+    return " ".join(parts[:2]) or str(format_unit(0, "duration-second", "short", locale=get_locale()))
 
 
 def _written(time: datetime) -> str:

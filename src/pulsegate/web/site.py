@@ -12,6 +12,7 @@ from pulsegate.settings import Settings
 from pulsegate.store.accounts import Stored
 from pulsegate.store.database import Database
 from pulsegate.store.sessions import Limits
+from pulsegate.sync.standing import Feed
 
 _KEY = "pulsegate.site"
 
@@ -29,8 +30,8 @@ class Site:
     """An installation, as the pages see it.
 
     ``check``: the account of a name and a password, asked for from an address; None when they don't fit, TryLaterError
-    when too many tried. ``sources``: the names of those that can be pulled from. ``limits``: how long sessions last.
-    ``max_body``: the longest request, in octets.
+    when too many tried. ``feeds``: the sources of the settings. ``limits``: how long sessions last. ``max_body``: the
+    longest request, in octets.
     """
 
     database: Database
@@ -38,7 +39,7 @@ class Site:
     settings: Settings
     check: Callable[[str, str, str | None], Stored | None]
     demo: bool = False
-    sources: tuple[str, ...] = ()
+    feeds: tuple[Feed, ...] = ()
     limits: Limits = field(default_factory=Limits)
     max_body: int = 10_000_000
 

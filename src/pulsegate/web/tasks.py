@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
+from flask_babel import format_decimal
 from werkzeug.exceptions import NotFound
 
 from pulsegate.model.role import Role
@@ -18,13 +20,15 @@ from pulsegate.web.site import site
 from pulsegate.web.words import _, later
 
 SHOWN = 3  # tasks at once
-PUBLISH, PULL = "publish", "pull"
+PUBLISH, PULL, KEY, RETRY = "publish", "pull", "key", "retry"
 TRY_APPLIANCE = "try_appliance"
 TRY_RULES, REMOVE_COLLECTION = "try_rules", "remove_collection"
 READ_DRAFT, TAKE_DRAFT, REMOVE_OWN = "read_draft", "take_draft", "remove_own"
 TITLES = {
     PUBLISH: later("Publishing"),
     PULL: later("Pulling"),
+    KEY: later("Testing the key"),
+    RETRY: later("Trying again what is quarantined"),
     TRY_APPLIANCE: later("Testing the connection of an appliance"),
     TRY_RULES: later("Finding out what the rules would change"),
     REMOVE_COLLECTION: later("Removing a collection"),
@@ -74,5 +78,16 @@ def _step(task: stored.Task) -> str:
     if found.get("step") == "publishing":
         return _("Publishing %(name)s", name=found.get("name", ""))
     if found.get("step") == "pulling":
-        return _("%(count)s pulses fetched", count=found.get("done", 0))
-    return ""
+        return _pulled(found)
+    if found.get("step") == "trying":
+        numbers = {name: format_decimal(found.get(name, 0)) for name in ("done", "total")}
+        return _("%(done)s of %(total)s entries tried", **numbers)
+    return _("OTX is asked") if found.get("step") == "asking" else ""
+
+
+def _pulled(found: Mapping[str, Any]) -> str:
+    done, indicators = (format_decimal(found.get(name) or 0) for name in ("done", "indicators"))
+    if not found.get("total"):
+        return _("%(done)s pulses with %(indicators)s indicators read", done=done, indicators=indicators)
+    total = format_decimal(found["total"])
+    return _("%(done)s of %(total)s pulses, %(indicators)s indicators", done=done, total=total, indicators=indicators)

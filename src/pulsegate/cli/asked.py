@@ -1,0 +1,92 @@
+"""What the pages ask of the worker about sources and the quarantine: pulls, tests of a key, another try."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from pulsegate.cli import feeding
+from pulsegate.cli.setup import Installation
+from pulsegate.errors import UsageError
+from pulsegate.publication.publish import Publication, publish_all
+from pulsegate.store import failures, quarantine, sources
+from pulsegate.store.quarantine import Wanted
+from pulsegate.sync import pull as sync
+from pulsegate.sync.retrial import Retrial, retry
+
+if TYPE_CHECKING:
+    from pulsegate.cli.tasks import Progress
+
+Result = dict[str, Any]
+AT_ONCE = 200  # entries that are tried between two notes of progress
+
+
+def publish(where: Installation, _arguments: Mapping[str, Any], progress: Progress) -> Result:
+    return _counts(publish_all(where.database, where.policy, progress.publishing))
+
+
+def pull(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
+    """``source``: its name. ``full``: all of it. ``held``: the stamp of the removals that somebody has agreed to."""
+    (source,) = feeding.named(where, str(arguments["source"]))
+    shown = _shown(where, source.name, arguments.get("held"))
+    with feeding.client(where, source) as client:
+        outcome = sync.pull(
+            where.database, client, where.policy, feeding.wanted(source), feeding.pace(where, source),
+            full=bool(arguments.get("full")), compare=True, shown=shown, progress=progress,
+        )  # fmt: skip
+    intake = outcome.intake
+    names = ("pulses", "indicators", "new", "changed", "removed", "rejected", "unreadable")
+    return _counts(outcome.publications) | {"read": {name: getattr(intake, name) for name in names}}
+
+
+def _shown(where: Installation, source: str, stamp: str | None) -> set[int]:
+    """The pulses that may leave; UsageError when they are not those that were looked at."""
+    if stamp is None:
+        return set()
+    with where.database.read() as connection:
+        held = sources.held(connection, source)
+    if sources.stamp(held) != stamp:
+        hint = "Look at them again, and accept those"
+        raise UsageError("other removals wait by now than those that were accepted", resource=source, hint=hint)
+    return held
+
+
+def test_key(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
+    """``source``: its name. Whose key it is, as OTX says; None: it accepts the key and doesn't tell."""
+    (source,) = feeding.named(where, str(arguments["source"]))
+    progress.say("asking")
+    with feeding.client(where, source) as client:
+        owner = client.owner()
+    if owner is not None:
+        with where.database.write() as connection:
+            sources.set_owner(connection, source.name, owner)
+    return {"owner": owner}
+
+
+def try_again(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
+    """``entry``: its key; else those of ``wanted`` (``quarantine.Wanted``); ``unwritten``: what can't be STIX."""
+    if arguments.get("unwritten"):
+        return _write_again(where, progress)
+    with where.database.read() as connection:
+        entry = arguments.get("entry")
+        keys = [int(entry)] if entry else quarantine.keys(connection, Wanted(**arguments.get("wanted", {})))
+    total = Retrial()
+    for start in range(0, len(keys), AT_ONCE):
+        progress.say("trying", done=start, total=len(keys))
+        some = asdict(retry(where.database, where.policy, keys[start : start + AT_ONCE]))
+        total = Retrial(**{name: number + some[name] for name, number in asdict(total).items()})
+    return asdict(total) | _counts(publish_all(where.database, where.policy, progress.publishing))
+
+
+def _write_again(where: Installation, progress: Progress) -> Result:
+    with where.database.write() as connection:
+        before = failures.forget(connection)
+    done = _counts(publish_all(where.database, where.policy, progress.publishing))
+    with where.database.read() as connection:
+        still = failures.count(connection)
+    return {"taken": max(0, before - still), "refused": min(before, still), "not_kept": 0} | done
+
+
+def _counts(publications: list[Publication]) -> Result:
+    return {"added": sum(one.added for one in publications), "removed": sum(one.removed for one in publications)}

@@ -1,0 +1,259 @@
+"""The page of sources: settings without keys, state, history, and what the worker is asked for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from pulsegate.model.marks import Marks
+from pulsegate.settings import OTXSettings
+from pulsegate.store import audit, locks, pulses, runs, sources, taken, tasks
+from pulsegate.store.sources import SUBSCRIPTION, Walk
+from pulsegate.sync.standing import Feed
+from pulsegate.web import paging
+from store.test_pulses import a_name, a_pulse
+
+EVIL = "<script>alert(1)</script>"
+KEY = "s3cret-key-of-otx"
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def site(site):
+    """One source that is on, with everything set; one that is off."""
+    full = OTXSettings(
+        api_key=SecretStr(KEY), authors=["AlienVault", EVIL], pulses=["0" * 24], searches=["emotet"],
+        cron="*/15 6-20 * * mon-fri", proxy="http://user:w0rd-of-the-proxy@proxy:3128",
+    )  # fmt: skip
+    return replace(
+        site, feeds=(Feed("otx", full, is_on=True), Feed("partner", OTXSettings(enabled=False), is_on=False))
+    )
+
+
+def text_of(answer):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text))
+
+
+def put(site, name="otx", **values):
+    with site.database.write() as connection:
+        sources.ensure(connection, name, "shape")
+        if values:
+            sources.update(connection, name, **values)
+
+
+def hold_back(site, *numbers, name="otx"):
+    """So many pulses of it wait for their removal."""
+    with site.database.write() as connection:
+        for one in numbers:
+            taken.put(connection, a_pulse(one), [a_name(f"{one}.example.net")], lambda _: Marks())
+        keys = [pulses.get(connection, a_pulse(one).id).pk for one in numbers]
+        sources.ensure(connection, name, "shape")
+        sources.claim(connection, name, SUBSCRIPTION, keys)
+        sources.hold_back(connection, name, keys)
+    put(site, name, held=len(numbers))
+    return keys
+
+
+def asked(site):
+    with site.database.read() as connection:
+        found = [(one.kind, dict(one.arguments), one.account) for one in tasks.latest(connection)]
+        changes = [(one.account, one.action, one.subject) for one in audit.every(connection, limit=9)]
+    return found, changes
+
+
+@pytest.mark.parametrize("name", ["ann", "carl", "vera"])
+def test_settings_are_shown_to_each_role_without_secrets(logged_in, name):
+    answer = logged_in(name).get("/admin/sources/otx/")
+    text = text_of(answer)
+    for wanted in ("https://otx.alienvault.com", "AlienVault", "0" * 24, "emotet", "*/15 6-20 * * mon-fri", "Key set"):
+        assert wanted in text
+    assert KEY not in answer.text
+    assert "w0rd-of-the-proxy" not in answer.text
+    assert EVIL not in answer.text
+    assert ("Pull now" in text) == (name == "ann")
+
+
+def test_list_says_how_each_fares(logged_in, site):
+    put(
+        site,
+        completed=NOW,
+        failing=NOW,
+        error=f"OTX answered 504 {EVIL}",
+        next_try=datetime.now(UTC) + timedelta(minutes=9),
+    )
+    put(site, "gone")
+    answer = logged_in("vera").get("/admin/sources/")
+    text = text_of(answer)
+    assert "failing" in text
+    assert "OTX answered 504" in text
+    assert "in 9 minutes" in text
+    assert "Switched off (enabled: false)." in text
+    assert "pulsegate source remove gone" in text
+    assert EVIL not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({}, "not pulled yet"),
+        ({"completed": NOW}, "up to date"),
+        ({"completed": NOW, "held": 2}, "removals wait"),
+        ({"completed": NOW - timedelta(hours=7)}, "not up to date"),
+        ({"walk": Walk(NOW, NOW, offset=40, count=200)}, "not complete yet"),
+        ({"completed": NOW, "failing": NOW, "held": 2}, "failing"),
+    ],
+)
+def test_state_is_one_word(logged_in, site, values, word):
+    put(site, **values)
+    (found,) = re.findall(
+        r'<span class="badge \w+">([^<]+)</span>', logged_in("vera").get("/admin/sources/otx/progress").text
+    )
+    assert found == word
+
+
+def test_progress_of_a_pull_is_that_of_its_walk_and_outlives_a_reload(logged_in, site):
+    put(site, walk=Walk(datetime.now(UTC) - timedelta(minutes=10), NOW, offset=500, count=2000))
+    with site.database.write() as connection:
+        run = runs.begin(connection, "otx")
+        runs.advance(connection, run, 120, 3456)
+    browser = logged_in("vera")
+    with locks.hold(site.database, locks.pull("otx")):
+        page, part = (
+            browser.get("/admin/sources/otx/"),
+            browser.get("/admin/sources/otx/progress", headers={"HX-Request": "1"}),
+        )
+    for answer in (page, part):
+        text = text_of(answer)
+        assert "500 of 2,000 pulses taken, about 30 min left" in text
+        assert "120 pulses with 3,456 indicators read" in text
+        assert 'value="500" max="2000"' in answer.text
+        assert 'hx-trigger="every 2s"' in answer.text
+    assert "<html" not in part.text
+    after = browser.get("/admin/sources/otx/")
+    assert "Broken off after 500 of 2,000 pulses" in text_of(after)
+    assert "the process that ran it ended before it was done" in text_of(after)
+
+
+@pytest.mark.parametrize(("data", "arguments"), [({}, {}), ({"full": "yes"}, {"full": True})])
+def test_pull_is_asked_of_the_worker(logged_in, site, data, arguments):
+    answer = logged_in("ann").post("/admin/sources/otx/pull", data)
+    assert (answer.status_code, answer.location) == (303, "/admin/sources/otx/")
+    assert asked(site) == ([("pull", {"source": "otx"} | arguments, "ann")], [("ann", "pull.start", "otx")])
+
+
+def test_key_is_tested_by_the_worker_and_its_result_stays(logged_in, site):
+    browser = logged_in("ann")
+    assert browser.post("/admin/sources/otx/test").status_code == 303
+    assert asked(site) == ([("key", {"source": "otx"}, "ann")], [("ann", "source.test", "otx")])
+    with site.database.write() as connection:
+        task = tasks.take(connection)
+        tasks.finish(connection, task.pk, result={"owner": EVIL})
+        sources.set_owner(connection, "otx", EVIL)
+    answer = browser.get("/admin/sources/otx/")
+    assert "OTX accepts the key. It belongs to the account" in text_of(answer)
+    assert EVIL not in answer.text
+    assert answer.text.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 3  # result, account of the key, author
+
+
+@pytest.mark.parametrize("name", ["carl", "vera"])
+@pytest.mark.parametrize("address", ["pull", "test"])
+def test_pulls_and_tests_are_for_administrators(logged_in, site, name, address):
+    assert logged_in(name).post(f"/admin/sources/otx/{address}").status_code == 403
+    assert asked(site) == ([], [])
+
+
+@pytest.mark.parametrize("address", ["pull", "test", "accept"])
+def test_source_that_is_off_is_asked_for_nothing(logged_in, site, address):
+    browser = logged_in("ann")
+    answer = browser.post(f"/admin/sources/partner/{address}")
+    assert answer.status_code == 409
+    assert "is not pulled from" in answer.text
+    assert browser.post(f"/admin/sources/nothing/{address}").status_code == 404
+    assert asked(site) == ([], [])
+
+
+def stamp_on(answer):
+    found = re.search(r'name="stamp" value="([^"]+)"', answer.text)
+    return found and found[1]
+
+
+def test_held_removals_are_shown_and_accepted_as_they_were_seen(logged_in, site):
+    keys = hold_back(site, 1, 2, 3)
+    browser = logged_in("carl")
+    page = browser.get("/admin/sources/otx/held")
+    assert "Take these 3 pulses away?" in page.text
+    assert asked(site) == ([], [])  # looking changes nothing
+    stamp = stamp_on(page)
+    assert browser.post("/admin/sources/otx/accept", {"stamp": stamp}).status_code == 303
+    assert stamp == sources.stamp(keys)
+    wanted = ("pull", {"source": "otx", "held": stamp}, "carl")
+    assert asked(site) == ([wanted], [("carl", "pull.accept-removals", "otx")])
+
+
+def test_removals_that_nobody_saw_are_not_accepted(logged_in, site):
+    hold_back(site, 1, 2)
+    browser = logged_in("carl")
+    stamp = stamp_on(browser.get("/admin/sources/otx/held"))
+    hold_back(site, 1, 2, 3)
+    for data in ({"stamp": stamp}, {}):
+        answer = browser.post("/admin/sources/otx/accept", data)
+        assert answer.status_code == 409
+        assert "other removals wait by now" in answer.text
+    assert asked(site) == ([], [])
+
+
+def test_viewer_sees_what_is_held_and_decides_nothing(logged_in, site):
+    hold_back(site, 1)
+    browser = logged_in("vera")
+    page = browser.get("/admin/sources/otx/held")
+    assert stamp_on(page) is None
+    assert browser.post("/admin/sources/otx/accept", {"stamp": "x"}).status_code == 403
+    assert asked(site) == ([], [])
+
+
+def beside(answer, which):
+    found = re.search(rf'href="([^"]+)" rel="{which}"', answer.text)
+    return found[1].replace("&amp;", "&") if found else None
+
+
+def walked(browser, address, pattern):
+    """What is found on each page, to the end and back to the front."""
+    forth, back = [], []
+    while address:
+        answer = browser.get(address)
+        forth.append(re.findall(pattern, answer.text))
+        last, address = address, beside(answer, "next")
+    while last:
+        answer = browser.get(last)
+        back.insert(0, re.findall(pattern, answer.text))
+        last = beside(answer, "prev")
+    return forth, back
+
+
+def test_history_and_removals_are_paged_without_loss(logged_in, site, monkeypatch):
+    monkeypatch.setattr(paging, "SIZE", 3)
+    monkeypatch.setattr(paging.cut, "__defaults__", (3,))
+    hold_back(site, *range(1, 9))
+    with site.database.write() as connection:
+        for number in range(8):
+            run = runs.begin(connection, "otx" if number else "other")
+            runs.finish(connection, run, runs.OK if number % 2 else runs.FAILED, f"error-{number} {EVIL}")
+    browser = logged_in("vera")
+    wanted = [["7", "6", "5"], ["4", "3", "2"], ["1"]]
+    assert walked(browser, "/admin/sources/otx/", r"error-(\d)") == (wanted, wanted)
+    forth, back = walked(browser, "/admin/sources/otx/held", r"<code>([0-9a-f]{24})</code>")
+    assert forth == back
+    assert [len(one) for one in forth] == [3, 3, 2]
+    assert len({one for page in forth for one in page}) == 8
+    assert EVIL not in browser.get("/admin/sources/otx/").text
+
+
+@pytest.mark.parametrize("position", ["after=W10", "after=WyJ4Il0", "before=Wzk5OTk5OTk5OTk5OTk5OTld"])
+def test_odd_position_is_the_first_page(logged_in, position):
+    browser = logged_in("vera")
+    assert browser.get(f"/admin/sources/otx/?{position}").status_code == 200
+    assert browser.get(f"/admin/sources/otx/held?{position}").status_code == 200
