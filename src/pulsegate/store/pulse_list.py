@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -112,6 +113,11 @@ def keys(connection: sa.Connection, wanted: Wanted) -> list[int]:
     return list(connection.scalars(query))
 
 
+def by_author(connection: sa.Connection, author: str) -> list[int]:
+    """The keys of the pulses of an author, by the very name, rising."""
+    return list(connection.scalars(sa.select(pulses.c.pk).where(pulses.c.author == author).order_by(pulses.c.pk)))
+
+
 def is_exact(connection: sa.Connection, wanted: Wanted) -> bool:
     """Whether the conditions are all that is wanted; else whoever asks has to look at what is found."""
     if not isinstance(wanted.review, Waits):
@@ -206,12 +212,26 @@ def kinds(connection: sa.Connection, keys: Sequence[int]) -> dict[int, Kind]:
     return found
 
 
-def state(connection: sa.Connection, keys: Sequence[int]) -> str:
-    """A digest of these pulses: it is another one when one of them changes, or goes, or what is decided on it."""
+@dataclass(frozen=True, slots=True)
+class State:
+    """Of some pulses: how many of them are decided on how, and a ``digest``.
+
+    That is another one when one of the pulses changes, or goes, or what is decided on it.
+    """
+
+    digest: str
+    decided: Mapping[ReviewStatus, int]
+
+
+def state(connection: sa.Connection, keys: Sequence[int]) -> State:
     number = (sa.func.count(), sa.func.sum(pulses.c.pk), sa.func.max(pulses.c.stored), sa.func.max(reviews.c.since))
     query = _with_kind(sa.select(*_KIND, *number).select_from(pulses)).group_by(*_KIND).order_by(*_KIND)
-    rows = (row for some in _in_pieces(keys) for row in connection.execute(query.where(_among(pulses.c.pk, some))))
-    return digest(*(str(row) for row in rows)).hex()
+    rows = [row for some in _in_pieces(keys) for row in connection.execute(query.where(_among(pulses.c.pk, some)))]
+    decided: Counter[ReviewStatus] = Counter()
+    for status, _author, many, *_rest in rows:
+        if status is not None:
+            decided[ReviewStatus(status)] += many
+    return State(digest(*(str(row) for row in rows)).hex(), decided)
 
 
 _KIND = (reviews.c.status, trusted_authors.c.author)
