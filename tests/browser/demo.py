@@ -29,6 +29,13 @@ ADDRESSES = [
     "/admin/accounts/2",
     "/admin/accounts/2/remove",
     "/admin/audit/",
+    "/admin/pulses/",
+    "/admin/pulses/?review=waiting",
+    "/admin/pulses/0db0a9d4654a2caaabafaf3e",
+    "/admin/pulses/0db0a9d4654a2caaabafaf3e/stix/subscribed",
+    "/admin/pulses/decide?what=reject&all=yes",
+    "/admin/pulses/authors",
+    "/admin/pulses/authors/trust?author=AlienVault",
     "/admin/nothing",
 ]
 

@@ -151,10 +151,14 @@ def _title(what: str, number: int) -> str:
 
 def _says(what: str) -> str:
     return {
-        "approve": _("It enters the collections that review pulses, with what it holds now, if their rules let it in."),
-        "reject": _("It leaves every collection, and stays out of them."),
-        "hold": _("It stays out of the collections that review pulses, whoever wrote it, until somebody decides."),
-        UNDO: _("The rules decide again; where pulses are reviewed it waits, unless its author is trusted."),
+        "approve": _(
+            "What is approved enters the collections that review pulses, as it is now, where their rules let it in."
+        ),
+        "reject": _("What is rejected leaves every collection, and stays out of them."),
+        "hold": _(
+            "What is held stays out of the collections that review pulses, whoever wrote it, until somebody decides."
+        ),
+        UNDO: _("The rules decide again; where pulses are reviewed they wait, unless their author is trusted."),
     }[what]
 
 

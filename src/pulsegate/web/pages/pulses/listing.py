@@ -54,7 +54,7 @@ _REVIEWS = [
 
 
 class Filters(Form):
-    text = SearchField(later("Words of name, id or author"))
+    text = SearchField(later("Search"))
     review = SelectField(later("Review"), choices=choices(_REVIEWS), default="")
     author = StringField(later("Author"))
     tag = StringField(later("Tag"))

@@ -31,7 +31,7 @@ _ANY = ("", later("any"))
 
 
 class Filters(Form):
-    text = SearchField(later("Part of the value"))
+    text = SearchField(later("Search"))
     type = SelectField(
         later("Type"), choices=choices([_ANY, *((one.value, one.value) for one in IndicatorType)]), default=""
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from flask import Response, render_template
 from flask.typing import ResponseReturnValue
+from lxml import etree
 from werkzeug.exceptions import NotFound
 
 from pulsegate.model.role import Role
+from pulsegate.stix.schema import parse
 from pulsegate.store import collections, pulse_parts
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection
@@ -40,7 +42,7 @@ def stix(pulse_id: str, name: str) -> ResponseReturnValue:
 @needs(Role.VIEWER)
 def block(pulse_id: str, block_id: int, name: str) -> ResponseReturnValue:
     """The text of one package; of a long one its beginning."""
-    text = _content(pulse_id, block_id, name).decode()
+    text = _indented(_content(pulse_id, block_id, name))
     with site().database.read() as connection:
         stored = by_id(connection, pulse_id)
     return render_template(
@@ -56,6 +58,13 @@ def download(pulse_id: str, block_id: int, name: str) -> ResponseReturnValue:
     content = _content(pulse_id, block_id, name)
     headers = {"Content-Disposition": f'attachment; filename="pulse-{block_id}.xml"'}
     return Response(content, mimetype="application/xml", headers=headers)
+
+
+def _indented(content: bytes) -> str:
+    root = parse(content)
+    etree.indent(root)
+    text: str = etree.tostring(root, encoding="unicode")
+    return text
 
 
 def _content(pulse_id: str, block_id: int, name: str) -> bytes:
