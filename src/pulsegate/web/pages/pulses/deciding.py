@@ -19,6 +19,7 @@ from pulsegate.publication.review_effect import Decision, Effect
 from pulsegate.publication.waiting import Statuses
 from pulsegate.store import decisions, pulse_list, pulses
 from pulsegate.store.database import Connection
+from pulsegate.store.locks import INTAKE, within
 from pulsegate.store.pulse_list import State
 from pulsegate.store.pulses import StoredPulse
 from pulsegate.values.text import clean_line
@@ -74,6 +75,7 @@ def decide() -> ResponseReturnValue:
     """The decision, if the pulses are still those that were looked at; else what it would do now is shown."""
     what, form = _kind(request.form), Why()
     with site().database.write() as connection:
+        within(connection, INTAKE)  # from here on no pulse gets an indicator that nobody has seen
         keys = _chosen(connection, what, request.form)
         is_same = pulse_list.state(connection, keys).digest == request.form.get("seen")
         is_good = form.validate() and is_same and keys
