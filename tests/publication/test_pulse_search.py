@@ -83,6 +83,20 @@ def test_those_that_wait_are_found_whatever_the_rules(feed: Feed, seed: int) -> 
         assert sorted(one.pk for one in found) == expected
 
 
+@pytest.mark.parametrize("side", ["include", "exclude"])
+@pytest.mark.parametrize("key", KEYS)
+def test_each_key_of_a_rule_finds_what_the_decision_finds(feed: Feed, key: str, side: str) -> None:
+    fill(feed, random.Random(1), 40)
+    words = ("loader", "T1059") if key in ("words", "attack_ids") else WORDS
+    for word in words:
+        feed.collection(Collection("a", review=ReviewMode.PULSES, **{side: Rule(**{key: frozenset({word})})}))
+        with feed.database.read() as connection:
+            known = Statuses(connection)
+            expected = sorted(one.pk for one in pulses.every(connection) if known.waits(one))
+            fresh = Statuses(connection, [])
+            assert pulse_search.keys(connection, fresh, Wanted(review=pulse_search.waits(fresh))) == expected
+
+
 DECISIONS = [*(Decision(one) for one in (*ReviewStatus, None)), Decision(trust=True), Decision(trust=False)]
 
 

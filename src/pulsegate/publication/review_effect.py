@@ -27,6 +27,7 @@ from pulsegate.store.pulses import Candidate, StoredPulse
 
 EXAMPLES = 5
 MOST_INDICATORS = 600  # of more than these, plans take longer than somebody looks at a page for
+MOST_CARRIED = 1_000  # indicators, those of other pulses with the same values included
 MOST_PULSES = 200
 _LAST = 2**62  # of the keys of indicators
 _NO_MOMENT = datetime.min.replace(tzinfo=UTC)
@@ -76,12 +77,18 @@ class Decision:
 def effect(connection: Connection, policy: Policy, keys: Sequence[int], decision: Decision) -> list[Effect]:
     """What would come and go in which collections, for pulses by their keys; of a snapshot. Nothing is written."""
     every = by_rule(collections.every(connection))
-    number = sum(pulse_list.sizes(connection, keys).values()) if len(keys) <= MOST_PULSES else None
-    if number is not None and number <= MOST_INDICATORS:
+    if _are_few(connection, keys):
         found = _Plans(connection, policy, keys, decision).all(every)
     else:
         found = _Counts(connection, keys, decision).all(every)
     return [one for one in found if one.coming or one.going]
+
+
+def _are_few(connection: Connection, keys: Sequence[int]) -> bool:
+    """Whether the pulses, and others by the same values, have so few indicators that plans are made soon."""
+    if len(keys) > MOST_PULSES or sum(pulse_list.sizes(connection, keys).values()) > MOST_INDICATORS:
+        return False
+    return candidates.count_with_identities(connection, candidates.identities_of(connection, keys)) <= MOST_CARRIED
 
 
 class _Plans:
