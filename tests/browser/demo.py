@@ -47,6 +47,13 @@ ADDRESSES = [
     "/admin/quarantine/1",
     "/admin/quarantine/retry",
     "/admin/quarantine/unwritten",
+    "/admin/pulses/",
+    "/admin/pulses/?review=waiting",
+    "/admin/pulses/0db0a9d4654a2caaabafaf3e",
+    "/admin/pulses/0db0a9d4654a2caaabafaf3e/stix/subscribed",
+    "/admin/pulses/decide?what=reject&all=yes",
+    "/admin/pulses/authors",
+    "/admin/pulses/authors/trust?author=AlienVault",
     "/admin/nothing",
 ]
 

@@ -39,40 +39,40 @@ def filled(database):
 
 
 def test_types_are_those_that_are_served(filled):
-    recount(filled, Policy())
+    recount(filled)
     found = kept(filled)
     kind = next(iter(found["types:subscribed"]))
     assert found == {
         "types:subscribed": {kind: 1}, "types:looked": {}, "types:user_some+one": {kind: 1}, "waiting": {"waiting": 1},
     }  # fmt: skip
     put(filled, 2)
-    recount(filled, Policy())
+    recount(filled)
     assert (kept(filled)["types:subscribed"], kept(filled)["waiting"]) == ({kind: 1}, {"waiting": 2})
     publish_all(filled, Policy())
     with filled.write() as connection:
         key = pulses.get(connection, a_pulse(1).id).pk
         decisions.review(connection, [key], ReviewStatus.APPROVED, reason="", account="ann")
-    recount(filled, Policy())
+    recount(filled)
     assert (kept(filled)["types:subscribed"], kept(filled)["waiting"]) == ({kind: 2}, {"waiting": 1})
 
 
 def test_only_what_has_changed_is_counted(filled, monkeypatch):
-    recount(filled, Policy())
+    recount(filled)
     counted = []
     monkeypatch.setattr(counting.counts, "types", lambda _, name: counted.append(name) or {})
-    recount(filled, Policy())
+    recount(filled)
     assert counted == []
     put(filled, 2)
     publish_all(filled, Policy())
-    recount(filled, Policy())
+    recount(filled)
     assert sorted(counted) == ["subscribed", "user_some+one"]
 
 
 def test_collection_that_is_gone_is_forgotten(filled):
-    recount(filled, Policy())
+    recount(filled)
     with filled.write() as connection:
         collections.remove(connection, collections.get(connection, "looked").id)
-    recount(filled, Policy())
+    recount(filled)
     assert "types:looked" not in kept(filled)
 
 
@@ -81,7 +81,7 @@ def test_counting_rests_fifty_times_as_long_as_it_took(filled, monkeypatch):
     monkeypatch.setattr(counting.time, "monotonic", lambda: next(times))
     begun = []
     monkeypatch.setattr(counting, "recount", lambda *_: begun.append(1))
-    count = Counting(filled, Policy())
+    count = Counting(filled)
     for wanted in (1, 1, 1, 2):
         count()
         assert len(begun) == wanted

@@ -136,7 +136,7 @@ def test_what_is_served_is_counted_by_type_as_of_the_workers_count(logged_in, si
     before = text_of(browser.get("/admin/"))
     assert "subscribed 2" in before
     assert "The worker has not counted the types yet." in before
-    recount(site.database, site.policy)
+    recount(site.database)
     after = browser.get("/admin/")
     assert re.search(r"(domain|hostname) 2", text_of(after))
     assert "Beside them: 1 collections of single authors." in text_of(after)
@@ -152,7 +152,7 @@ def test_what_waits_for_review_is_counted_now_or_as_the_worker_did(logged_in, si
     assert re.search(r"Waits for review 3 pulses", text_of(browser.get("/admin/")))
     monkeypatch.setattr("pulsegate.web.pages.overview.FEW", 2)
     assert "Waits for review – The worker has not counted yet." in text_of(browser.get("/admin/"))
-    recount(site.database, site.policy)
+    recount(site.database)
     assert "Waits for review 3 pulses, as of" in text_of(browser.get("/admin/"))
 
 

@@ -12,13 +12,12 @@ import typer
 
 from pulsegate.cli.setup import Installation, load_settings, open_installation
 from pulsegate.errors import UsageError
+from pulsegate.model.decisions import LONGEST_REASON
 from pulsegate.store import collections
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, now
 from pulsegate.store.digests import storable
 from pulsegate.values.text import clean_line
-
-LONGEST_REASON = 2_000
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for those who come after you.")]
 Expires = Annotated[

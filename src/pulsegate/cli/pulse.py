@@ -33,7 +33,7 @@ def list_(
         raise UsageError(f"there is no such status; there are {', '.join(STATUSES)}", resource=status)
     where = installation(context)
     with where.database.snapshot() as connection:
-        known = Statuses(connection, where.policy)
+        known = Statuses(connection)
         every = [one for one in pulses.every(connection, author) if _has(known, one, status)]
         counts = pulses.indicator_counts(connection)
     every.reverse()
@@ -70,7 +70,7 @@ def show(
     """Show a pulse, its indicators, and what of it was rejected, with the reasons."""
     where = installation(context)
     with where.database.snapshot() as connection:
-        known = Statuses(connection, where.policy)
+        known = Statuses(connection)
         stored = pulses.get(connection, pulse_id.lower())
         rejected = quarantine.of_pulse(connection, pulse_id.lower())
         found = pulses.indicators_of(connection, stored.pk) if stored else []

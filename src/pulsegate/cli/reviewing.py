@@ -122,7 +122,7 @@ def _decide(
         prepare(where)
     said = reason(why)
     with where.database.snapshot() as connection:
-        statuses = Statuses(connection, where.policy)
+        statuses = Statuses(connection)
         found = [(one, statuses.status(one)) for one in chosen.find(connection, statuses)]
         undecided = [] if status else [one for one, _ in found if statuses.review(one) is None]
     found = [(one, before) for one, before in found if one not in undecided]

@@ -71,7 +71,7 @@ def _work(where: Installation) -> None:
         _add(scheduler, lambda: _publish(where), "publish", _every(PUBLISH_INTERVAL), _in(soon))
         _add(scheduler, lambda: _forget(where), "retention", _every(timedelta(days=1)), _in(timedelta(minutes=10)))
         _add(scheduler, lambda: _try_again(where), "quarantine", DateTrigger(timezone=UTC), _in(timedelta()))
-        counting = Counting(where.database, where.policy)
+        counting = Counting(where.database)
         _add(scheduler, lambda: _count(counting), "counts", _every(COUNT_INTERVAL), _in(COUNT_INTERVAL))
         if found and not where.demo:
             watch = Watch(where, found)  # later than the first pulls, which may mend what lay still for a while

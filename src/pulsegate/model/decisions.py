@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+LONGEST_REASON = 2_000  # characters
+
 
 @dataclass(frozen=True, slots=True)
 class Allowed:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import islice
 
 from pulsegate.curation.allow_list import AllowList
@@ -14,14 +12,11 @@ from pulsegate.model.collection import CollectionKind
 from pulsegate.model.decisions import Allowed
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.publication.marking import with_decisions
-from pulsegate.publication.plan import Plan, Wanted, compare, in_order, pulse_identity
-from pulsegate.publication.planning import standing_of
+from pulsegate.publication.part import Part
 from pulsegate.publication.trial import EXAMPLES, Example
-from pulsegate.publication.verdicts import Verdicts
-from pulsegate.store import affected, blocks, candidates, collections, placing, pulses
+from pulsegate.store import affected, candidates, collections, pulses
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, Database, now
-from pulsegate.store.placing import Place
 from pulsegate.store.pulses import Candidate, StoredPulse
 
 
@@ -78,7 +73,7 @@ class _Comparison:
         carriers, found = self._concerned(stored)
         if not found:
             return Effect(stored.collection.name, 0, ())
-        plan = _Planning(self._connection, stored, carriers, found, self._moment)
+        plan = Part(self._connection, stored, carriers, found, self._moment)
         staying = {identity for gone in plan.make(self._before).leaving.values() for identity in gone}
         leaving = [identity for gone in plan.make(self._after).leaving.values() for identity in gone]
         going = [identity for identity in leaving if identity not in staying]
@@ -96,43 +91,3 @@ class _Comparison:
     def _example(self, one: Candidate) -> Example:
         pulse = self._pulses[one.pulse_pk].pulse
         return Example(one.type, one.value, pulse.id, pulse.name, "allow-list", "the allow list would cover it")
-
-
-class _Planning:
-    """Plans for one collection, in what is covered."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        stored: StoredCollection,
-        carriers: Mapping[int, StoredPulse],
-        found: Sequence[Candidate],
-        moment: datetime,
-    ) -> None:
-        self._collection = stored.collection
-        self._once = stored.collection.deduplicate
-        self._carriers = carriers
-        self._moment = moment
-        self._by_key: dict[bytes, list[Candidate]] = defaultdict(list)
-        for one in found:
-            self._by_key[one.identity if self._once else pulse_identity(one.pulse_pk, one.identity)].append(one)
-        places = placing.with_identities(connection, stored.id, self._by_key.keys())
-        there = blocks.published(connection, stored.id, {block_id for _, _, block_id in places})
-        self._places = in_order((one for one in places if one[2] in there), once=self._once)
-        self._standing = standing_of(stored.collection, there, carriers, moment)
-
-    def make(self, policy: Policy) -> Plan:
-        return compare(self._wanted(policy), self._places, self._standing, once=self._once)
-
-    def _wanted(self, policy: Policy) -> list[Wanted]:
-        verdicts = Verdicts(self._collection, policy, self._moment)
-        verdicts.learn_all(self._carriers.values())
-        found = (one for group in self._by_key.values() for one in group if verdicts.of(one).included)
-        return in_order(((one.identity, one.pk, one.pulse_pk) for one in found), once=self._once)
-
-    def standing_for(self, keys: Iterable[bytes]) -> Iterator[Candidate]:
-        """The indicators that stand at these places."""
-        stood: dict[bytes, Place] = {place[0]: place for place in self._places}
-        for key in keys:
-            group = self._by_key[key]
-            yield next((one for one in group if one.pk == stood[key][1]), group[0])

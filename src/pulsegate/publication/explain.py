@@ -19,12 +19,11 @@ from pulsegate.publication.explanation import (
     Stay,
 )
 from pulsegate.publication.inquiry import Inquiry
-from pulsegate.publication.marking import MARKED_BY, Marker
+from pulsegate.publication.marking import as_marked
 from pulsegate.publication.surroundings import by_rule
-from pulsegate.store import collections, pulses, quarantine, state
+from pulsegate.store import collections, pulses, quarantine
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, Database, now
-from pulsegate.store.pulses import StoredIndicator
 from pulsegate.store.quarantine import Quarantined
 from pulsegate.values.normalise import readings
 
@@ -47,7 +46,7 @@ def explain(database: Database, policy: Policy, text: str) -> Explanation | None
         found = pulses.indicators_of_value(connection, order)
         if found:
             found.sort(key=lambda one: (order.index(one.indicator.identity), one.pk))
-            marked = _marked(database, connection, policy, found)
+            marked = as_marked(database, connection, policy, found)
             first = found[0].indicator
             inquiry = Inquiry(connection, policy, now(connection), every, (first.type, first.value), marked)
             return inquiry.explanation()
@@ -58,20 +57,6 @@ def explain(database: Database, policy: Policy, text: str) -> Explanation | None
 
 def _named(every: Iterable[StoredCollection]) -> set[str]:
     return {name for one in every for name in one.collection.warning_lists or ()}
-
-
-def _marked(
-    database: Database, connection: Connection, policy: Policy, found: Sequence[StoredIndicator]
-) -> list[StoredIndicator]:
-    """With the marks that the next publication will find: it makes them anew where the settings have changed."""
-    if state.get(connection, MARKED_BY) == policy.marking:
-        return list(found)
-    marker = Marker(database, policy)
-    marks = [marker(one.indicator) for one in found]
-    return [
-        replace(one, protection=mark.protection, lists=mark.lists, noted=mark.noted)
-        for one, mark in zip(found, marks, strict=True)
-    ]
 
 
 def _rejected(

@@ -7,7 +7,7 @@ that it concerns itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -20,6 +20,7 @@ from pulsegate.model.marks import UNMARKED, Marks
 from pulsegate.store import collections, decisions, marked, state
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.digests import value_key
+from pulsegate.store.pulses import StoredIndicator
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +83,20 @@ class Marker:
             return True
         entries = (one for one in (policy.own, policy.allow) if one)
         return any(one.covering(*value) is not None for one in entries)
+
+
+def as_marked(
+    database: Database, connection: Connection, policy: Policy, found: Sequence[StoredIndicator]
+) -> list[StoredIndicator]:
+    """With the marks that the next publication will find: it makes them anew where the settings have changed."""
+    if state.get(connection, MARKED_BY) == policy.marking:
+        return list(found)
+    marker = Marker(database, policy)
+    marks = [marker(one.indicator) for one in found]
+    return [
+        replace(one, protection=mark.protection, lists=mark.lists, noted=mark.noted)
+        for one, mark in zip(found, marks, strict=True)
+    ]
 
 
 def refresh(database: Database, policy: Policy) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pulsegate.curation.decide import decide_pulse, decide_review
-from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection, ReviewMode
 from pulsegate.model.decisions import Review
-from pulsegate.publication.marking import with_decisions
-from pulsegate.store import collections, decisions, pulses
+from pulsegate.store import collections, decisions
 from pulsegate.store.database import Connection, now
 from pulsegate.store.pulses import StoredPulse
 
@@ -17,54 +15,64 @@ WAITING = "waiting"
 STATUSES = ("active", "withdrawn", WAITING, "approved", "rejected", "held")
 
 
-def number(connection: Connection, policy: Policy) -> int:
-    """How many pulses wait, or have something that waits. All are looked at: a second for 20,000."""
-    statuses = Statuses(connection, policy)
-    return sum(map(statuses.waits, pulses.every(connection))) if statuses.anything else 0
-
-
 class Statuses:
-    """As of one moment, for as many pulses as are asked about."""
+    """As of one moment. ``found``: the only pulses that will be asked about; None: any."""
 
-    def __init__(self, connection: Connection, policy: Policy) -> None:
-        self._policy = with_decisions(connection, policy)
-        self._moment = now(connection)
+    def __init__(self, connection: Connection, found: Sequence[StoredPulse] | None = None) -> None:
+        self.moment = now(connection)
         every = [one.collection for one in collections.every(connection)]
-        self._reviewed = [one for one in every if one.review is not ReviewMode.NONE]
-        self._strict = [one for one in self._reviewed if one.review is ReviewMode.CHANGES]
-        self._added: Mapping[int, int] = decisions.added_later(connection) if self._strict else {}
+        self.reviewed = [one for one in every if one.review is not ReviewMode.NONE]
+        self.strict = [one for one in self.reviewed if one.review is ReviewMode.CHANGES]
+        self._trusted = decisions.trusted(connection)
+        self._reviews: dict[str, Review] = {}
+        self._added: dict[int, int] = {}
+        self.learn(connection, found)
+
+    def learn(self, connection: Connection, found: Sequence[StoredPulse] | None) -> None:
+        """Read what was decided on these pulses too (None: on all)."""
+        self._reviews |= decisions.reviewed(connection, None if found is None else [one.pulse.id for one in found])
+        if self.strict:
+            keys = None if found is None else [one.pk for one in found]
+            self._added |= decisions.added_later(connection, keys)
 
     @property
-    def anything(self) -> bool:
-        """Whether some collection has its pulses looked at."""
-        return bool(self._reviewed)
+    def reviews(self) -> Mapping[str, Review]:
+        """By the pulses' ids."""
+        return self._reviews
 
     def review(self, stored: StoredPulse) -> Review | None:
         """What was decided on the pulse."""
-        return self._policy.reviews.get(stored.pulse.id)
+        return self._reviews.get(stored.pulse.id)
+
+    def is_trusted(self, stored: StoredPulse) -> bool:
+        """Whether its author's pulses need no look."""
+        return stored.pulse.author in self._trusted
 
     def status(self, stored: StoredPulse) -> str:
         """One of ``STATUSES``: what was decided; else that it waits; else whether OTX has it."""
         review = self.review(stored)
         if review is not None:
             return review.status.value
-        if any(self._keeps(one, stored) for one in self._reviewed):
+        if self.keeping(stored):
             return WAITING
         return "active" if stored.active else "withdrawn"
+
+    def keeping(self, stored: StoredPulse) -> list[Collection]:
+        """The collections that it waits for, if nothing was decided on it."""
+        return [one for one in self.reviewed if self._keeps(one, stored)]
 
     def added(self, stored: StoredPulse) -> int:
         """How many indicators of an approved pulse wait, as they came after that."""
         number = self._added.get(stored.pk, 0)
-        is_trusted = stored.pulse.author in self._policy.trusted
-        return number if not is_trusted and any(self._lets_in(one, stored) for one in self._strict) else 0
+        return number if not self.is_trusted(stored) and any(self._lets_in(one, stored) for one in self.strict) else 0
 
     def waits(self, stored: StoredPulse) -> bool:
         """Whether the pulse, or something that was added to it, waits."""
         return self.status(stored) == WAITING or self.added(stored) > 0
 
     def _keeps(self, collection: Collection, stored: StoredPulse) -> bool:
-        trusted = self._policy.trusted.get(stored.pulse.author)
+        trusted = self._trusted.get(stored.pulse.author)
         return not decide_review(collection, None, trusted).included and self._lets_in(collection, stored)
 
     def _lets_in(self, collection: Collection, stored: StoredPulse) -> bool:
-        return decide_pulse(stored.pulse, collection, self._moment, active=stored.active).included
+        return decide_pulse(stored.pulse, collection, self.moment, active=stored.active).included

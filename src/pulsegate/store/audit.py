@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -42,6 +43,24 @@ def record(
     """Note a change in the transaction that makes it."""
     values = {"time": now(connection), "account": account, "action": action, "subject": storable(subject)}
     connection.execute(sa.insert(audit).values(**values, before=_dump(before), after=_dump(after)))
+
+
+def record_many(connection: sa.Connection, account: str, action: str, changes: Sequence[tuple[str, Any, Any]]) -> None:
+    """Note changes of one kind: of each the subject, the state before, and the one after."""
+    moment = now(connection)
+    rows = [
+        {
+            "time": moment,
+            "account": account,
+            "action": action,
+            "subject": storable(subject),
+            "before": _dump(before),
+            "after": _dump(after),
+        }
+        for subject, before, after in changes
+    ]
+    if rows:
+        connection.execute(sa.insert(audit), rows)
 
 
 def every(

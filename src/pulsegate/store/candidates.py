@@ -86,6 +86,13 @@ def with_identities(
         yield from (Candidate(*row) for row in connection.execute(_of(query, of)))
 
 
+def count_with_identities(connection: sa.Connection, identities: Collection[bytes]) -> int:
+    """How many indicators, in whatever pulse, have one of these identities."""
+    query = sa.select(sa.func.count()).select_from(indicators)
+    pieces = (query.where(indicators.c.identity.in_(chunk)) for chunk in chunks(sorted(identities)))
+    return sum(int(connection.scalar(one) or 0) for one in pieces)
+
+
 def identities_of(connection: sa.Connection, pulse_pks: Collection[int]) -> set[bytes]:
     """The identities of all indicators of these pulses."""
     found: set[bytes] = set()

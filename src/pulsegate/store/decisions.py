@@ -166,27 +166,49 @@ def review(
 ) -> int:
     """Decide on pulses by their keys, as they are now; None: take back what was decided. Gives their number."""
     _begin(connection)
-    number = 0
+    number, moment = 0, now(connection)
     for chunk in chunks(sorted(keys)):
-        for row in connection.execute(_looked_at(chunk)).all():
-            before = connection.scalar(sa.select(reviews.c.status).where(reviews.c.pulse_id == row.id))
-            connection.execute(sa.delete(reviews).where(reviews.c.pulse_id == row.id))
-            if status is not None:
-                made = Review(row.id, status, row.upto or 0, reason, account, now(connection))
-                connection.execute(sa.insert(reviews).values(asdict(made)))
-            audit.record(connection, account, "pulse.review", row.id, before=before, after=status)
-            number += 1
+        rows = connection.execute(_looked_at(chunk)).all()
+        ids = [row.id for row in rows]
+        connection.execute(sa.delete(reviews).where(reviews.c.pulse_id.in_(ids)))
+        if status is not None and rows:
+            made = [asdict(Review(row.id, status, row.upto or 0, reason, account, moment)) for row in rows]
+            connection.execute(sa.insert(reviews), made)
+        audit.record_many(connection, account, "pulse.review", [(row.id, row.before, status) for row in rows])
         touched.touch_pulses(connection, chunk)
+        number += len(rows)
     return number
 
 
 def _looked_at(keys: Sequence[int]) -> sa.Select[Any]:
     upto = sa.select(sa.func.max(indicators.c.pk)).where(indicators.c.pulse_pk == pulses.c.pk).scalar_subquery()
-    return sa.select(pulses.c.id, upto.label("upto")).where(pulses.c.pk.in_(keys))
+    query = sa.select(pulses.c.id, upto.label("upto"), reviews.c.status.label("before"))
+    query = query.outerjoin(reviews, reviews.c.pulse_id == pulses.c.id)
+    return query.where(pulses.c.pk.in_(keys)).order_by(pulses.c.pk)
 
 
-def added_later(connection: sa.Connection) -> dict[int, int]:
-    """By the keys of approved pulses, how many of their indicators came after that; those with none are not there."""
+def reviewed(connection: sa.Connection, ids: Sequence[str] | None = None) -> dict[str, Review]:
+    """What was decided on these pulses (None: on any), by their ids."""
+    if ids is None:
+        return {row.pulse_id: _review(row) for row in connection.execute(sa.select(reviews))}
+    found: dict[str, Review] = {}
+    for chunk in chunks(ids):
+        rows = connection.execute(sa.select(reviews).where(reviews.c.pulse_id.in_(chunk)))
+        found |= {row.pulse_id: _review(row) for row in rows}
+    return found
+
+
+def trusted(connection: sa.Connection) -> dict[str, Trusted]:
+    """The authors whose pulses need no look, by name, in that order."""
+    rows = connection.execute(sa.select(trusted_authors).order_by(trusted_authors.c.author))
+    return {row.author: Trusted(*row) for row in rows}
+
+
+def added_later(connection: sa.Connection, keys: Sequence[int] | None = None) -> dict[int, int]:
+    """By the keys of approved pulses (among these, if given), how many of their indicators came after that.
+
+    Those with none are not there.
+    """
     query = (
         sa.select(pulses.c.pk, sa.func.count())
         .join(reviews, reviews.c.pulse_id == pulses.c.id)
@@ -194,6 +216,8 @@ def added_later(connection: sa.Connection) -> dict[int, int]:
         .where(reviews.c.status == ReviewStatus.APPROVED.value, indicators.c.pk > reviews.c.upto)
         .group_by(pulses.c.pk)
     )
+    if keys is not None:
+        query = query.where(pulses.c.pk.in_(keys))
     return {row[0]: row[1] for row in connection.execute(query)}
 
 

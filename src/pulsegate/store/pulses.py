@@ -128,6 +128,15 @@ def authors(connection: sa.Connection) -> list[str]:
     return list(connection.scalars(query))
 
 
+def count_by_author(connection: sa.Connection, names: Iterable[str]) -> dict[str, int]:
+    """How many pulses each of these authors has; those with none are not there."""
+    found: dict[str, int] = {}
+    query = sa.select(pulses.c.author, sa.func.count()).group_by(pulses.c.author)
+    for chunk in chunks(sorted(names)):
+        found |= {row[0]: row[1] for row in connection.execute(query.where(pulses.c.author.in_(chunk)))}
+    return found
+
+
 def count(connection: sa.Connection) -> int:
     return int(connection.scalar(sa.select(sa.func.count()).select_from(pulses)) or 0)
 

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from pulsegate.model.collection import Collection, CollectionKind, ReviewMode
 from pulsegate.model.role import Role
-from pulsegate.publication import waiting
+from pulsegate.publication.pulse_search import number_waiting
 from pulsegate.store import alarms, collections, counts, failures, locks, pulses, quarantine, reflections, tallies
 from pulsegate.store import tasks as stored
 from pulsegate.store.collections import Size
@@ -75,7 +75,7 @@ def _now() -> dict[str, Any]:
         found |= _held(connection, every, kept) | _waiting(connection, every, kept.get(WAITING))
     found["is_at_work"] = locks.is_held(database, locks.WORKER)
     found["titles"] = tasks.TITLES
-    found["pulses_address"] = _address("pulses.index", status="waiting")
+    found["pulses_address"] = _address("pulses.index", review="waiting")
     found["appliances_address"] = _address("appliances.index")
     return found
 
@@ -108,7 +108,7 @@ def _waiting(connection: Connection, every: list[Collection], kept: Counted | No
     if all(one.review is ReviewMode.NONE for one in every):
         return {"waiting": 0, "waiting_counted": None}
     if pulses.count(connection) <= FEW:
-        return {"waiting": waiting.number(connection, site().policy), "waiting_counted": None}
+        return {"waiting": number_waiting(connection), "waiting_counted": None}
     if kept is None:
         return {"waiting": None, "waiting_counted": None}
     return {"waiting": kept.numbers[WAITING], "waiting_counted": kept.counted}

@@ -1,0 +1,34 @@
+"""The policy as it concerns some indicators: with what people decided on these, found by keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from pulsegate.curation.policy import Policy
+from pulsegate.model.indicator import IndicatorType
+from pulsegate.publication.surroundings import entry_texts
+from pulsegate.store import collections, concerning
+from pulsegate.store.concerning import Concerned
+from pulsegate.store.database import Connection
+from pulsegate.store.pulses import Candidate, StoredPulse
+
+
+def concerned(
+    connection: Connection,
+    policy: Policy,
+    moment: datetime,
+    found: Iterable[Candidate],
+    carriers: Sequence[StoredPulse],
+) -> Policy:
+    """``marking.with_decisions`` for these indicators and pulses only, as an allow list may be long."""
+    noted = [one for one in found if one.noted]
+    texts = {text for one in noted for text in entry_texts(IndicatorType(one.type), one.value)}
+    ids, authors = {one.pulse.id for one in carriers}, {one.pulse.author for one in carriers}
+    is_network = any(one.type == IndicatorType.CIDR for one in noted)  # then entries of all networks are found
+    about = Concerned({one.identity for one in noted}, texts, is_network, ids, authors)
+    held = concerning.read(connection, moment, about)
+    names = collections.named_lists(connection)
+    needing = replace(policy, lists=policy.lists.needing(names)) if names else policy
+    return needing.decided(held.allowed, held.overrides, held.reviews, held.trusted)
