@@ -29,8 +29,10 @@ def where(tmp_path, monkeypatch):
     made.database.close()
 
 
-def tried(where, address, account="gateway", collection="subscribed"):
-    given = {"address": address, "path": "/taxii/poll", "collection": collection, "account": account}
+def tried(where, address, account="gateway", collection="subscribed", *, is_ours=True):
+    given = {
+        "address": address, "path": "/taxii/poll", "collection": collection, "account": account, "is_ours": is_ours,
+    }  # fmt: skip
     found = rehearse(where, given, lambda *_, **__: None)
     json.dumps(found)  # it is kept so
     return [(one["name"], one["state"], one["code"]) for one in found["steps"]]
@@ -109,4 +111,21 @@ def test_certificate_is_seen_as_a_client_sees_it(where, tmp_path, monkeypatch, d
     with https(where, pair.certificate, pair.key) as address:
         found = tried(where, address)
     assert found[2] == ("certificate", *step)
-    assert found[3:5] == [("taxii", "good", "asks-for-password"), ("rights", "good", "")]
+    rights = ("good", "") if step[0] == "good" else ("skipped", "not-sent")
+    assert found[3:5] == [("taxii", "good", "asks-for-password"), ("rights", *rights)]
+
+
+def test_token_is_sent_to_no_host_that_the_request_named(where):
+    """Else who may test could have an administrator's token sent to a server of theirs."""
+    seen = []
+
+    def noting(environment, start_response):
+        seen.append(environment.get("HTTP_AUTHORIZATION"))
+        start_response("401 Unauthorized", [("X-TAXII-Content-Type", "urn:taxii.mitre.org:message:xml:1.1")])
+        return [b""]
+
+    with serving(noting) as address:
+        assert ("rights", "skipped", "not-sent") in tried(where, address, "admin", is_ours=False)
+        assert set(seen) == {None}
+        tried(where, address, "admin")
+    assert len(set(seen)) == 2

@@ -118,7 +118,8 @@ def test_test_is_a_task_that_outlives_a_reload(logged_in, site):
         (task,) = tasks.unfinished(connection)
     assert (task.kind, task.account) == ("try_appliance", "carl")
     assert task.arguments == {
-        "address": "http://127.0.0.1:9000", "path": "/taxii/poll", "collection": "mail-gateway", "account": "esa"
+        "address": "http://127.0.0.1:9000", "path": "/taxii/poll", "collection": "mail-gateway", "account": "esa",
+        "is_ours": True,
     }  # fmt: skip
     assert answer.location == f"/admin/appliances/tests/{task.pk}"
     assert "waiting" in browser.get(f"/admin/tasks/{task.pk}").text

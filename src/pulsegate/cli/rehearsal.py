@@ -20,7 +20,8 @@ def rehearse(where: Installation, arguments: Mapping[str, Any], say: Callable[..
     """The steps of the test, as the page of appliances shows them."""
     address, path, collection, account = (str(arguments[key]) for key in ("address", "path", "collection", "account"))
     steps: list[Step] = []
-    for step in probe(where.database, address, path, collection, account):
+    is_ours = bool(arguments.get("is_ours"))
+    for step in probe(where.database, address, path, collection, account, is_ours=is_ours):
         steps.append(step)
         say("trying", done=len(steps), total=7)
     with where.database.read() as connection:

@@ -34,7 +34,7 @@ def _shown(step: Mapping[str, Any]) -> Shown:
     values = {
         key: format_decimal(value) if isinstance(value, int) else str(value) for key, value in step["values"].items()
     }
-    states = {"good": _("good"), "bad": _("bad"), "doubtful": _("look at it")}
+    states = {"good": _("good"), "bad": _("bad"), "doubtful": _("look at it"), "skipped": _("not tested")}
     text = _texts(values).get((name, code), code)
     return Shown(_titles().get(name, name), states.get(state, state), _BADGES.get(state, "plain"), text)
 
@@ -91,6 +91,10 @@ def _texts(values: Mapping[str, str]) -> dict[tuple[str, str], str]:
         ("rights", "refused"): _(
             "The server does not let %(account)s in: the account is disabled, or another server answers there.",
             **v("account"),
+        ),
+        ("rights", "not-sent"): _(
+            "The server is asked in the account's name only at the host name of the settings ('domain'), and only with "
+            "a certificate of a CA that this machine trusts."
         ),
         ("rights", "no-account"): _("There is no account %(account)s.", **v("account")),
         ("account", ""): _("%(account)s may poll %(collection)s.", **v("account", "collection")),

@@ -128,7 +128,10 @@ def test() -> ResponseReturnValue:
         form = source_form(site().settings, name)
         host = form.host or _host(form)
         address = form.address(host)
-        pk = start(connection, TRY_APPLIANCE, address=address, path=form.path, collection=name, account=account)
+        pk = start(
+            connection, TRY_APPLIANCE, address=address, path=form.path, collection=name, account=account,
+            is_ours=form.host is not None,
+        )  # fmt: skip
     return redirect(url_for("appliances.tested", pk=pk), 303)
 
 
