@@ -10,10 +10,8 @@ from typing import Annotated
 
 import typer
 
-from pulsegate.cli.output import when
 from pulsegate.cli.setup import Installation, load_settings, open_installation
 from pulsegate.errors import UsageError
-from pulsegate.settings.duration import parse_duration
 from pulsegate.store import collections
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, now
@@ -48,22 +46,16 @@ def reason(text: str) -> str:
 
 def expiry(where: Installation, text: str | None) -> datetime | None:
     """The moment that ``--expires`` writes, None for none. UsageError: it is no date, or past."""
-    from pulsegate.reports import fields
+    from pulsegate.publication.deciding import end
 
     if text is None:
         return None
     with where.database.read() as connection:
         moment = now(connection)
     try:
-        end = moment + parse_duration(text)
-    except (ValueError, OverflowError):
-        try:
-            end = fields.expiration(text) or moment
-        except ValueError as error:
-            raise UsageError(f"{error}, or as a duration: 30d", resource="--expires") from error
-    if end <= moment:
-        raise UsageError(f"{when(end)} is past", resource="--expires")
-    return end
+        return end(text, moment)
+    except ValueError as error:
+        raise UsageError(str(error), resource="--expires") from error
 
 
 def named_collection(connection: Connection, name: str) -> StoredCollection:

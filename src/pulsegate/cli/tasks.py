@@ -11,6 +11,7 @@ import structlog
 from pulsegate.cli import feeding
 from pulsegate.cli.setup import Installation
 from pulsegate.errors import PulsegateError
+from pulsegate.publication import change, effect
 from pulsegate.publication.publish import Publication, publish_all
 from pulsegate.store import tasks
 from pulsegate.store.tasks import Task
@@ -55,6 +56,20 @@ def _pull(where: Installation, arguments: Mapping[str, Any], progress: Progress)
     return _counts(outcome.publications) | {"pulses": outcome.intake.pulses, "indicators": outcome.intake.indicators}
 
 
+def _effect(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
+    """What a change of the allow list would do; the arguments are those of ``change.written``."""
+    progress.say("counting")
+    return {"effects": effect.as_json(effect.effects(where.database, where.policy, change.read(arguments)))}
+
+
+def _decide(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
+    """Make a change of the allow list that concerns much, and publish it. ``account``: who decided."""
+    progress.say("deciding")
+    with where.database.write() as connection:
+        change.read(arguments).note(connection, str(arguments["account"]))
+    return _publish(where, {}, progress)
+
+
 def _counts(publications: list[Publication]) -> Result:
     return {"added": sum(one.added for one in publications), "removed": sum(one.removed for one in publications)}
 
@@ -62,6 +77,8 @@ def _counts(publications: list[Publication]) -> Result:
 KINDS: dict[str, Callable[[Installation, Mapping[str, Any], Progress], Result]] = {
     "publish": _publish,
     "pull": _pull,
+    "effect": _effect,
+    "decide": _decide,
 }
 
 

@@ -18,8 +18,13 @@ from pulsegate.web.site import site
 from pulsegate.web.words import _, later
 
 SHOWN = 3  # tasks at once
-PUBLISH, PULL = "publish", "pull"
-TITLES = {PUBLISH: later("Publishing"), PULL: later("Pulling")}
+PUBLISH, PULL, EFFECT, DECIDE = "publish", "pull", "effect", "decide"
+TITLES = {
+    PUBLISH: later("Publishing"),
+    PULL: later("Pulling"),
+    EFFECT: later("Counting what a decision would do"),
+    DECIDE: later("Changing the allow list"),
+}
 
 pages = Blueprint("tasks", __name__, url_prefix="/tasks")
 
