@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from flask import request, url_for
 
 SIZE = 50
+LARGEST = 2**63 - 1  # number that a database takes
 Row = TypeVar("Row")
 
 
@@ -56,12 +57,12 @@ def cut(rows: Sequence[Row], where: Position, key: Callable[[Row], tuple[Any, ..
     has_next = True if where.backwards else more
     return Page(
         shown,
-        _address("before", key(shown[0])) if shown and has_previous else None,
-        _address("after", key(shown[-1])) if shown and has_next else None,
+        address("before", key(shown[0])) if shown and has_previous else None,
+        address("after", key(shown[-1])) if shown and has_next else None,
     )
 
 
-def _address(name: str, key: tuple[Any, ...]) -> str:
+def address(name: str, key: tuple[Any, ...]) -> str:
     """This page's address with its filters, at another position."""
     kept = {one: values for one, values in request.args.lists() if one not in ("after", "before")}
     return url_for(request.endpoint or "", **(request.view_args or {}), **kept, **{name: _write(key)})  # type: ignore[arg-type]
@@ -75,6 +76,8 @@ def _write(key: tuple[Any, ...]) -> str:
 def _read(text: str) -> tuple[Any, ...] | None:
     try:
         found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        if any(isinstance(one, int) and abs(one) > LARGEST for one in found):
+            return None
         return tuple(datetime.fromisoformat(one["t"]) if isinstance(one, dict) else one for one in found)
     except (ValueError, binascii.Error, KeyError, TypeError, RecursionError):
         return None
