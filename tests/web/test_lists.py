@@ -281,6 +281,28 @@ def test_value_of_no_pulse_can_be_forced_out_only(site, logged_in):
     assert "new.example.com" in browser.get("/admin/lists/forced/").text
 
 
+@pytest.mark.parametrize(
+    ("path", "fields", "other"),
+    [
+        ("allow/add", {"entry": "shop.example.net", "reason": "typed later"}, {"entry": ".example.net"}),
+        ("forced/force", {"value": "shop.example.net", "way": "out", "reason": "typed later"}, {"collection": "mail"}),
+    ],
+)
+def test_decision_that_was_changed_after_its_preview_is_shown_anew(site, logged_in, path, fields, other):
+    browser = logged_in("carl")
+    answer = browser.get(f"/admin/lists/{path}", query_string=fields)
+    action = re.search(r'formaction="([^"]+)"', answer.text)[1].replace("&amp;", "&")
+    again = browser.post(action, fields | other)
+    assert again.status_code == 303
+    assert again.location.startswith(f"/admin/lists/{path}?")
+    assert "csrf_token" not in again.location
+    assert (allowed(site), forced(site)) == ([], [])
+    assert "typed later" in browser.get(again.location).text
+    browser.post(action, fields)
+    assert len(allowed(site) + forced(site)) == 1
+    assert changes(site)[0][2] == "shop.example.net"
+
+
 @pytest.mark.parametrize("fields", [{"collection": "nothing"}, {"way": "up"}, {"value": ""}])
 def test_what_is_no_decision_is_refused(site, logged_in, fields):
     browser = logged_in("carl")

@@ -9,7 +9,7 @@ from datetime import datetime
 from pulsegate.curation.decide import IN as LET_IN
 from pulsegate.curation.policy import Policy
 from pulsegate.publication import surroundings
-from pulsegate.publication.marking import with_decisions
+from pulsegate.publication.marking import recalled
 from pulsegate.publication.plan import pulse_identity
 from pulsegate.publication.verdicts import Verdicts
 from pulsegate.store import around, candidates, collections, pulses
@@ -19,8 +19,8 @@ from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, now
 from pulsegate.store.pulses import Candidate, StoredPulse
 
-MOST = 12_000  # rows that are looked at for one page
-MOST_JUDGED = 4_000  # where each has to be decided on
+MOST = 8_000  # rows that are looked at for one page
+MOST_JUDGED = 2_000  # where each has to be decided on
 WINDOW = 4_000
 WINDOW_JUDGED = 1_000
 
@@ -139,7 +139,7 @@ class _Judge:
     def __init__(self, connection: Connection, policy: Policy, feed: StoredCollection) -> None:
         self._connection = connection
         self._feed = feed
-        self._verdicts = Verdicts(feed.collection, with_decisions(connection, policy), now(connection))
+        self._verdicts = Verdicts(feed.collection, recalled(connection, policy), now(connection))
         self._known: set[int] = set()
 
     def states(self, found: Sequence[Candidate]) -> dict[int, State]:

@@ -16,7 +16,7 @@ from pulsegate.model.collection import CollectionKind
 from pulsegate.model.decisions import Allowed
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.publication.change import Change
-from pulsegate.publication.marking import with_decisions
+from pulsegate.publication.marking import recalled
 from pulsegate.publication.plan import Plan, Wanted, compare, in_order, pulse_identity
 from pulsegate.publication.planning import standing_of
 from pulsegate.publication.trial import EXAMPLES, Example
@@ -97,7 +97,7 @@ class _Comparison:
     def __init__(self, connection: Connection, policy: Policy, change: Change) -> None:
         self._connection = connection
         self._moment = now(connection)
-        self._before = with_decisions(connection, policy)
+        self._before = recalled(connection, policy)
         self._after = change.made(self._before)
         # Noted, as they will be: else nothing asks the allow list, or people, about them.
         self._found = [replace(one, noted=True) for one in _concerned(connection, change)]

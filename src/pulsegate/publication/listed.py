@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pulsegate.curation.policy import Policy
-from pulsegate.publication.marking import with_decisions
+from pulsegate.publication.marking import recalled
 from pulsegate.publication.surroundings import by_rule
 from pulsegate.publication.verdicts import Verdicts, as_candidate
 from pulsegate.store import collections, pulses
@@ -27,7 +27,7 @@ class Told:
 
 def told(connection: Connection, policy: Policy, name: str, found: Sequence[StoredIndicator]) -> Mapping[int, Told]:
     """By the indicators' keys, as the next publication decides. For a few: each is decided on for each collection."""
-    decided, moment = with_decisions(connection, policy), now(connection)
+    decided, moment = recalled(connection, policy), now(connection)
     carriers = {one.pk: one for one in pulses.some(connection, {one.pulse_pk for one in found})}
     counts: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
     for stored in by_rule(collections.every(connection)):

@@ -50,7 +50,7 @@ STATES = [
 
 
 class Browse(Form):
-    text = SearchField(later("Name, address, network or part"), [Length(max=1_000)])
+    text = SearchField(later("Value or part"), [Length(max=1_000)])
     collection = SelectField(later("Collection"), default="")
     state = SelectField(later("State in it"), choices=choices(STATES), default="")
     type = SelectField(later("Type"), default="")

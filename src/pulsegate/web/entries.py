@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from flask import request
 from wtforms import StringField
 from wtforms.validators import Length
 
@@ -18,6 +19,15 @@ from pulsegate.web.words import later
 class Decision(Form):
     reason = StringField(later("Reason"), [Length(max=deciding.LONGEST_REASON)])
     expires = StringField(later("Until"), [Length(max=40)])
+
+    @property
+    def shown(self) -> str:
+        """What its effect depends on, for the address that the decision is sent to."""
+        raise NotImplementedError
+
+    def is_another(self) -> bool:
+        """Whether it was changed since its effect was shown: then that has to be shown anew."""
+        return request.args.get("shown", self.shown) != self.shown
 
     def end(self) -> datetime | None:
         """Until when it holds; None: for good, or the field has an error now."""

@@ -17,7 +17,7 @@ from pulsegate.web.access import user
 from pulsegate.web.site import site
 from pulsegate.web.words import _
 
-MOST = 1_000  # indicators that a request looks at
+MOST = 500  # indicators that a request looks at
 MOST_ENTRIES = 200  # of the allow list that a request changes
 
 
@@ -31,6 +31,10 @@ class Preview:
     reach: int
     effects: Sequence[Effect] | None
     task: int | None = None
+
+    @property
+    def most(self) -> int:
+        return MOST
 
     @property
     def is_wide(self) -> bool:

@@ -39,6 +39,10 @@ class Filters(Form):
 class Add(Decision):
     entry = StringField(later("Entry"), [InputRequired(), Length(max=2_000)])
 
+    @property
+    def shown(self) -> str:
+        return self.entry.data or ""
+
     def entries(self) -> list[Allowed]:
         """As they will be stored; empty where a field has an error now."""
         if not self.validate():
@@ -91,6 +95,8 @@ def make() -> ResponseReturnValue:
     entries = form.entries()
     if not entries:
         return render_template("allow/add.html", form=form, entries=[], preview=None, near=[]), 422
+    if form.is_another():
+        return redirect(url_for("lists_allow.add", **_kept()), 303)  # type: ignore[arg-type]
     previews.make(Change(allow=entries), _("%(entry)s is on the allow list.", entry=_named(entries)))
     return redirect(_after(), 303)
 
@@ -104,8 +110,7 @@ def count() -> ResponseReturnValue:
     if not entries:
         return render_template("allow/add.html", form=form, entries=[], preview=None, near=[]), 422
     key = previews.count(Change(allow=entries))
-    kept = {name: request.form.get(name, "") for name in ("entry", "reason", "expires", "value")}
-    return redirect(url_for("lists_allow.add", task=key, **kept), 303)  # type: ignore[arg-type]
+    return redirect(url_for("lists_allow.add", task=key, **_kept()), 303)  # type: ignore[arg-type]
 
 
 @pages.get("/remove")
@@ -129,6 +134,11 @@ def count_removal() -> ResponseReturnValue:
     entry = _asked(request.form)
     key = previews.count(Change(disallow=[entry]))
     return redirect(url_for("lists_allow.preview_removal", kind=entry.kind, text=entry.text, task=key), 303)
+
+
+def _kept() -> dict[str, str]:
+    """What was filled in, for the address that shows it again."""
+    return {name: request.form.get(name, "") for name in ("entry", "reason", "expires", "value")}
 
 
 def _after() -> str:

@@ -45,6 +45,10 @@ class Force(Decision):
     force = BooleanField(later("Also against own networks and the built-in protections"))
 
     @property
+    def shown(self) -> str:
+        return " ".join((self.value.data or "", self.way.data, self.collection.data, str(self.force.data)))
+
+    @property
     def is_in(self) -> bool:
         return bool(self.way.data == IN)
 
@@ -82,6 +86,9 @@ def make() -> ResponseReturnValue:
     wanted = _overrides(form, feeds)
     if not wanted:
         return render_template("forced/force.html", form=form, wanted=[], preview=None), 422
+    if form.is_another():
+        kept = {name: text for name, text in request.form.items() if name != "csrf_token"}
+        return redirect(url_for("lists_forced.force", **kept), 303)  # type: ignore[arg-type]
     said = _("%(value)s is forced in.") if form.is_in else _("%(value)s is forced out.")
     previews.make(Change(force=wanted), said % {"value": wanted[0].value})
     return redirect(url_for("indicators.explain", value=wanted[0].value), 303)

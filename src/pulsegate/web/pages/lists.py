@@ -18,7 +18,7 @@ from pulsegate.curation.warning_lists import Hit, WarningLists
 from pulsegate.model.mode import Mode
 from pulsegate.model.role import Role
 from pulsegate.publication import listed
-from pulsegate.publication.marking import with_decisions
+from pulsegate.publication.marking import recalled
 from pulsegate.store import affected, collections, marked
 from pulsegate.values.normalise import readings
 from pulsegate.web import paging
@@ -137,7 +137,7 @@ def _lines(name: str) -> int | None:
 def _hits(known: tuple[tuple[object, str], ...]) -> tuple[list[tuple[str, str, Hit]], int]:
     """What the lists in force say, and how many they are."""
     with site().database.read() as connection:
-        lists = with_decisions(connection, site().policy).lists.load() or WarningLists()
+        lists = recalled(connection, site().policy).lists.load() or WarningLists()
     found = [(str(kind), text, hit) for kind, text in known for hit in lists.hits(kind, text)]  # type: ignore[arg-type]
     return found, len(lists)
 
