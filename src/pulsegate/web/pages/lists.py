@@ -67,7 +67,7 @@ def index() -> ResponseReturnValue:
     with site().database.snapshot() as connection:
         counts, named = marked.listed(connection), collections.named_lists(connection)
     found = sorted(_every(named), key=lambda one: (one.mode is Mode.OFF and not one.is_named, -counts[one.name]))
-    return render_template("lists/index.html", lists=found, counts=counts, check=Check())
+    return render_template("lists/index.html", lists=found, counts=counts, check=Check(), page_of=page_of)
 
 
 @pages.get("/check")
