@@ -17,7 +17,7 @@ from pulsegate.publication.export import export
 from pulsegate.publication.forms import ExportFormat
 from pulsegate.store import collections
 from pulsegate.values.normalise import readings
-from pulsegate.web import browsing
+from pulsegate.web import browsing, idle
 from pulsegate.web.access import needs
 from pulsegate.web.forms import Form
 from pulsegate.web.remedies import page as page_of
@@ -67,6 +67,7 @@ def explain() -> ResponseReturnValue:
     if not text:
         return redirect(url_for("indicators.index"), 303)
     form = Search(request.args)
+    idle.used()
     found = ask(site().database, site().policy, text) if form.validate() else None
     if found is None:
         known = readings(text)

@@ -21,7 +21,7 @@ from pulsegate.publication import listed
 from pulsegate.publication.marking import recalled
 from pulsegate.store import affected, collections, marked
 from pulsegate.values.normalise import readings
-from pulsegate.web import paging
+from pulsegate.web import idle, paging
 from pulsegate.web.access import needs
 from pulsegate.web.forms import Form
 from pulsegate.web.remedies import page as page_of
@@ -136,6 +136,7 @@ def _lines(name: str) -> int | None:
 
 def _hits(known: tuple[tuple[object, str], ...]) -> tuple[list[tuple[str, str, Hit]], int]:
     """What the lists in force say, and how many they are."""
+    idle.used()
     with site().database.read() as connection:
         lists = recalled(connection, site().policy).lists.load() or WarningLists()
     found = [(str(kind), text, hit) for kind, text in known for hit in lists.hits(kind, text)]  # type: ignore[arg-type]
