@@ -38,6 +38,10 @@ def upgrade() -> None:
     op.drop_index("ix_pulses_author", "pulses")  # the next one begins with it
     op.create_index("ix_pulses_author_modified", "pulses", ["author", "modified"])
     op.create_index("ix_pulses_tlp_modified", "pulses", ["tlp", "modified"])
+    on_lists = sa.text("lists IS NOT NULL")  # so few that they are counted at once
+    op.create_index(
+        "ix_indicators_lists", "indicators", ["lists", "pk"], sqlite_where=on_lists, postgresql_where=on_lists
+    )
 
 
 def _accounts() -> None:

@@ -12,15 +12,16 @@ from pulsegate.cli.options import Expires, Reason, account, expiry, installation
 from pulsegate.cli.output import AsJSON, errors, instant, people, print_json, print_table, when
 from pulsegate.cli.pull import publication_json, publish_now, say
 from pulsegate.cli.setup import Installation, prepare
-from pulsegate.curation.protections import protection
 from pulsegate.errors import UsageError
 from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.model.decisions import Override
-from pulsegate.model.indicator import IndicatorType, identity_of
-from pulsegate.store import decisions, pulses
+from pulsegate.model.indicator import IndicatorType
+from pulsegate.publication import deciding
+from pulsegate.publication.deciding import Meant
+from pulsegate.store import decisions
 from pulsegate.store.database import Connection, now
 from pulsegate.store.digests import value_key
-from pulsegate.values.normalise import readings, strict_readings
+from pulsegate.values.normalise import readings
 
 if TYPE_CHECKING:  # imported when it is needed, so that other commands start fast
     from pulsegate.publication.publish import Publication
@@ -30,7 +31,6 @@ Values = Annotated[list[str], typer.Argument(metavar="VALUE…", help="Defanged 
 In = Annotated[
     str | None, typer.Option("--collection", metavar="NAME", help="In this collection only; default: in all.")
 ]
-Meant = tuple[IndicatorType, str]
 
 
 def force_in(
@@ -136,32 +136,23 @@ def _named(where: Installation, name: str | None, *, must_be_there: bool = True)
 
 def _stored(connection: Connection, text: str) -> list[Meant]:
     """What the text may mean of what some pulse has. UsageError when it is no value at all."""
-    known = readings(text)
-    if not known:
+    if not readings(text):
         raise UsageError("is no value of any type", resource=text)
-    found = (pulses.indicators_of_value(connection, [identity_of(kind, value)]) for kind, value in known)
-    return [(one[0].indicator.type, one[0].indicator.value) for one in found if one]
+    return deciding.stored(connection, text)
 
 
 def _meant(connection: Connection, text: str) -> list[Meant]:
     """What is stored of it; else all that it may mean."""
-    return _stored(connection, text) or list(strict_readings(text))
+    return _stored(connection, text) or deciding.meant(connection, text)
 
 
 def _refuse_against_own(where: Installation, kind: IndicatorType, value: str, only: str | None) -> None:
     """UsageError when own networks or a protection speak against the value in the collection."""
-    own = where.policy.own.covering(kind, value)
-    hint = "--force lets it in all the same"
-    if own is not None:
-        raise UsageError(f"it is your own ({own}, in the settings)", resource=value, hint=hint)
-    hit = protection(kind, value)
-    name = where.policy.protection(hit.name if hit else None)
-    if name is None:
-        return
     with where.database.read() as connection:
-        protections = None if only is None else _collection(connection, only).protections
-    if protections is None or name in protections:
-        raise UsageError(f"the built-in protection {name} covers it", resource=value, hint=hint)
+        feed = None if only is None else _collection(connection, only)
+    against = deciding.only_by_force(where.policy, (kind, value), feed)
+    if against is not None:
+        raise UsageError(against, resource=value, hint="--force lets it in all the same")
 
 
 def _collection(connection: Connection, name: str) -> Collection:

@@ -11,6 +11,7 @@ import structlog
 from pulsegate.cli import asked
 from pulsegate.cli.setup import Installation
 from pulsegate.errors import PulsegateError
+from pulsegate.publication import change, effect
 from pulsegate.store import tasks
 from pulsegate.store.tasks import Lane, Task
 from pulsegate.sync.intake import Intake
@@ -78,6 +79,20 @@ def _remove_own(where: Installation, arguments: Mapping[str, Any], progress: Pro
     return asked.publish(where, arguments, progress)
 
 
+def _effect(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
+    """What a change of the allow list would do; the arguments are those of ``change.written``."""
+    progress.say("counting")
+    return {"effects": effect.as_json(effect.effects(where.database, where.policy, change.read(arguments)))}
+
+
+def _decide(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
+    """Make a change of the allow list that concerns much, and publish it. ``account``: who decided."""
+    progress.say("deciding")
+    with where.database.write() as connection:
+        change.read(arguments).note(connection, str(arguments["account"]))
+    return asked.publish(where, {}, progress)
+
+
 KINDS: dict[str, Callable[[Installation, Mapping[str, Any], Progress], Result]] = {
     "publish": asked.publish,
     "pull": asked.pull,
@@ -89,6 +104,8 @@ KINDS: dict[str, Callable[[Installation, Mapping[str, Any], Progress], Result]] 
     "read_draft": _read_draft,
     "take_draft": _take_draft,
     "remove_own": _remove_own,
+    "effect": _effect,
+    "decide": _decide,
 }
 
 

@@ -77,14 +77,22 @@ class ListChoice:
         is_any = self.files or any(mode is not Mode.OFF for _, mode in self.modes)
         return _load(self, self.signature) if is_any else None
 
+    def load_some(self, names: Iterable[str]) -> list[WarningLists]:
+        """Each of these lists by itself, in their order: to look a value up in those that it is known to be on."""
+        modes = dict(self.modes)
+        files = {one.name: one for one in self.files}
+        wanted = [one for one in names if one in modes or one in files]
+        return [_load_one(one, modes.get(one, Mode.OFF), files.get(one), *_state_of(files.get(one))) for one in wanted]
+
 
 def unload() -> None:
     """Give the memory of the loaded lists back; they are loaded again when the next value comes.
 
     glibc keeps what was freed between things that are still there, 30 MB after a million texts; it is told not to.
     """
-    if _load.cache_info().currsize:
+    if _load.cache_info().currsize or _load_one.cache_info().currsize:
         _load.cache_clear()
+        _load_one.cache_clear()
         with suppress(OSError, AttributeError):  # another C library
             ctypes.CDLL(None).malloc_trim(0)
 
@@ -92,6 +100,15 @@ def unload() -> None:
 @lru_cache(1)
 def _load(choice: ListChoice, _signature: str) -> WarningLists:
     return WarningLists.load(dict(choice.modes), choice.files)
+
+
+@lru_cache(8)
+def _load_one(name: str, mode: Mode, file: ListFile | None, *_state: int) -> WarningLists:
+    return WarningLists.load({} if file else {name: mode}, [file] if file else [])
+
+
+def _state_of(file: ListFile | None) -> tuple[int, ...]:
+    return _state(file.path) if file else ()
 
 
 def _state(path: Path) -> tuple[int, int]:

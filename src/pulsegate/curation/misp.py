@@ -19,7 +19,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +32,7 @@ from pulsegate.model.indicator import ADDRESSES, LOCATORS, NAMES, IndicatorType
 
 T = IndicatorType
 PACKAGE = "pymispwarninglists"
+_LIST = b'"list": [\n'
 POPULARITY = frozenset(
     {
         "alexa",
@@ -126,6 +127,30 @@ def read(name: str, folder: Path | None = None) -> ReadList:
     found = sort_entries(_KINDS[document["type"]], texts, types, exact=front in POPULARITY)
     batches = (Batch(kind, kept, name, _held_against(kind, types)) for kind, kept in found.texts.items() if kept)
     return ReadList(name, title, tuple(batches), tuple(found.rejected))
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a list says of itself. ``entries``: how many texts it has, wrong ones too."""
+
+    title: str
+    description: str
+    entries: int
+
+
+@lru_cache(512)
+def outline(name: str, folder: Path | None = None) -> Outline:
+    """The list's outline, without a look at its entries where the file stands as MISP writes it: a line for each."""
+    front = name.partition(":")[0]
+    text = ((folder or data_folder()) / front / "list.json").read_bytes()
+    begin, end = text.find(_LIST), text.find(b"\n  ]")
+    if 0 <= begin < end:
+        document = json.loads(text[:begin] + _LIST + b"]" + text[end + 4 :])
+        entries = text.count(b"\n", begin + len(_LIST), end + 1)
+    else:
+        document = json.loads(text)
+        entries = len(document["list"])
+    return Outline(str(document.get("name") or name), str(document.get("description") or ""), entries)
 
 
 def _document(name: str, folder: Path) -> Mapping[str, Any]:

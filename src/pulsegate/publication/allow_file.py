@@ -12,14 +12,13 @@ from enum import StrEnum
 from pulsegate.curation.allow_list import KINDS, entries_of
 from pulsegate.curation.entry_file import lines_of
 from pulsegate.errors import ReportError
-from pulsegate.model.decisions import Allowed
+from pulsegate.model.decisions import LONGEST_REASON, Allowed
 from pulsegate.reports.fields import expiration, harmless, original
 from pulsegate.store.digests import storable
 from pulsegate.values.text import clean_line
 
 COLUMNS = ("kind", "text", "reason", "expires", "account", "since")
 LONGEST_ACCOUNT = 256
-LONGEST_REASON = 2_000
 _TOLD = 20  # faults that an error tells
 
 
@@ -52,18 +51,30 @@ class Told:
 
 def read(text: str, form: AllowFormat, name: str) -> list[Told]:
     """The entries, each once: the last of two. ReportError names the lines of the file ``name`` that are wrong."""
+    found, faults = sift(text, form, name)
+    if faults:
+        told = [f"line {number}: {reason}" for number, reason in faults[:_TOLD]]
+        more = f"; and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
+        raise ReportError("; ".join(told) + more, resource=name, hint="Nothing is stored")
+    return found
+
+
+def sift(text: str, form: AllowFormat, name: str, limit: int | None = None) -> tuple[list[Told], list[tuple[int, str]]]:
+    """The entries, each once, and the lines that are wrong, each with its number and the reason.
+
+    ReportError when the file as a whole can't be read, or has more than ``limit`` lines with entries.
+    """
     is_table = form is AllowFormat.CSV or (form is AllowFormat.AUTO and _is_table(text))
     found: dict[tuple[str, str], Told] = {}
-    faults: list[str] = []
-    for number, one in _of_table(text, name) if is_table else _of_text(text):
+    faults: list[tuple[int, str]] = []
+    for place, (number, one) in enumerate(_of_table(text, name) if is_table else _of_text(text)):
+        if limit is not None and place >= limit:
+            raise ReportError(f"has more than {limit:,} entries", resource=name, hint="Use 'pulsegate allow import'")
         if isinstance(one, str):
-            faults.append(f"line {number}: {one}")
+            faults.append((number, one))
         else:
             found.update({(each.kind, each.text): each for each in one})
-    if faults:
-        more = f"; and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
-        raise ReportError("; ".join(faults[:_TOLD]) + more, resource=name, hint="Nothing is stored")
-    return list(found.values())
+    return list(found.values()), faults
 
 
 def as_csv(entries: Iterable[Allowed]) -> str:

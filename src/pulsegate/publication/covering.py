@@ -8,10 +8,9 @@ from dataclasses import replace
 from functools import cached_property
 
 from pulsegate.curation.decide import Decision
-from pulsegate.curation.list_choice import ListChoice
 from pulsegate.curation.policy import Policy
 from pulsegate.curation.protections import protection
-from pulsegate.curation.warning_lists import Hit, WarningLists
+from pulsegate.curation.warning_lists import Hit
 from pulsegate.model.decisions import Override
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.mode import Mode
@@ -45,8 +44,11 @@ class Covering:
     def hits(self) -> dict[str, Hit]:
         """By the list's name."""
         choice = self._policy.lists
-        loaded = choice.load() if self._lists is None else _load(choice, self._lists)
-        return {} if loaded is None else {hit.name: hit for hit in loaded.hits(self._kind, self._value)}
+        if self._lists is None:
+            loaded = choice.load()
+            return {} if loaded is None else {hit.name: hit for hit in loaded.hits(self._kind, self._value)}
+        found = [hit for one in choice.load_some(self._lists) for hit in one.hits(self._kind, self._value)]
+        return {hit.name: hit for hit in sorted(found, key=lambda hit: hit.mode is not Mode.BLOCK)}
 
     @property
     def is_decided(self) -> bool:
@@ -111,11 +113,3 @@ class Covering:
         change = f"pulsegate indicator unforce {shlex.quote(self._value)}{scope}"
         said = f"{one.account} forced it {'into' if one.inside else 'out of'} {where}{until}{because}"
         return Opinion("forced-in" if one.inside else "forced-out", said, [change])
-
-
-def _load(choice: ListChoice, names: Collection[str]) -> WarningLists | None:
-    """Those of the lists only: all of them take a second."""
-    if not names:
-        return None
-    modes = {name: mode for name, mode in choice.modes if name in names}
-    return WarningLists.load(modes, [one for one in choice.files if one.name in names])

@@ -1,19 +1,23 @@
-"""What entries of the allow list cover, and what they would take out: the publication's own plan, not carried out."""
+"""What decisions would do: the publication's own plans with and without them, not carried out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
+from typing import Any
 
 from pulsegate.curation.allow_list import AllowList
+from pulsegate.curation.decide import Decision
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import CollectionKind
 from pulsegate.model.decisions import Allowed
 from pulsegate.model.indicator import IndicatorType
-from pulsegate.publication.marking import with_decisions
+from pulsegate.publication.change import Change
+from pulsegate.publication.marking import recalled
 from pulsegate.publication.part import Part
 from pulsegate.publication.trial import EXAMPLES, Example
+from pulsegate.publication.verdicts import Verdicts
 from pulsegate.store import affected, candidates, collections, pulses
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, Database, now
@@ -22,11 +26,33 @@ from pulsegate.store.pulses import Candidate, StoredPulse
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """How many indicators of a collection go, with up to ``EXAMPLES`` of them."""
+    """How many indicators of a collection go and come, with up to ``EXAMPLES`` of each.
+
+    ``kept_out``: those that would have come without the decision; ``kept``: those that would have gone.
+    """
 
     collection: str
     going: int
     examples: tuple[Example, ...]
+    coming: int = 0
+    arrivals: tuple[Example, ...] = ()
+    kept_out: int = 0
+    kept: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.going or self.coming or self.kept_out or self.kept)
+
+
+def as_json(found: Iterable[Effect]) -> list[dict[str, Any]]:
+    """For the result of a task."""
+    return [asdict(one) for one in found]
+
+
+def of_json(told: Iterable[Mapping[str, Any]]) -> list[Effect]:
+    return [
+        Effect(**{**one, **{key: tuple(Example(**each) for each in one[key]) for key in ("examples", "arrivals")}})
+        for one in told
+    ]
 
 
 def covered(connection: Connection, entries: Sequence[Allowed]) -> list[Candidate]:
@@ -45,49 +71,74 @@ def count(connection: Connection, entry: Allowed) -> int:
 
 
 def effect(database: Database, policy: Policy, entries: Sequence[Allowed]) -> list[Effect]:
-    """What would leave which collections if the allow list had these entries too: what leaves only with them.
+    """What would leave which collections if the allow list had these entries too: what leaves only with them."""
+    return [one for one in effects(database, policy, Change(allow=entries)) if one.going]
 
-    Reads what the entries may cover, and writes nothing. Packages in inboxes are kept as they were pushed.
+
+def effects(database: Database, policy: Policy, change: Change) -> list[Effect]:
+    """What the next publication would do otherwise, with the change, in the collections that it makes a difference to.
+
+    Reads what the change may concern, and writes nothing. Packages in inboxes are kept as they were pushed.
     """
     with database.snapshot() as connection:
-        comparison = _Comparison(connection, policy, entries)
+        comparison = _Comparison(connection, policy, change)
         by_rule = (one for one in collections.every(connection) if one.collection.kind is not CollectionKind.INBOX)
         found = [comparison.of(stored) for stored in by_rule]
-    return [one for one in found if one.going]
+    return [one for one in found if one]
 
 
 class _Comparison:
-    """The publication's plans with and without the entries, for what these cover, in one snapshot."""
+    """The publication's plans with and without the change, for what it concerns, in one snapshot."""
 
-    def __init__(self, connection: Connection, policy: Policy, entries: Sequence[Allowed]) -> None:
+    def __init__(self, connection: Connection, policy: Policy, change: Change) -> None:
         self._connection = connection
         self._moment = now(connection)
-        self._before = with_decisions(connection, policy)
-        given = {(one.kind, one.text): one for one in (*self._before.allow.entries, *entries)}
-        self._after = replace(self._before, allow=AllowList(given.values()))
-        # Noted, as they will be: else nothing asks the allow list about them.
-        self._found = [replace(one, noted=True) for one in covered(connection, entries)]
+        self._before = recalled(connection, policy)
+        self._after = change.made(self._before)
+        # Noted, as they will be: else nothing asks the allow list, or people, about them.
+        self._found = [replace(one, noted=True) for one in _concerned(connection, change)]
         self._pulses = {one.pk: one for one in pulses.some(connection, {one.pulse_pk for one in self._found})}
 
     def of(self, stored: StoredCollection) -> Effect:
-        carriers, found = self._concerned(stored)
+        carriers, found = self._feeding(stored)
         if not found:
             return Effect(stored.collection.name, 0, ())
-        plan = Part(self._connection, stored, carriers, found, self._moment)
-        staying = {identity for gone in plan.make(self._before).leaving.values() for identity in gone}
-        leaving = [identity for gone in plan.make(self._after).leaving.values() for identity in gone]
-        going = [identity for identity in leaving if identity not in staying]
-        examples = islice((self._example(one) for one in plan.standing_for(going)), EXAMPLES)
-        return Effect(stored.collection.name, len(going), tuple(examples))
+        part = Part(self._connection, stored, carriers, found, self._moment)
+        before, after = part.make(self._before), part.make(self._after)
+        would_go, do_go = part.leaving(before), part.leaving(after)
+        going = [key for key in do_go if key not in would_go]
+        were_coming, are_coming = part.coming(before), part.coming(after)
+        coming = {key: one for key, one in are_coming.items() if key not in were_coming}
+        return Effect(
+            stored.collection.name,
+            len(going),
+            tuple(self._examples(part.standing_for(going), part.verdicts(self._after))),
+            len(coming),
+            tuple(self._examples(coming.values(), part.verdicts(self._after))),
+            kept_out=len(were_coming.keys() - are_coming.keys()),
+            kept=len(would_go.keys() - do_go.keys()),
+        )
 
-    def _concerned(self, stored: StoredCollection) -> tuple[Mapping[int, StoredPulse], list[Candidate]]:
-        """The pulses that may feed the collection, and what they have of what is covered."""
+    def _feeding(self, stored: StoredCollection) -> tuple[Mapping[int, StoredPulse], list[Candidate]]:
+        """The pulses that may feed the collection, and what they have of what is concerned."""
         author = stored.collection.author
         if author is None:
             return self._pulses, self._found
         carriers = {pk: one for pk, one in self._pulses.items() if one.pulse.author == author}
         return carriers, [one for one in self._found if one.pulse_pk in carriers]
 
-    def _example(self, one: Candidate) -> Example:
+    def _examples(self, found: Iterable[Candidate], verdicts: Verdicts) -> Iterator[Example]:
+        for one in islice(found, EXAMPLES):
+            yield self._example(one, verdicts.of(one))
+
+    def _example(self, one: Candidate, decision: Decision) -> Example:
         pulse = self._pulses[one.pulse_pk].pulse
-        return Example(one.type, one.value, pulse.id, pulse.name, "allow-list", "the allow list would cover it")
+        return Example(one.type, one.value, pulse.id, pulse.name, decision.rule, decision.reason)
+
+
+def _concerned(connection: Connection, change: Change) -> list[Candidate]:
+    """The stored indicators that the change is about, each once."""
+    found = {one.pk: one for one in covered(connection, [*change.allow, *change.disallow])}
+    forced = {one.identity for one in (*change.force, *change.unforce)}
+    found |= {one.pk: one for one in candidates.with_identities(connection, forced)}
+    return list(found.values())

@@ -8,7 +8,8 @@ that it concerns itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 import structlog
 
@@ -34,6 +35,42 @@ def with_decisions(connection: Connection, policy: Policy) -> Policy:
     names = collections.named_lists(connection)
     needing = replace(policy, lists=policy.lists.needing(names)) if names else policy
     return needing.decided(found.allowed, found.overrides, found.reviews, found.trusted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recalled:
+    """A policy with the decisions of one state of the store. ``until``: when the next of them ends."""
+
+    given: Policy
+    revision: int
+    names: frozenset[str]
+    until: datetime | None
+    made: Policy
+
+    def holds(self, revision: int, names: frozenset[str], moment: datetime) -> bool:
+        is_same = (self.revision, self.names) == (revision, names)
+        return is_same and (self.until is None or moment < self.until)
+
+
+_last: _Recalled | None = None
+
+
+def recalled(connection: Connection, policy: Policy) -> Policy:
+    """The same as ``with_decisions``, for pages: read anew only where something was decided since, or has ended.
+
+    An allow list of 10,000 entries takes a tenth of a second to read.
+    """
+    global _last  # noqa: PLW0603 - threads may read twice, and put the same there
+    known, moment = _last, now(connection)
+    revision, names = decisions.revision(connection), collections.named_lists(connection)
+    if known is not None and known.given is policy and known.holds(revision, names, moment):
+        return known.made
+    made = with_decisions(connection, policy)
+    ends = [one.expires for one in made.allow.entries]
+    ends += [one.expires for each in made.overrides.values() for one in each]
+    until = min((one for one in ends if one is not None), default=None)
+    _last = _Recalled(policy, revision, names, until, made)
+    return made
 
 
 class Marker:

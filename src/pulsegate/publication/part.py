@@ -35,34 +35,41 @@ class Part:
         self._once = stored.collection.deduplicate
         self._carriers = carriers
         self._moment = moment
+        self._by_pk = {one.pk: one for one in found}
         self._by_key: dict[bytes, list[Candidate]] = defaultdict(list)
         for one in found:
-            self._by_key[one.identity if self._once else pulse_identity(one.pulse_pk, one.identity)].append(one)
+            self._by_key[self._key(one)].append(one)
         places = placing.with_identities(connection, stored.id, self._by_key.keys())
         there = blocks.published(connection, stored.id, {block_id for _, _, block_id in places})
         self._places = in_order((one for one in places if one[2] in there), once=self._once)
         self._standing = standing_of(stored.collection, there, carriers, moment)
 
+    def _key(self, one: Candidate) -> bytes:
+        """What it is placed under."""
+        return one.identity if self._once else pulse_identity(one.pulse_pk, one.identity)
+
     def make(self, policy: Policy) -> Plan:
         return compare(self._wanted(policy), self._places, self._standing, once=self._once)
 
+    def verdicts(self, policy: Policy) -> Verdicts:
+        made = Verdicts(self._collection, policy, self._moment)
+        made.learn_all(self._carriers.values())
+        return made
+
     def _wanted(self, policy: Policy) -> list[Wanted]:
-        verdicts = Verdicts(self._collection, policy, self._moment)
-        verdicts.learn_all(self._carriers.values())
+        verdicts = self.verdicts(policy)
         found = (one for group in self._by_key.values() for one in group if verdicts.of(one).included)
         return in_order(((one.identity, one.pk, one.pulse_pk) for one in found), once=self._once)
 
-    def leaving(self, policy: Policy) -> list[bytes]:
-        """The places that would be taken away."""
-        return [key for gone in self.make(policy).leaving.values() for key in gone]
+    def leaving(self, plan: Plan) -> dict[bytes, int]:
+        """The places that are given up, each with its block."""
+        return {key: block_id for block_id, gone in plan.leaving.items() for key in gone}
 
-    def arriving(self, policy: Policy) -> dict[bytes, Candidate]:
-        """The indicators that would come, by the keys of their places; what only moves does not."""
-        plan = self.make(policy)
+    def coming(self, plan: Plan) -> dict[bytes, Candidate]:
+        """What enters, by its place, but for what only moves to another block."""
         moving = {key for some in plan.moving.values() for key in some}
-        entering = {pk for some in plan.entering.values() for pk in some}
-        found = {key: one for key, group in self._by_key.items() for one in group if one.pk in entering}
-        return {key: one for key, one in found.items() if key not in moving}
+        entering = (self._by_pk[pk] for keys in plan.entering.values() for pk in keys)
+        return {key: one for one in entering if (key := self._key(one)) not in moving}
 
     def standing_for(self, keys: Iterable[bytes]) -> Iterator[Candidate]:
         """The indicators that stand at these places."""

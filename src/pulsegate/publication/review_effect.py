@@ -114,10 +114,10 @@ class _Plans:
         carriers = {one.pk: one for one in self._carriers if author in (None, one.pulse.author)}
         found = [one for one in self._found if one.pulse_pk in carriers]
         part = Part(self._connection, stored, carriers, found, self._moment)
-        staying = set(part.leaving(self._before))
-        going = [key for key in part.leaving(self._after) if key not in staying]
-        there = part.arriving(self._before)
-        coming = [one for key, one in part.arriving(self._after).items() if key not in there]
+        before, after = part.make(self._before), part.make(self._after)
+        would_go, would_come = part.leaving(before), part.coming(before)
+        going = [key for key in part.leaving(after) if key not in would_go]
+        coming = [one for key, one in part.coming(after).items() if key not in would_come]
         name = stored.collection.name
         return Effect(name, len(coming), len(going), _examples(coming), _examples(part.standing_for(going)))
 

@@ -69,12 +69,12 @@ def neighbours(
     """The indicators around the value, in the order of ``RELATIONS``; what there are none of is left out."""
     found = {relation: some for relation, some in _around(connection, kind, value) if some.number}
     shown = [one for some in found.values() for one in some.examples]
-    counts = _counts(connection, shown, every)
+    there = counts(connection, shown, every)
     return tuple(
         Neighbours(
             relation,
             found[relation].number,
-            [Neighbour(one.type, one.value, *counts[one.identity]) for one in found[relation].examples],
+            [Neighbour(one.type, one.value, *there[one.identity]) for one in found[relation].examples],
             found[relation].is_all,
         )
         for relation in RELATIONS
@@ -124,7 +124,7 @@ def _all(found: Sequence[Nearby]) -> Some:
     return Some(len(found), found[: around.EXAMPLES])
 
 
-def _counts(
+def counts(
     connection: Connection, shown: Iterable[Nearby], every: Sequence[StoredCollection]
 ) -> Mapping[bytes, tuple[int, int]]:
     """Of each: in how many collections it is, and in how many that might have it it is not."""

@@ -26,6 +26,17 @@ def by_entry(connection: sa.Connection, kind: str, text: str) -> set[bytes]:
     return found
 
 
+def reach(connection: sa.Connection, kind: str, text: str, limit: int) -> int:
+    """How many stored indicators an entry may cover; as soon as they are more than ``limit``, that and one."""
+    number = 0
+    for clause in _clauses(kind, text):
+        some = sa.select(indicators.c.pk).where(clause).limit(limit + 1 - number).subquery()
+        number += connection.scalar(sa.select(sa.func.count()).select_from(some)) or 0
+        if number > limit:
+            return limit + 1
+    return number
+
+
 def _clauses(kind: str, text: str) -> Iterator[sa.ColumnElement[bool]]:
     if kind == NETWORK:
         network = ipaddress.ip_network(text)

@@ -20,7 +20,7 @@ Slim = tuple[bytes, int, int, str, bool]
 """Identity, key, pulse key, type; whether it has to be looked at by itself."""
 
 
-_CANDIDATE = tuple(indicators.c[name] for name in Candidate.__dataclass_fields__)
+COLUMNS = tuple(indicators.c[name] for name in Candidate.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def walk(connection: sa.Connection, lives: Lives, *, of: Sequence[int] | None, b
 def odd(connection: sa.Connection, lives: Lives, *, of: Sequence[int] | None) -> Iterator[Candidate]:
     """The odd ones of those (of these pulses, if given) that may live, in no order."""
     content = sa.case((indicators.c.type.in_(sorted(lives.by_value)), indicators.c.content), else_="")
-    columns = [content if column.name == "content" else column for column in _CANDIDATE]
+    columns = [content if column.name == "content" else column for column in COLUMNS]
     query = sa.select(*columns).where(lives.alive, lives.odd)
     return (Candidate(*row) for row in _stream(connection, _of(query, of)))
 
@@ -82,7 +82,7 @@ def with_identities(
 ) -> Iterator[Candidate]:
     """Every indicator with one of these identities (of these pulses, if given), whatever speaks against it."""
     for chunk in chunks(sorted(identities)):
-        query = sa.select(*_CANDIDATE).where(indicators.c.identity.in_(chunk))
+        query = sa.select(*COLUMNS).where(indicators.c.identity.in_(chunk))
         yield from (Candidate(*row) for row in connection.execute(_of(query, of)))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
@@ -17,10 +17,12 @@ from pulsegate.model.decisions import Allowed, Override, Review, ReviewStatus, T
 from pulsegate.store import affected, audit, state, touched
 from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
+from pulsegate.store.digests import storable
 from pulsegate.store.locks import INTAKE, within
 from pulsegate.store.tables import allowed, indicators, overrides, pulses, reviews, trusted_authors
 
 _REVISION = "decisions.revision"
+Decision = TypeVar("Decision", Allowed, Override)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Decisions:
 def read(connection: sa.Connection, moment: datetime | None = None) -> Decisions:
     """Those that hold at the moment; None: those that are over as well."""
     return Decisions(
-        tuple(Allowed(**_columns(row, Allowed)) for row in connection.execute(_holding(allowed, moment))),
-        tuple(Override(**_columns(row, Override)) for row in connection.execute(_holding(overrides, moment))),
+        tuple(Allowed(*row) for row in connection.execute(_holding(allowed, Allowed, moment))),
+        tuple(Override(*row) for row in connection.execute(_holding(overrides, Override, moment))),
         tuple(_review(row) for row in connection.execute(sa.select(reviews))),
         tuple(Trusted(*row) for row in connection.execute(sa.select(trusted_authors))),
     )
@@ -47,8 +49,9 @@ def _columns(row: Any, kind: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in kind.__dataclass_fields__}
 
 
-def _holding(table: sa.Table, moment: datetime | None) -> sa.Select[Any]:
-    query = sa.select(table).order_by(table.c.pk)
+def _holding(table: sa.Table, kind: Any, moment: datetime | None) -> sa.Select[Any]:
+    """With the columns in the order of the fields: a list may have many thousands, and each publication reads it."""
+    query = sa.select(*(table.c[name] for name in kind.__dataclass_fields__)).order_by(table.c.pk)
     return query if moment is None else query.where(sa.or_(table.c.expires.is_(None), table.c.expires > moment))
 
 
@@ -73,6 +76,66 @@ def over(connection: sa.Connection, after: datetime, until: datetime) -> set[byt
         found |= affected.by_entry(connection, row.kind, row.text)
     mine = sa.select(overrides.c.identity).where(overrides.c.expires.between(after, until))
     return found | set(connection.scalars(mine))
+
+
+@dataclass(frozen=True, slots=True)
+class Decided(Generic[Decision]):
+    """A decision with the key of its row: later ones have greater keys."""
+
+    pk: int
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which decisions: ``text`` is a part of the value, or of the reason; ``account`` made it; None: whatever."""
+
+    text: str | None = None
+    account: str | None = None
+
+
+def page_of_allowed(
+    connection: sa.Connection, wanted: Wanted, key: int | None, *, backwards: bool, limit: int
+) -> list[Decided[Allowed]]:
+    """Entries of the allow list, newest first, from below that key on; ``backwards``: the oldest first, above it."""
+    rows = connection.execute(_page(allowed, allowed.c.text, wanted, key, backwards=backwards, limit=limit))
+    return [Decided(row.pk, Allowed(**_columns(row, Allowed))) for row in rows]
+
+
+def page_of_overrides(
+    connection: sa.Connection, wanted: Wanted, key: int | None, *, backwards: bool, limit: int
+) -> list[Decided[Override]]:
+    """The same of values that are forced in or out."""
+    rows = connection.execute(_page(overrides, overrides.c.value, wanted, key, backwards=backwards, limit=limit))
+    return [Decided(row.pk, Override(**_columns(row, Override))) for row in rows]
+
+
+def _page(
+    table: sa.Table, value: sa.ColumnElement[str], wanted: Wanted, key: int | None, *, backwards: bool, limit: int
+) -> sa.Select[Any]:
+    query = sa.select(table).order_by(table.c.pk.asc() if backwards else table.c.pk.desc()).limit(limit)
+    if key is not None:
+        query = query.where(table.c.pk > key if backwards else table.c.pk < key)
+    if wanted.account is not None:
+        query = query.where(table.c.account == storable(wanted.account))
+    if wanted.text is not None:
+        text = storable(wanted.text)
+        query = query.where(
+            sa.or_(value.icontains(text, autoescape=True), table.c.reason.icontains(text, autoescape=True))
+        )
+    return query
+
+
+def find_allowed(connection: sa.Connection, kind: str, text: str) -> Allowed | None:
+    """The entry, where it is on the list."""
+    return _find_allowed(connection, kind, storable(text))
+
+
+def find_override(connection: sa.Connection, collection: str, identity: bytes) -> Override | None:
+    """What was decided on the value for the collection (empty: for all)."""
+    mine = sa.and_(overrides.c.collection == storable(collection), overrides.c.identity == identity)
+    row = connection.execute(sa.select(overrides).where(mine)).first()
+    return Override(**_columns(row, Override)) if row else None
 
 
 # --- The allow list ---------------------------------------------------------------------------------------------------

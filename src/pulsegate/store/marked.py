@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.marks import Marks
 from pulsegate.store import touched
+from pulsegate.store.pulses import StoredIndicator, to_indicator
 from pulsegate.store.tables import indicators, pulses
 
 AT_ONCE = 2_000
@@ -71,6 +72,37 @@ def on_list(connection: sa.Connection, name: str) -> Iterator[OnList]:
     )
     for row in connection.execute(query, execution_options={"yield_per": AT_ONCE}):
         yield OnList(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An indicator that is on warning lists; ``lists``: all of them, as they stand in its row."""
+
+    lists: str
+    indicator: StoredIndicator
+
+
+def page_on_list(
+    connection: sa.Connection, name: str, key: tuple[str, int] | None, *, backwards: bool, limit: int
+) -> list[Listed]:
+    """Some of those on a warning list, from that key (``lists``, ``pk``) on; those on the same lists stand together.
+
+    So the index on ``lists``, which has only these, gives them in order.
+    """
+    rows = sa.select(indicators).where(indicators.c.lists.in_(_naming(connection, name)))
+    place = sa.tuple_(indicators.c.lists, indicators.c.pk)
+    order = [indicators.c.lists, indicators.c.pk]
+    if key is not None:
+        there = sa.tuple_(*(sa.literal(one) for one in key))
+        rows = rows.where(place < there if backwards else place > there)
+    rows = rows.order_by(*(one.desc() if backwards else one for one in order)).limit(limit)
+    return [Listed(row.lists, to_indicator(row)) for row in connection.execute(rows)]
+
+
+def _naming(connection: sa.Connection, name: str) -> list[str]:
+    """The different contents of ``lists`` that name the list: a few hundred at most."""
+    every = sa.select(indicators.c.lists).where(indicators.c.lists.is_not(None)).distinct()
+    return [one for one in connection.scalars(every) if name in one.split()]
 
 
 def _marked(

@@ -206,6 +206,13 @@ Index(
     postgresql_where=indicators.c.failure.is_not(None),
 )
 Index(
+    "ix_indicators_lists",
+    indicators.c.lists,
+    indicators.c.pk,
+    sqlite_where=indicators.c.lists.is_not(None),
+    postgresql_where=indicators.c.lists.is_not(None),
+)
+Index(
     "ix_indicators_created",
     indicators.c.created,
     sqlite_where=indicators.c.expiration.is_(None),

@@ -23,7 +23,8 @@ class Entry:
 
     @property
     def is_here(self) -> bool:
-        return request.blueprint == self.name
+        """On one of its pages: those of another blueprint are of one that is named ``NAME_…``."""
+        return (request.blueprint or "").partition("_")[0] == self.name
 
 
 ENTRIES = (

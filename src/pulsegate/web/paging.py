@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from flask import request, url_for
 
 SIZE = 50
-MOST = 2**31 - 1  # the greatest key that PostgreSQL's integers have
+LARGEST = 2**31 - 1  # key that PostgreSQL's integers have
 Row = TypeVar("Row")
 
 
@@ -50,7 +50,7 @@ def position() -> Position:
 def row_key(where: Position) -> int | None:
     """The position in a list whose key is that of a row; None, the first page, where it can't be one."""
     first = where.key[0] if where.key else None
-    return first if isinstance(first, int) and abs(first) <= MOST else None
+    return first if isinstance(first, int) else None
 
 
 def cut(rows: Sequence[Row], where: Position, key: Callable[[Row], tuple[Any, ...]], size: int = SIZE) -> Page[Row]:
@@ -63,12 +63,12 @@ def cut(rows: Sequence[Row], where: Position, key: Callable[[Row], tuple[Any, ..
     has_next = True if where.backwards else more
     return Page(
         shown,
-        _address("before", key(shown[0])) if shown and has_previous else None,
-        _address("after", key(shown[-1])) if shown and has_next else None,
+        address("before", key(shown[0])) if shown and has_previous else None,
+        address("after", key(shown[-1])) if shown and has_next else None,
     )
 
 
-def _address(name: str, key: tuple[Any, ...]) -> str:
+def address(name: str, key: tuple[Any, ...]) -> str:
     """This page's address with its filters, at another position."""
     kept = {one: values for one, values in request.args.lists() if one not in ("after", "before")}
     return url_for(request.endpoint or "", **(request.view_args or {}), **kept, **{name: _write(key)})  # type: ignore[arg-type]
@@ -82,6 +82,8 @@ def _write(key: tuple[Any, ...]) -> str:
 def _read(text: str) -> tuple[Any, ...] | None:
     try:
         found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        if any(isinstance(one, int) and abs(one) > LARGEST for one in found):
+            return None
         return tuple(datetime.fromisoformat(one["t"]) if isinstance(one, dict) else one for one in found)
     except (ValueError, binascii.Error, KeyError, TypeError, RecursionError):
         return None

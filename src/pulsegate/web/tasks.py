@@ -21,6 +21,7 @@ from pulsegate.web.words import _, later
 
 SHOWN = 3  # tasks at once
 PUBLISH, PULL, KEY, RETRY = "publish", "pull", "key", "retry"
+EFFECT, DECIDE = "effect", "decide"
 TRY_APPLIANCE = "try_appliance"
 TRY_RULES, REMOVE_COLLECTION = "try_rules", "remove_collection"
 READ_DRAFT, TAKE_DRAFT, REMOVE_OWN = "read_draft", "take_draft", "remove_own"
@@ -35,6 +36,8 @@ TITLES = {
     READ_DRAFT: later("Reading what was sent"),
     TAKE_DRAFT: later("Adding own indicators"),
     REMOVE_OWN: later("Removing own indicators"),
+    EFFECT: later("Counting what a decision would do"),
+    DECIDE: later("Changing the allow list"),
 }
 
 pages = Blueprint("tasks", __name__, url_prefix="/tasks")

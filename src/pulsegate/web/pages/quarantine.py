@@ -135,7 +135,7 @@ def _chosen(wanted: Wanted) -> dict[str, str]:
 
 
 def _get(connection: Connection, pk: int) -> Quarantined:
-    found = quarantine.get(connection, pk) if abs(pk) <= paging.MOST else None
+    found = quarantine.get(connection, pk) if abs(pk) <= paging.LARGEST else None
     if found is None:
         raise NotFound
     return found
