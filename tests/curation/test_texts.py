@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pulsegate.curation.texts import Texts
 
-TEXTS = st.lists(st.text(st.sampled_from("ab.-é\x00~"), min_size=1, max_size=4), max_size=300)
+TEXTS = st.lists(st.text(st.sampled_from("ab.-é\x00~\n\t"), min_size=1, max_size=4), max_size=300)
 FILED = st.dictionaries(st.integers(0, 40), TEXTS, max_size=4)
 
 
@@ -26,19 +26,13 @@ def test_text_that_is_not_there(filed, text):
     assert Texts(filed).numbers(text) == ()
 
 
-@pytest.mark.parametrize("others", [{}, {4: ["c"]}])
-def test_text_that_can_not_stand_in_a_line_is_left_out(others):
+@pytest.mark.parametrize("others", [{}, {4: ["c", "x\ty"]}])
+def test_text_that_can_not_stand_in_a_line_is_kept_beside_the_lines(others):
     texts = Texts({3: ["a", "", "x\ny", "x\ty", "b"], **others})
-    assert len(texts) == 2 + len(others)
-    assert [texts.numbers(text) for text in ("a", "b", "x", "y", "x\ny", "x\ty", "")] == [
-        (3,),
-        (3,),
-        (),
-        (),
-        (),
-        (),
-        (),
-    ]
+    assert len(texts) == 4 + len(others)
+    both = (3, 4) if others else (3,)
+    asked = ("a", "b", "x", "y", "x\ny", "x\ty", "")
+    assert [texts.numbers(text) for text in asked] == [(3,), (3,), (), (), (3,), both, ()]
 
 
 @pytest.mark.parametrize("filed", [{}, {1: []}, {1: [], 2: []}])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pulsegate.curation.allow_list import AllowList, entries_of
@@ -79,6 +79,7 @@ def test_text_is_read_as_it_was_written_or_not_written(entries: list[Allowed]) -
 
 
 @given(SPELLINGS)
+@example("0\n\\")
 def test_entry_covers_what_it_was_written_for(spelling: str) -> None:
     """Every type that the spelling may be, but for those that any text may be."""
     try:

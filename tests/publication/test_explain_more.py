@@ -209,7 +209,7 @@ def test_own_domain_needs_force(mail):
     decide(mail, forced(True, hard=True))
     mail.publish()
     found = standing(mail)
-    assert (found.rule, found.reason) == ("forced-in", "admin forced it in: why")
+    assert (found.rule, found.reason) == ("forced-in", "admin forced it into every collection: why")
     assert [one.rule for one in found.others] == ["own"]
     assert found.changes[0] == "pulsegate indicator unforce a.example"
 
@@ -220,7 +220,7 @@ def test_value_that_was_forced_out(mail, where, option):
     decide(mail, forced(False, where))
     mail.publish()
     found = standing(mail)
-    assert (found.rule, found.reason) == ("forced-out", "admin forced it out: why")
+    assert (found.rule, found.reason) == ("forced-out", f"admin forced it out of {where or 'every collection'}: why")
     assert found.changes == [f"pulsegate indicator unforce a.example{option}"]
 
 

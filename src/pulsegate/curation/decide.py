@@ -183,7 +183,7 @@ def _opinions(
     """What decides, the weightiest first; nothing when nothing speaks against the indicator."""
     forced_out, forced_in = _decide_forced(facts, collection)
     for forced in forced_out:
-        yield out("forced-out", f"{forced.account} forced it out{_because(forced.reason)}")
+        yield out("forced-out", f"{forced.account} forced it out of {_where(forced)}{_because(forced.reason)}")
     for forced in forced_in:
         if not forced.against_own:
             yield from _against_own(facts, collection)
@@ -218,7 +218,12 @@ def _decide_forced_in(facts: Facts, collection: Collection, forced: Override, of
         return of_pulse.by_rules
     if facts.inexpressible is not None:
         return out(f"profile:{collection.profile}", facts.inexpressible)
-    return Decision(included=True, rule="forced-in", reason=f"{forced.account} forced it in{_because(forced.reason)}")
+    said = f"{forced.account} forced it into {_where(forced)}{_because(forced.reason)}"
+    return Decision(included=True, rule="forced-in", reason=said)
+
+
+def _where(forced: Override) -> str:
+    return forced.collection or "every collection"
 
 
 def _against_value(facts: Facts, collection: Collection, blocking: AbstractSet[str]) -> Iterator[Decision]:

@@ -16,13 +16,14 @@ class Texts:
     """Answers under which numbers a text is filed."""
 
     def __init__(self, filed: Mapping[int, Iterable[str]]) -> None:
-        """``filed``: the texts by number. A text that is empty or holds a line end or a tab is left out."""
+        """``filed``: the texts by number. An empty text is left out."""
         self._only = tuple(filed) if len(filed) == 1 else None
+        self._odd = _odd(filed)
         texts, lines = _single(*filed.values()) if self._only else _merged(filed)
         self._blocks = ["\n" + "\n".join(lines[start : start + _EACH]) + "\n" for start in range(0, len(lines), _EACH)]
         # Copies: one text kept of each 64 would hold on to the memory of all.
         self._firsts = [(text + "\n")[:-1] for text in texts[::_EACH]]
-        self._count = len(lines)
+        self._count = len(lines) + len(self._odd)
 
     def __len__(self) -> int:
         """How many texts there are; those of a single number as often as they were given."""
@@ -30,7 +31,9 @@ class Texts:
 
     def numbers(self, text: str) -> tuple[int, ...]:
         """The numbers under which the text is filed, none when it is not there."""
-        if not self._count:
+        if text in self._odd:
+            return self._odd[text]
+        if not self._blocks:
             return ()
         block = self._blocks[bisect_right(self._firsts, text) - 1]
         if self._only:
@@ -46,12 +49,26 @@ def _is_line(text: str) -> bool:
     return text != "" and "\n" not in text and "\t" not in text
 
 
+def _odd(filed: Mapping[int, Iterable[str]]) -> dict[str, tuple[int, ...]]:
+    """The few texts that can't stand in a line, with their numbers."""
+    found: dict[str, tuple[int, ...]] = {}
+    for number, texts in filed.items():
+        for text in dict.fromkeys(text for text in _unclean(list(texts)) if text and not _is_line(text)):
+            found[text] = (*found.get(text, ()), number)
+    return found
+
+
+def _unclean(texts: list[str]) -> list[str]:
+    """The texts, where some can't stand in a line; that none is so is told of all at once."""
+    joined = "\n".join(texts)
+    clean = joined.count("\n") == len(texts) - 1 and "\t" not in joined and "" not in texts
+    return [] if clean else texts
+
+
 def _lines(texts: Iterable[str]) -> list[str]:
-    """The texts that may stand in a line, told from the others all at once where there are none of these."""
+    """The texts that may stand in a line."""
     found = list(texts)
-    joined = "\n".join(found)
-    clean = joined.count("\n") == len(found) - 1 and "\t" not in joined and "" not in found
-    return found if clean else [text for text in found if _is_line(text)]
+    return [text for text in found if _is_line(text)] if _unclean(found) else found
 
 
 def _single(texts: Iterable[str]) -> tuple[list[str], list[str]]:
