@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from browser.demo import ADDRESSES, log_in
@@ -114,15 +116,40 @@ def test_navigation_is_a_menu_on_a_narrow_screen(pages, chromium):
     page.wait_for_url("**/admin/accounts/")
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
-@pytest.mark.parametrize("way", ["light", "dark", "narrow"])
-def test_page_is_accessible_fits_and_stays_on_this_host(pages, chromium, address, way):
+WAYS = {
+    "narrow": {"viewport": {"width": 400, "height": 800}},
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+}
+
+
+def looks():
+    """Each address on a narrow screen, and in one of both colours; in each way with ``ALL_LOOKS=1``."""
+    for number, address in enumerate(ADDRESSES):
+        ways = WAYS if os.environ.get("ALL_LOOKS") else ("narrow", ("light", "dark")[number % 2])
+        yield from ((address, way) for way in ways)
+
+
+@pytest.fixture(scope="module")
+def visitors(pages, chromium):
+    """A page that is looked at in one way or another, logged in or not; made once."""
+    made = {}
+
+    def visitor(way, name):
+        if (way, name) not in made:
+            made[way, name] = pages.page(chromium, name, **WAYS[way], bypass_csp=True)
+        return made[way, name]
+
+    yield visitor
+    for page in made.values():
+        page.context.close()
+
+
+@pytest.mark.parametrize(("address", "way"), list(looks()))
+def test_page_is_accessible_fits_and_stays_on_this_host(pages, visitors, address, way):
     from axe_playwright_python.sync_playwright import Axe
 
-    options = {"color_scheme": "dark" if way == "dark" else "light"}
-    if way == "narrow":
-        options["viewport"] = {"width": 400, "height": 800}
-    page = pages.page(chromium, None if address.endswith("/login") else "admin", **options, bypass_csp=True)
+    page = visitors(way, None if address.endswith("/login") else "admin")
     complaints = outside(page, pages.address)
     page.goto(address)
     found = Axe().run(page).response["violations"]
