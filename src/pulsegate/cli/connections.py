@@ -15,6 +15,7 @@ import errno
 import selectors
 import socket
 import ssl
+import sys
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
@@ -37,6 +38,7 @@ from pulsegate.taxii.edge import PEER_CERTIFICATE
 
 log = structlog.get_logger(__name__)
 
+SWITCH = 0.0005  # seconds after which a thread lets another one run: a poll must not wait for a page to be made
 LINGER = 2.0  # seconds for which a closed connection is still read, so that the client gets its answer's end
 WAITING = 30.0  # seconds for which a request may wait until its address has a thread again
 _PIECE = 64 * 1024
@@ -136,6 +138,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is not typed
         self._receiving: dict[Connection, None] = {}
         self._lingering: dict[Connection, int] = {}  # and how much was read and thrown away
         self._waiting: defaultdict[str, deque[Connection]] = defaultdict(deque)
+
+    def init_process(self) -> None:
+        sys.setswitchinterval(SWITCH)
+        super().init_process()
 
     def accept(self, listener: Any) -> None:
         try:

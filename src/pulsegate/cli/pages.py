@@ -17,17 +17,23 @@ if TYPE_CHECKING:
     from pulsegate.web.site import Site
 
 
+AT_ONCE = 2  # pages that a process makes at a time: each takes the interpreter from polls, and the others wait
+
+
 class Pages:
-    """A WSGI application that makes the pages' one at the first request."""
+    """A WSGI application that makes the pages' one at the first request, and asks it for a few pages at a time."""
 
     def __init__(self, where: Installation, auth: AuthAPI) -> None:
         self._where = where
         self._auth = auth
         self._lock = threading.Lock()
+        self._turns = threading.Semaphore(AT_ONCE)
         self._made: WSGI | None = None
 
     def __call__(self, environment: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        return self._application()(environment, start_response)
+        application = self._application()
+        with self._turns:  # a download is made while it is sent, after that
+            return application(environment, start_response)
 
     def _application(self) -> WSGI:
         from pulsegate.web import app
