@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import read_mo
 
 from pulsegate.web import catalogue
@@ -12,12 +13,25 @@ ADVICE = "run 'make translations', fill the empty msgstr in messages.po, run it 
 
 
 def texts(found):
-    return {one.id: one.string for one in found if one.id}
+    return {_fixed(one.id): _fixed(one.string) for one in found if one.id}
+
+
+def _fixed(text):
+    return tuple(text) if isinstance(text, list) else text
 
 
 def test_every_text_is_translated():
     assert set(texts(catalogue.wanted())) == set(texts(catalogue.stored())), ADVICE
     assert catalogue.lacking(catalogue.stored()) == [], ADVICE
+
+
+def test_text_that_is_new_lacks_a_translation_until_it_has_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "file", lambda kind: tmp_path / f"messages.{kind}")
+    new = Catalog(locale="ja")
+    new.add("A text")
+    new.add(("%(num)s text", "%(num)s texts"))
+    catalogue.write(new)
+    assert catalogue.lacking(catalogue.stored()) == ["%(num)s text", "A text"]
 
 
 def test_what_is_compiled_is_what_is_written():

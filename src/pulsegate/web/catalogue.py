@@ -71,9 +71,9 @@ def _entry(one: Message) -> str:
     flags = "#, python-format\n" if one.python_format else ""
     if isinstance(one.id, tuple):
         texts = one.string if isinstance(one.string, tuple) else (one.string,)
-        strings = "".join(f"msgstr[{number}] {_quoted(str(text))}\n" for number, text in enumerate(texts[:1]))
+        strings = "".join(f"msgstr[{number}] {_quoted(str(text or ''))}\n" for number, text in enumerate(texts[:1]))
         return f"{flags}msgid {_quoted(one.id[0])}\nmsgid_plural {_quoted(one.id[1])}\n{strings}"
-    return f"{flags}msgid {_quoted(str(one.id))}\nmsgstr {_quoted(str(one.string))}\n"
+    return f"{flags}msgid {_quoted(str(one.id))}\nmsgstr {_quoted(str(one.string or ''))}\n"
 
 
 def _quoted(text: str) -> str:

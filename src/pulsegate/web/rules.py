@@ -20,7 +20,7 @@ from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
 from pulsegate.settings.load import collection_faults
 from pulsegate.web.forms import Form, choices
-from pulsegate.web.words import LazyString, later
+from pulsegate.web.words import LazyString, _, later
 
 SIDES = ("include", "exclude")
 TEXTS: dict[str, LazyString] = {
@@ -181,7 +181,7 @@ def _lists(form: Rules) -> str | list[str]:
 
 def _ages(field: Field) -> dict[str, str]:
     pairs = (line.partition(":") for line in _lines(field))
-    return {kind.strip(): age.strip() for kind, _, age in pairs}
+    return {kind.strip(): age.strip() for kind, _colon, age in pairs}
 
 
 def _text(field: Field) -> str:
@@ -198,7 +198,7 @@ def complain(form: Rules, given: Mapping[str, Any], lists: Iterable[str]) -> boo
     named = given.get("warning_lists")
     if isinstance(named, list) and not faults:
         unknown = sorted(set(named) - set(lists))
-        faults |= {"warning_lists": f"there is no warning list {unknown[0]}"} if unknown else {}
+        faults |= {"warning_lists": _("there is no warning list %(name)s", name=unknown[0])} if unknown else {}
     for key, message in faults.items():
         _field(form, key or message.partition(" ")[0]).errors = [message]
     return bool(faults)
@@ -206,7 +206,7 @@ def complain(form: Rules, given: Mapping[str, Any], lists: Iterable[str]) -> boo
 
 def _field(form: Rules, key: str) -> Field:
     """The field of a key; what has none stands at the description."""
-    side, _, rest = key.partition(".")
+    side, _dot, rest = key.partition(".")
     if side in SIDES:
         found = f"{side}_{rest.partition('.')[0]}"
     elif side == "warning_lists":

@@ -161,7 +161,8 @@ def preview_removal(pk: int) -> ResponseReturnValue:
 @needs(Role.ADMIN)
 def remove(pk: int) -> ResponseReturnValue:
     if pk == user().id:
-        raise AccountError("is your own account", resource=user().name, hint="Another administrator can remove it")
+        hint = _("Another administrator can remove it")
+        raise AccountError(_("is your own account"), resource=user().name, hint=hint)
     with site().database.write() as connection:
         account = _get(connection, pk)
         accounts.remove(connection, account.name)

@@ -160,7 +160,8 @@ def save(pk: int) -> ResponseReturnValue:
         known = collections.get(connection, wanted.name)
         before = as_settings(known.collection) if known else None
         if before != task.arguments["before"]:
-            raise StoreError("was changed meanwhile", resource=wanted.name, hint="Change it again from what it is now")
+            hint = _("Change it again from what it is now")
+            raise StoreError(_("was changed meanwhile"), resource=wanted.name, hint=hint)
         if known is not None:
             _require_changeable(known)
         _refuse_settings(wanted.name)
@@ -257,14 +258,13 @@ def _require_changeable(stored: StoredCollection) -> None:
     _refuse_settings(stored.collection.name)
     if not _is_changeable(stored):
         raise StoreError(
-            "is kept by Pulsegate itself",
+            _("is kept by Pulsegate itself"),
             resource=stored.collection.name,
-            hint="Only your own can be changed or removed",
+            hint=_("Only your own can be changed or removed"),
         )
 
 
 def _refuse_settings(name: str) -> None:
     if _in_settings(name):
-        raise StoreError(
-            "stands in the settings file", resource=name, hint="Change it there, and start the server again"
-        )
+        hint = _("Change it there, and start the server again")
+        raise StoreError(_("stands in the settings file"), resource=name, hint=hint)

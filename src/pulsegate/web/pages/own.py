@@ -171,7 +171,7 @@ def take(pk: int) -> ResponseReturnValue:
             raise BadRequest
         given = dict(task.arguments)
         if not drafts.is_there(connection, given["draft"]):
-            raise StoreError("What was sent was taken already, or is kept no longer", hint="Send it again")
+            raise StoreError(_("What was sent was taken already, or is kept no longer"), hint=_("Send it again"))
         if given["format"] == REPORT:
             given |= {"draft": _picked(connection, task), "format": Format.CSV.value}
         start(connection, TAKE_DRAFT, **given, account=user().name)
