@@ -39,7 +39,7 @@ PASSWORD = "of-the-bench"
 OF_A_KIND = 3  # addresses of each kind of page that are looked at
 TIMES = 5  # that each is asked for
 PEOPLE = 20
-THINKING = 1.0  # seconds that one of them looks at a page
+THINKING = 5.0  # seconds that one of them looks at a page, in the mean
 POLLING = 15.0  # seconds for which polls are timed
 _LINK = re.compile(r'(?:href|hx-get)="(/admin/[^"#]*)"')
 _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
