@@ -239,8 +239,8 @@ def test_indicator_that_is_inactive():
     ("expiration", "decision"),
     [
         (NOW + MICROSECOND, IN),
-        (NOW, out("expired", "OTX let it expire on 2024-06-01")),
-        (NOW - DAYS_30, out("expired", "OTX let it expire on 2024-05-02")),
+        (NOW, out("expired", "it expired on 2024-06-01")),
+        (NOW - DAYS_30, out("expired", "it expired on 2024-05-02")),
     ],
 )
 def test_indicator_by_its_expiration(expiration, decision):

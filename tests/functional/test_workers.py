@@ -21,6 +21,7 @@ from pulsegate.errors import PulsegateError
 from pulsegate.otx.simulator import Misbehaviour, Simulator
 from pulsegate.store.database import Database
 from store.databases import database, migrated_file
+from store.test_locks import lose_locks
 from support import BIN, end
 
 __all__ = ["database", "migrated_file"]
@@ -151,6 +152,20 @@ def test_one_worker_works_and_another_one_takes_over(worker, database: Database)
             until(lambda: finished(standing_by), say=lambda: standing_by.output)
             assert time.monotonic() - died < 10
             assert standing_by.output.count("worker.stands_by") == 1
+
+
+def test_worker_that_lost_its_lock_ends(worker, database: Database) -> None:
+    """As when PostgreSQL was started again: another worker may have the lock by now."""
+    if database.is_sqlite:
+        pytest.skip("a file's lock is lost with its process only")
+    with Simulator([pulse(1)], api_key=KEY) as otx:
+        with worker(**settings(otx, PULSEGATE_DATABASE=database.url)) as running:
+            running.wait_for("outcome=ok")
+            lose_locks(database)
+            assert running.process.wait(timeout=20) == 1
+            assert "worker.lock_lost" in running.output
+        with worker(**settings(otx, PULSEGATE_DATABASE=database.url)) as again:
+            again.wait_for("outcome=ok")
 
 
 def test_worker_that_is_asked_to_end_in_a_pull_ends_and_the_next_one_goes_on(worker, pulsegate) -> None:

@@ -92,7 +92,7 @@ def test_value_that_leaves_with_the_next_publication(mail, clock):
     mail.publish()
     clock.moment += 2 * DAY
     found = standing(mail)
-    reason = "it leaves with the next publication: OTX let it expire on 2024-06-02"
+    reason = "it leaves with the next publication: it expired on 2024-06-02"
     assert (found.included, found.since, found.rule, found.reason) == (True, NOW - DAY, "pending", reason)
     mail.publish()
     assert (standing(mail).included, standing(mail).rule) == (False, "expired")

@@ -46,6 +46,27 @@ def test_lock_that_is_held_is_refused(database):
         assert waits == ["waited"]
 
 
+def lose_locks(database):
+    """End the sessions that hold locks, as a server that is started again does."""
+    with database.write() as connection:
+        query = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+        connection.exec_driver_sql(query)
+
+
+def test_holder_finds_out_that_its_lock_is_lost(database):
+    with locks.hold(database, "pull") as holds:
+        assert holds()
+        if database.is_sqlite:  # a file's lock is lost with its process only
+            return
+        lose_locks(database)
+        deadline = time.monotonic() + 10
+        while holds():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        with locks.hold(database, "pull", wait=10):
+            assert not holds()
+
+
 def test_lock_of_another_name_is_free(database):
     with locks.hold(database, "pull"), locks.hold(database, "publish"):
         assert locks.is_held(database, "publish")

@@ -42,7 +42,8 @@ log = structlog.get_logger(__name__)
 PUBLISH_INTERVAL = timedelta(minutes=15)  # expiry and rules take effect at least so often
 LONGEST_RETRY = timedelta(hours=1)  # however long OTX asks to wait, and however long the interval is
 COUNT_INTERVAL = timedelta(seconds=10)
-OTHER_JOBS = 5  # beside the pulls
+LOCK_INTERVAL = timedelta(seconds=5)
+OTHER_JOBS = 6  # beside the pulls
 LOCK_WAIT = 5.0  # seconds: 'status' holds the lock of a pull for a moment, to see whether somebody else does
 FOREVER = 1e9  # seconds
 GRACE = 3.0  # seconds that a pull has to end when the worker is told to; the next one goes on where it stopped
@@ -52,11 +53,11 @@ def run(where: Installation, parent: int | None = None) -> None:
     """Run until told to stop, or until the process ``parent`` is gone. One worker works at a time on a database."""
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), name="parent", daemon=True).start()
-    with hold(where.database, WORKER, wait=FOREVER, on_wait=lambda: log.info("worker.stands_by")):
-        _work(where)
+    with hold(where.database, WORKER, wait=FOREVER, on_wait=lambda: log.info("worker.stands_by")) as holds:
+        _work(where, holds)
 
 
-def _work(where: Installation) -> None:
+def _work(where: Installation, holds: Callable[[], bool]) -> None:
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of each time at which a long pull goes on
     found = feeding.active(where)
     _say_what_is_left_out(where, found)
@@ -71,6 +72,7 @@ def _work(where: Installation) -> None:
         _add(scheduler, lambda: _publish(where), "publish", _every(PUBLISH_INTERVAL), _in(soon))
         _add(scheduler, lambda: _forget(where), "retention", _every(timedelta(days=1)), _in(timedelta(minutes=10)))
         _add(scheduler, lambda: _try_again(where), "quarantine", DateTrigger(timezone=UTC), _in(timedelta()))
+        _add(scheduler, lambda: _end_unless(holds), "lock", _every(LOCK_INTERVAL), _in(LOCK_INTERVAL))
         counting = Counting(where.database)
         _add(scheduler, lambda: _count(counting), "counts", _every(COUNT_INTERVAL), _in(COUNT_INTERVAL))
         if found and not where.demo:
@@ -198,6 +200,13 @@ def _forget(where: Installation) -> None:
         log.error("retention.failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
     else:
         log.info("retention.purged", **asdict(gone))
+
+
+def _end_unless(holds: Callable[[], bool]) -> None:
+    """Where the lock is lost another worker has begun, or will: this one ends. Its work goes on where it stopped."""
+    if not holds():
+        log.error("worker.lock_lost", hint="it ends, and stands by when it is started again")
+        os._exit(1)
 
 
 def _end_with(parent: int) -> None:

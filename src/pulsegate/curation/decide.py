@@ -270,7 +270,7 @@ def _against_life(facts: Facts, collection: Collection, now: datetime) -> Iterat
     limit = collection.ttl.get(facts.type)
     if facts.expiration is not None:
         if facts.expiration <= now:
-            yield out("expired", f"OTX let it expire on {facts.expiration:%Y-%m-%d}")
+            yield out("expired", f"it expired on {facts.expiration:%Y-%m-%d}")
     elif limit is not None and now - facts.created >= limit:
         yield out("ttl", f"it is older than the {format_duration(limit)} that {facts.type} live in this collection")
 

@@ -7,6 +7,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -32,18 +33,27 @@ def within(connection: sa.Connection, name: str) -> None:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _key(name)})
 
 
+@dataclass(frozen=True, slots=True)
+class _Lock:
+    """``attempt`` tries once to get it; ``holds``: whether it is held still."""
+
+    attempt: Callable[[], bool]
+    holds: Callable[[], bool] = lambda: True
+
+
 @contextmanager
 def hold(
     database: Database, name: str, *, wait: float = 0.0, on_wait: Callable[[], None] = lambda: None
-) -> Iterator[None]:
+) -> Iterator[Callable[[], bool]]:
     """Hold the lock ``name`` of this database; waits up to ``wait`` seconds, then raises BusyError.
 
-    ``on_wait`` is called once, when another process holds it.
+    ``on_wait`` is called once, when another process holds it. Gives a function that says whether it is held still: on
+    PostgreSQL it is lost with the session, so when the server was started again or the network was away.
     """
-    with _attempt(database, name) as attempt:
+    with _lock(database, name) as lock:
         deadline = time.monotonic() + wait
         pause = 0.0
-        while not attempt():
+        while not lock.attempt():
             if not pause:
                 on_wait()
             if time.monotonic() >= deadline:
@@ -54,25 +64,25 @@ def hold(
                 )
             pause = min(max(_PAUSES[0], 1.5 * pause), _PAUSES[1])
             time.sleep(pause)
-        yield
+        yield lock.holds
 
 
 def is_held(database: Database, name: str) -> bool:
     """Whether some process holds the lock ``name`` now."""
-    with _attempt(database, name) as attempt:
-        return not attempt()
+    with _lock(database, name) as lock:
+        return not lock.attempt()
 
 
 @contextmanager
-def _attempt(database: Database, name: str) -> Iterator[Callable[[], bool]]:
-    """A function that tries once; what it got is given back at the end."""
+def _lock(database: Database, name: str) -> Iterator[_Lock]:
+    """What it got is given back at the end."""
     source = _file_lock(database, name) if database.is_sqlite else _advisory_lock(database, name)
-    with source as attempt:
-        yield attempt
+    with source as lock:
+        yield lock
 
 
 @contextmanager
-def _file_lock(database: Database, name: str) -> Iterator[Callable[[], bool]]:
+def _file_lock(database: Database, name: str) -> Iterator[_Lock]:
     path = Path(f"{make_url(database.url).database}.{name}.lock")
     try:
         handle = path.open("a")
@@ -89,21 +99,31 @@ def _file_lock(database: Database, name: str) -> Iterator[Callable[[], bool]]:
         return True
 
     with handle:  # closing gives the lock back
-        yield attempt
+        yield _Lock(attempt)
 
 
 @contextmanager
-def _advisory_lock(database: Database, name: str) -> Iterator[Callable[[], bool]]:
+def _advisory_lock(database: Database, name: str) -> Iterator[_Lock]:
     """PostgreSQL, sections 13.3.5 and 9.28.10: held by a session of its own until that ends."""
     key = _key(name)
     connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+    def holds() -> bool:
+        try:
+            return bool(connection.scalar(_HELD))
+        except sa.exc.SQLAlchemyError:
+            return False
+
     try:
-        yield lambda: bool(connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key}))
+        yield _Lock(lambda: bool(connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key})), holds)
     finally:
         with suppress(sa.exc.SQLAlchemyError):  # at once: the server takes a moment to see that a session has ended
             connection.execute(sa.text("SELECT pg_advisory_unlock_all()"))
         connection.invalidate()  # ends the session, and with it the lock
         connection.close()
+
+
+_HELD = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted")
 
 
 def _key(name: str) -> int:
