@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterable
+from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import ClientDisconnected
 
 from pulsegate.cli import feeding
 from pulsegate.cli.setup import Installation
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from pulsegate.web.site import Site
 
 
+HELD = 256_000  # octets of a body that are kept in memory
 AT_ONCE = 2  # pages that a process makes at a time: each takes the interpreter from polls, and the others wait
 
 
@@ -32,8 +37,17 @@ class Pages:
 
     def __call__(self, environment: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
         application = self._application()
-        with self._turns:  # a download is made while it is sent, after that
+        if not _is_receivable(environment, self._where.settings.taxii.max_body):
             return application(environment, start_response)
+        with SpooledTemporaryFile(HELD) as body:  # a slow client must not keep a turn
+            try:
+                shutil.copyfileobj(environment["wsgi.input"], body)
+            except ClientDisconnected:
+                return application(environment, start_response)  # it meets the same, and says so
+            body.seek(0)
+            environment["wsgi.input"] = body
+            with self._turns:  # a download is made while it is sent, after that
+                return application(environment, start_response)
 
     def _application(self) -> WSGI:
         from pulsegate.web import app
@@ -42,6 +56,15 @@ class Pages:
             if self._made is None:
                 self._made = app.create(site(self._where, self._auth))
             return self._made
+
+
+def _is_receivable(environment: Environment, most: int) -> bool:
+    """Whether the body is taken in before a page is made.
+
+    One that is too long is refused unread, and one without a length no page sends: they take no turn.
+    """
+    length = environment.get("CONTENT_LENGTH") or "0"
+    return "HTTP_TRANSFER_ENCODING" not in environment and length.isdigit() and int(length) <= most
 
 
 def site(where: Installation, auth: AuthAPI) -> Site:

@@ -155,6 +155,8 @@ def get(connection: sa.Connection, name: str) -> Account:
 
 
 def find(connection: sa.Connection, name: str) -> Account | None:
+    if storable(name) != name:  # no account has such a name, and no database takes it
+        return None
     return _first(connection, _BY_NAME, name)
 
 

@@ -85,7 +85,7 @@ def page(
     if wanted.account is not None:
         query = query.where(audit.c.account == storable(wanted.account))
     if wanted.action is not None:
-        query = query.where(_of_kind(wanted.action))
+        query = query.where(_of_kind(storable(wanted.action)))
     if wanted.subject is not None:
         query = query.where(audit.c.subject.icontains(storable(wanted.subject), autoescape=True))
     return [_change(row) for row in connection.execute(query)]

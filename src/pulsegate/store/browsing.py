@@ -168,7 +168,7 @@ class InCollection:
             rows += [self._row(row, found[places[row[-1]]][1]) for row in connection.execute(query)]
         rows = [one for one in rows if key is None or (one.key > key if backwards else one.key < key)]
         rows.sort(key=lambda one: one.key, reverse=not backwards)
-        edge = 2**62 if backwards else 0
+        edge = 2**31 - 1 if backwards else 0  # no key is greater
         return Window(rows, (found[-1][1], found[-1][0], edge) if found else None, is_end=is_end)
 
     def _row(self, row: Any, label: datetime) -> Row:

@@ -209,6 +209,9 @@ def remove(connection: sa.Connection, collection_id: int) -> None:
 
 
 def get(connection: sa.Connection, name: str) -> StoredCollection | None:
+    """None when there is none of that name."""
+    if storable(name) != name:  # no database takes it
+        return None
     row = connection.execute(_query().where(data_collections.c.name == name)).first()
     return _stored(row) if row else None
 

@@ -173,7 +173,7 @@ def disallow(connection: sa.Connection, kind: str, text: str, account: str) -> b
 
 
 def _find_allowed(connection: sa.Connection, kind: str, text: str) -> Allowed | None:
-    there = sa.select(allowed).where(allowed.c.kind == kind, allowed.c.text == text)
+    there = sa.select(allowed).where(allowed.c.kind == storable(kind), allowed.c.text == storable(text))
     row = connection.execute(there).first()
     return Allowed(**_columns(row, Allowed)) if row else None
 

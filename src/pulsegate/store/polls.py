@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pulsegate.store.digests import storable
 from pulsegate.store.tables import polls
 
 ANSWERED = "answered"  # the outcome of a poll whose answer was sent to its end
@@ -99,11 +100,13 @@ def page(
         place, at = sa.tuple_(*columns), sa.tuple_(sa.literal(key[0], polls.c.time.type), sa.literal(key[1]))
         query = query.where(place > at if backwards else place < at)
     if wanted.account is not None:
-        query = query.where(polls.c.account == wanted.account if wanted.account else polls.c.account.is_(None))
+        query = query.where(
+            polls.c.account == storable(wanted.account) if wanted.account else polls.c.account.is_(None)
+        )
     if wanted.collection is not None:
-        query = query.where(polls.c.collection.in_(_spellings(wanted.collection)))
+        query = query.where(polls.c.collection.in_(_spellings(storable(wanted.collection))))
     if wanted.outcome is not None:
-        query = query.where(polls.c.outcome == wanted.outcome)
+        query = query.where(polls.c.outcome == storable(wanted.outcome))
     return [Kept(row[0], PollRecord(*row[1:])) for row in connection.execute(query)]
 
 

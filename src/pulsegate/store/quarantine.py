@@ -146,7 +146,7 @@ def page(
 def _fitting(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     if wanted.kind is not None:
-        found.append(quarantine.c.kind == wanted.kind)
+        found.append(quarantine.c.kind == storable(wanted.kind))
     if wanted.source is not None:
         found.append(quarantine.c.source == storable(wanted.source))
     if wanted.reason is not None:

@@ -8,6 +8,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from pulsegate.store.digests import storable
 from pulsegate.store.tables import tallies
 
 
@@ -35,7 +36,7 @@ def since(connection: sa.Connection, day: date, collection: str | None = None) -
     """The numbers from that day on, by day and collection. A day on which nothing happened has none."""
     query = sa.select(tallies).where(tallies.c.day >= day).order_by(tallies.c.day, tallies.c.collection)
     if collection is not None:
-        query = query.where(tallies.c.collection == collection)
+        query = query.where(tallies.c.collection == storable(collection))
     return [Tally(*row) for row in connection.execute(query)]
 
 

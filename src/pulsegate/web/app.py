@@ -11,7 +11,19 @@ from flask_wtf import CSRFProtect
 
 from pulsegate.model.role import Role
 from pulsegate.store import state
-from pulsegate.web import access, cookies, headers, languages, login, navigation, pages, problems, rendering, tasks
+from pulsegate.web import (
+    access,
+    cookies,
+    headers,
+    languages,
+    login,
+    navigation,
+    pages,
+    paging,
+    problems,
+    rendering,
+    tasks,
+)
 from pulsegate.web.site import Site, bind
 
 SESSION_SECRET = "secret.pages"  # noqa: S105 - the name under which it is kept
@@ -30,6 +42,7 @@ def create(site: Site) -> Flask:
         WTF_CSRF_SSL_STRICT=False,  # it asks for a Referer, which our pages have browsers not send; see headers.py
     )
     app.session_interface = cookies.Cookies()
+    app.url_map.converters["int"] = paging.RowKey
     languages.install(app)
     headers.install(app)
     problems.install(app)

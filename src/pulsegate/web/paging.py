@@ -10,10 +10,14 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlencode
 
-from flask import request, url_for
+from flask import request
+from werkzeug.routing import IntegerConverter
+
+from pulsegate.store.digests import storable
 
 SIZE = 50
 LARGEST = 2**31 - 1  # key that PostgreSQL's integers have
@@ -35,6 +39,21 @@ class Page(Generic[Row]):
     rows: Sequence[Row]
     previous: str | None
     next: str | None
+
+
+class RowKey(IntegerConverter):
+    """``<int:…>`` in the path of a page: the key of a row, so nothing that no database takes."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **({"max": LARGEST} | options))
+
+
+def pk(text: str) -> int:
+    """``type=`` of a parameter that names a row by its key. ValueError for what can be none."""
+    found = int(text)
+    if not 0 < found <= LARGEST:
+        raise ValueError("no key is so large")
+    return found
 
 
 def position() -> Position:
@@ -70,8 +89,8 @@ def cut(rows: Sequence[Row], where: Position, key: Callable[[Row], tuple[Any, ..
 
 def address(name: str, key: tuple[Any, ...]) -> str:
     """This page's address with its filters, at another position."""
-    kept = {one: values for one, values in request.args.lists() if one not in ("after", "before")}
-    return url_for(request.endpoint or "", **(request.view_args or {}), **kept, **{name: _write(key)})  # type: ignore[arg-type]
+    kept = [(one, value) for one, value in request.args.items(multi=True) if one not in ("after", "before")]
+    return f"{request.root_path}{quote(request.path)}?{urlencode([*kept, (name, _write(key))])}"
 
 
 def _write(key: tuple[Any, ...]) -> str:
@@ -82,8 +101,20 @@ def _write(key: tuple[Any, ...]) -> str:
 def _read(text: str) -> tuple[Any, ...] | None:
     try:
         found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        if any(isinstance(one, int) and abs(one) > LARGEST for one in found):
-            return None
-        return tuple(datetime.fromisoformat(one["t"]) if isinstance(one, dict) else one for one in found)
-    except (ValueError, binascii.Error, KeyError, TypeError, RecursionError):
+        return tuple(map(_part, found))
+    except (ValueError, binascii.Error, KeyError, TypeError, OverflowError, RecursionError):
         return None
+
+
+def _part(one: Any) -> Any:
+    """A part of a key. ValueError for one that no database takes."""
+    if isinstance(one, dict):
+        moment = datetime.fromisoformat(one["t"])
+        if moment.tzinfo is None:
+            raise ValueError("without a zone it is no moment")
+        return moment.astimezone(UTC)
+    if isinstance(one, int) and abs(one) > LARGEST:
+        raise ValueError("no key is so large")
+    if isinstance(one, str) and storable(one) != one:
+        raise ValueError("no text has that")
+    return one

@@ -12,7 +12,7 @@ from pulsegate.publication import effect
 from pulsegate.publication.change import Change
 from pulsegate.publication.effect import Effect
 from pulsegate.store import tasks as stored
-from pulsegate.web import tasks
+from pulsegate.web import paging, tasks
 from pulsegate.web.access import user
 from pulsegate.web.site import site
 from pulsegate.web.words import _
@@ -52,7 +52,7 @@ def of(change: Change) -> Preview:
 
 def _counted(change: Change, reach: int) -> Preview:
     """What the worker has counted: of this change, not of another one that the address might name."""
-    key = request.args.get("task", type=int)
+    key = request.args.get("task", type=paging.pk)
     with site().database.read() as connection:
         task = stored.get(connection, key) if key is not None else None
     if task is None or task.kind != tasks.EFFECT or not _is_same(changes.read(task.arguments), change):

@@ -36,7 +36,7 @@ def remedy(change: str, kind: str) -> Remedy:
     setting = _OF_COLLECTION.fullmatch(change)
     if setting:
         text = _("the rule %(key)s of the collection %(name)s", key=setting[1], name=setting[2])
-        return Remedy(text, page("collections", setting[2]))
+        return Remedy(text, page("collections", "named", setting[2]))
     return Remedy(change.replace("`", ""))
 
 

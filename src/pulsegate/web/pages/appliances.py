@@ -15,6 +15,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest, NotFound
 from wtforms import SearchField, SelectField
 
+from pulsegate.errors import UsageError
 from pulsegate.model.role import Role
 from pulsegate.settings.appliance import Obstacle, SourceForm, best, obstacles, source_form
 from pulsegate.store import accounts, collections, polls, tasks
@@ -22,7 +23,7 @@ from pulsegate.store.accounts import Account
 from pulsegate.store.database import Connection
 from pulsegate.store.polls import Kept, PollRecord, Wanted
 from pulsegate.web import paging, rehearsal
-from pulsegate.web.access import needs
+from pulsegate.web.access import may, needs
 from pulsegate.web.forms import Form, choices
 from pulsegate.web.outcomes import OUTCOMES, advice, in_words
 from pulsegate.web.site import site
@@ -126,6 +127,8 @@ def test() -> ResponseReturnValue:
         if collections.get(connection, name) is None or accounts.find(connection, account) is None:
             raise BadRequest
         form = source_form(site().settings, name)
+        if form.host is None and not may(Role.ADMIN):  # else who sends the request says where this server connects to
+            raise UsageError("the settings name no host to test", hint="An administrator sets 'domain', or tests it")
         host = form.host or _host(form)
         address = form.address(host)
         pk = start(

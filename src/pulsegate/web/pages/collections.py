@@ -22,7 +22,7 @@ from pulsegate.store import accounts, collections, looking, polls, tallies, task
 from pulsegate.store.collections import Origin, StoredCollection
 from pulsegate.store.database import Connection, now
 from pulsegate.store.tasks import Task
-from pulsegate.web import rules
+from pulsegate.web import paging, rules
 from pulsegate.web.access import audited, needs, user
 from pulsegate.web.rules import Rules
 from pulsegate.web.site import site
@@ -60,6 +60,17 @@ def index() -> ResponseReturnValue:
         "collections/index.html", every=every, held=held, opened=opened, nothing=looking.NOTHING, kinds=KINDS,
         source=_source,
     )  # fmt: skip
+
+
+@pages.get("/named/<path:name>")
+@needs(Role.VIEWER)
+def named(name: str) -> ResponseReturnValue:
+    """For links from places that know only the name."""
+    with site().database.read() as connection:
+        found = collections.get(connection, name)
+    if found is None:
+        raise NotFound
+    return redirect(url_for("collections.show", pk=found.id), 303)
 
 
 @pages.get("/<int:pk>")
@@ -223,7 +234,7 @@ def _try(given: Mapping[str, Any], before: Mapping[str, Any] | None) -> Response
 
 def _proposed() -> Rules | None:
     """The fields as they were tried, to go on from there."""
-    pk = request.args.get("trial", type=int)
+    pk = request.args.get("trial", type=paging.pk)
     if pk is None:
         return None
     with site().database.read() as connection:

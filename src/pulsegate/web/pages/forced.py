@@ -87,7 +87,8 @@ def make() -> ResponseReturnValue:
     if not wanted:
         return render_template("forced/force.html", form=form, wanted=[], preview=None), 422
     if form.is_another():
-        kept = {name: text for name, text in request.form.items() if name != "csrf_token"}
+        kept = {field.name: request.form.get(field.name, "") for field in form if field.name in request.form}
+        kept.pop("csrf_token", None)
         return redirect(url_for("lists_forced.force", **kept), 303)  # type: ignore[arg-type]
     said = _("%(value)s is forced in.") if form.is_in else _("%(value)s is forced out.")
     previews.make(Change(force=wanted), said % {"value": wanted[0].value})

@@ -192,7 +192,7 @@ def drop(pk: int) -> ResponseReturnValue:
 @needs(Role.CURATOR)
 def preview_removal(pk: int) -> ResponseReturnValue:
     """Of the indicators that are ticked (``key``), or of all of the pulse (``all``)."""
-    keys = request.args.getlist("key", type=int)[: paging.SIZE]
+    keys = request.args.getlist("key", type=paging.pk)[: paging.SIZE]
     with site().database.read() as connection:
         pulse = _pulse(connection, pk)
         found = own.of_pulse(connection, pk, keys) if keys else []
@@ -207,7 +207,7 @@ def preview_removal(pk: int) -> ResponseReturnValue:
 @pages.post("/<int:pk>/remove")
 @needs(Role.CURATOR)
 def remove(pk: int) -> ResponseReturnValue:
-    keys = request.form.getlist("key", type=int)
+    keys = request.form.getlist("key", type=paging.pk)
     if not keys and "all" not in request.form:
         raise BadRequest
     with site().database.write() as connection:
