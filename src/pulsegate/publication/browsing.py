@@ -10,7 +10,7 @@ from pulsegate.curation.decide import IN as LET_IN
 from pulsegate.curation.policy import Policy
 from pulsegate.publication import surroundings
 from pulsegate.publication.marking import recalled
-from pulsegate.publication.plan import pulse_identity
+from pulsegate.publication.plan import place_identity
 from pulsegate.publication.verdicts import Verdicts
 from pulsegate.store import around, candidates, collections, pulses
 from pulsegate.store.around import Nearby
@@ -102,25 +102,27 @@ def browse(
     is_judged = judge is not None and wanted is not None
     size, most = (WINDOW_JUDGED, MOST_JUDGED) if is_judged else (WINDOW if walk.filters else limit, MOST)
     kept: list[Row] = []
+    states: dict[int, State] = {}
     looked_at, last, is_end = 0, key, False
     while len(kept) < limit and looked_at < most and not is_end:
         window = walk.window(connection, last, backwards=backwards, size=size)
         last, is_end, looked_at = window.last or last, window.is_end, looked_at + size
         if judge is not None and wanted is not None:
-            states = judge.states([one.indicator for one in window.rows])
+            states |= judge.states([one.indicator for one in window.rows])
             kept += [one for one in window.rows if states[one.indicator.pk].is_of(wanted)]
         else:
             kept += window.rows
     if len(kept) >= limit:
         kept, is_end = kept[:limit], False
         last = kept[-1].key
-    return Found(_shown(connection, kept, judge), last, is_end, looked_at)
+    if judge is not None and wanted is None:
+        states = judge.states([one.indicator for one in kept])
+    return Found(_shown(connection, kept, states if judge is not None else None), last, is_end, looked_at)
 
 
-def _shown(connection: Connection, rows: Sequence[Row], judge: _Judge | None) -> list[Shown]:
+def _shown(connection: Connection, rows: Sequence[Row], states: Mapping[int, State] | None) -> list[Shown]:
     carriers = {one.pk: one for one in pulses.some(connection, {one.indicator.pulse_pk for one in rows})}
-    if judge is not None:
-        states = judge.states([one.indicator for one in rows])
+    if states is not None:
         return [
             Shown(one.key, one.indicator, carriers.get(one.indicator.pulse_pk), states[one.indicator.pk])
             for one in rows
@@ -171,5 +173,4 @@ class _Judge:
         self._known |= new
 
     def _key(self, one: Candidate) -> bytes:
-        once = self._feed.collection.deduplicate
-        return one.identity if once else pulse_identity(one.pulse_pk, one.identity)
+        return place_identity(one.pulse_pk, one.identity, once=self._feed.collection.deduplicate)

@@ -6,7 +6,8 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pulsegate.publication.render import Content, Job, Rendered, place_of
+from pulsegate.publication.plan import place_identity
+from pulsegate.publication.render import Content, Job, Rendered
 from pulsegate.store import candidates, contents
 from pulsegate.store.candidates import Mark
 from pulsegate.store.contents import PulseBlock
@@ -85,7 +86,8 @@ def _copies(
             return None
         if any(pk not in identities for pk in part.keys):  # stored anew meanwhile
             return None
-        placed = Content(b"".join(place_of(job, identities[pk]) for pk in part.keys), part.keys)
+        places = (place_identity(job.pulse_pk, identities[pk], once=job.deduplicate) for pk in part.keys)
+        placed = Content(b"".join(places), part.keys)
         copies.append(Rendered(found.pulse_pk, found.modified, found.original, placed, found.original.mark))
     return copies or None
 

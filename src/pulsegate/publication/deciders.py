@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from pulsegate.curation.policy import Policy
 from pulsegate.model.indicator import IndicatorType
+from pulsegate.publication.marking import needing
 from pulsegate.publication.surroundings import entry_texts
-from pulsegate.store import collections, concerning
+from pulsegate.store import concerning
 from pulsegate.store.concerning import Concerned
 from pulsegate.store.database import Connection
 from pulsegate.store.pulses import Candidate, StoredPulse
@@ -29,6 +29,4 @@ def concerned(
     is_network = any(one.type == IndicatorType.CIDR for one in noted)  # then entries of all networks are found
     about = Concerned({one.identity for one in noted}, texts, is_network, ids, authors)
     held = concerning.read(connection, moment, about)
-    names = collections.named_lists(connection)
-    needing = replace(policy, lists=policy.lists.needing(names)) if names else policy
-    return needing.decided(held.allowed, held.overrides, held.reviews, held.trusted)
+    return needing(connection, policy).decided(held.allowed, held.overrides, held.reviews, held.trusted)

@@ -10,18 +10,18 @@ from typing import Any
 from pulsegate.curation.allow_list import AllowList
 from pulsegate.curation.decide import Decision
 from pulsegate.curation.policy import Policy
-from pulsegate.model.collection import CollectionKind
 from pulsegate.model.decisions import Allowed
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.publication.change import Change
 from pulsegate.publication.marking import recalled
 from pulsegate.publication.part import Part
+from pulsegate.publication.surroundings import by_rule
 from pulsegate.publication.trial import EXAMPLES, Example
 from pulsegate.publication.verdicts import Verdicts
 from pulsegate.store import affected, candidates, collections, pulses
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, Database, now
-from pulsegate.store.pulses import Candidate, StoredPulse
+from pulsegate.store.pulses import Candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,7 @@ def effects(database: Database, policy: Policy, change: Change) -> list[Effect]:
     """
     with database.snapshot() as connection:
         comparison = _Comparison(connection, policy, change)
-        by_rule = (one for one in collections.every(connection) if one.collection.kind is not CollectionKind.INBOX)
-        found = [comparison.of(stored) for stored in by_rule]
+        found = [comparison.of(stored) for stored in by_rule(collections.every(connection))]
     return [one for one in found if one]
 
 
@@ -100,32 +99,18 @@ class _Comparison:
         self._pulses = {one.pk: one for one in pulses.some(connection, {one.pulse_pk for one in self._found})}
 
     def of(self, stored: StoredCollection) -> Effect:
-        carriers, found = self._feeding(stored)
-        if not found:
-            return Effect(stored.collection.name, 0, ())
-        part = Part(self._connection, stored, carriers, found, self._moment)
-        before, after = part.make(self._before), part.make(self._after)
-        would_go, do_go = part.leaving(before), part.leaving(after)
-        going = [key for key in do_go if key not in would_go]
-        were_coming, are_coming = part.coming(before), part.coming(after)
-        coming = {key: one for key, one in are_coming.items() if key not in were_coming}
+        part = Part(self._connection, stored, self._pulses.values(), self._found, self._moment)
+        found = part.difference(self._before, self._after)
+        verdicts = part.verdicts(self._after)
         return Effect(
             stored.collection.name,
-            len(going),
-            tuple(self._examples(part.standing_for(going), part.verdicts(self._after))),
-            len(coming),
-            tuple(self._examples(coming.values(), part.verdicts(self._after))),
-            kept_out=len(were_coming.keys() - are_coming.keys()),
-            kept=len(would_go.keys() - do_go.keys()),
+            len(found.going),
+            tuple(self._examples(found.going, verdicts)),
+            len(found.coming),
+            tuple(self._examples(found.coming, verdicts)),
+            kept_out=found.kept_out,
+            kept=found.kept,
         )
-
-    def _feeding(self, stored: StoredCollection) -> tuple[Mapping[int, StoredPulse], list[Candidate]]:
-        """The pulses that may feed the collection, and what they have of what is concerned."""
-        author = stored.collection.author
-        if author is None:
-            return self._pulses, self._found
-        carriers = {pk: one for pk, one in self._pulses.items() if one.pulse.author == author}
-        return carriers, [one for one in self._found if one.pulse_pk in carriers]
 
     def _examples(self, found: Iterable[Candidate], verdicts: Verdicts) -> Iterator[Example]:
         for one in islice(found, EXAMPLES):

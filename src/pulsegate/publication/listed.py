@@ -29,14 +29,15 @@ def told(connection: Connection, policy: Policy, name: str, found: Sequence[Stor
     """By the indicators' keys, as the next publication decides. For a few: each is decided on for each collection."""
     decided, moment = recalled(connection, policy), now(connection)
     carriers = {one.pk: one for one in pulses.some(connection, {one.pulse_pk for one in found})}
+    mine = [as_candidate(one) for one in found]
     counts: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
     for stored in by_rule(collections.every(connection)):
         author = stored.collection.author
         verdicts = Verdicts(stored.collection, decided, moment)
         verdicts.learn_all(carriers.values())
-        for one in found:
+        for one in mine:
             if author is None or (one.pulse_pk in carriers and carriers[one.pulse_pk].pulse.author == author):
-                decision = verdicts.of(as_candidate(one))
+                decision = verdicts.of(one)
                 place = 0 if decision.included else 1 if decision.rule == f"warning-list:{name}" else 2
                 counts[one.pk][place] += 1
     return {one.pk: Told(carriers.get(one.pulse_pk), *counts[one.pk]) for one in found}

@@ -32,9 +32,13 @@ Value = tuple[IndicatorType, str]
 def with_decisions(connection: Connection, policy: Policy) -> Policy:
     """The policy with what people have decided, as it holds now, and with the warning lists that collections name."""
     found = decisions.read(connection, now(connection))
+    return needing(connection, policy).decided(found.allowed, found.overrides, found.reviews, found.trusted)
+
+
+def needing(connection: Connection, policy: Policy) -> Policy:
+    """The policy with the warning lists that collections name."""
     names = collections.named_lists(connection)
-    needing = replace(policy, lists=policy.lists.needing(names)) if names else policy
-    return needing.decided(found.allowed, found.overrides, found.reviews, found.trusted)
+    return replace(policy, lists=policy.lists.needing(names)) if names else policy
 
 
 @dataclass(frozen=True, slots=True)

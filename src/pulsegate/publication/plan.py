@@ -67,6 +67,11 @@ def pulse_identity(pulse_pk: int, identity: bytes) -> bytes:
     return digest(str(pulse_pk), identity.hex())
 
 
+def place_identity(pulse_pk: int, identity: bytes, *, once: bool) -> bytes:
+    """The identity under which a value of the pulse is placed, where values are carried ``once`` or by each pulse."""
+    return identity if once else pulse_identity(pulse_pk, identity)
+
+
 def keyed_anew(found: Iterable[Keyed], *, once: bool) -> dict[bytes, bytes]:
     """Where ``deduplicate`` was switched: of each identity under the new rule, the one that a place has until now.
 
@@ -74,7 +79,7 @@ def keyed_anew(found: Iterable[Keyed], *, once: bool) -> dict[bytes, bytes]:
     """
     keys: dict[bytes, bytes] = {}
     for one in found:
-        keys.setdefault(one.value if once else pulse_identity(one.pulse_pk, one.value), one.identity)
+        keys.setdefault(place_identity(one.pulse_pk, one.value, once=once), one.identity)
     return keys
 
 

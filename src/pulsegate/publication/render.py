@@ -10,7 +10,7 @@ from datetime import datetime
 from pulsegate.errors import ConversionError, PublicationConflictError
 from pulsegate.model.collection import EXPAND, Collection, Profile
 from pulsegate.model.indicator import Indicator
-from pulsegate.publication.plan import pulse_identity
+from pulsegate.publication.plan import place_identity
 from pulsegate.stix import Block, Failure, blocks
 from pulsegate.stix.blocks import MAX_INDICATORS
 from pulsegate.store import blocks as stored_blocks
@@ -194,7 +194,10 @@ def _all_keys(jobs: Iterable[Job]) -> Iterator[int]:
 def _written(
     job: Job, pulse: StoredPulse, mark: Mark, members: Sequence[tuple[bytes, StoredIndicator]]
 ) -> Iterator[Rendered | Refused]:
-    known = {one.indicator.identity: (place_of(job, identity), one.pk) for identity, one in members}
+    known = {
+        one.indicator.identity: (place_identity(job.pulse_pk, identity, once=job.deduplicate), one.pk)
+        for identity, one in members
+    }
     for block in _blocks(pulse, [one.indicator for _, one in members], job.profile):
         if isinstance(block, Failure):
             yield Refused(pulse.pk, known[block.indicator.identity][1], block.reason)
@@ -202,11 +205,6 @@ def _written(
             identities, keys = zip(*(known[one.identity] for one in block.indicators), strict=True)
             placed = Content(b"".join(identities), array("q", keys))
             yield Rendered(pulse.pk, pulse.pulse.modified, block.content, placed, mark)
-
-
-def place_of(job: Job, identity: bytes) -> bytes:
-    """The identity under which an indicator of the job is placed, by that of its value."""
-    return identity if job.deduplicate else pulse_identity(job.pulse_pk, identity)
 
 
 def _blocks(

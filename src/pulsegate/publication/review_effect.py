@@ -110,16 +110,10 @@ class _Plans:
         return [self._of(one) for one in every if one.collection.author is None or one.collection.author in authors]
 
     def _of(self, stored: StoredCollection) -> Effect:
-        author = stored.collection.author
-        carriers = {one.pk: one for one in self._carriers if author in (None, one.pulse.author)}
-        found = [one for one in self._found if one.pulse_pk in carriers]
-        part = Part(self._connection, stored, carriers, found, self._moment)
-        before, after = part.make(self._before), part.make(self._after)
-        would_go, would_come = part.leaving(before), part.coming(before)
-        going = [key for key in part.leaving(after) if key not in would_go]
-        coming = [one for key, one in part.coming(after).items() if key not in would_come]
-        name = stored.collection.name
-        return Effect(name, len(coming), len(going), _examples(coming), _examples(part.standing_for(going)))
+        part = Part(self._connection, stored, self._carriers, self._found, self._moment)
+        found = part.difference(self._before, self._after)
+        examples = _examples(found.coming), _examples(found.going)
+        return Effect(stored.collection.name, len(found.coming), len(found.going), *examples)
 
 
 def _decided(policy: Policy, chosen: Sequence[StoredPulse], decision: Decision) -> Policy:

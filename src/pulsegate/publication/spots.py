@@ -11,7 +11,7 @@ from pulsegate.curation.decide import decide_pulse, decide_review
 from pulsegate.curation.policy import Policy
 from pulsegate.publication.deciders import concerned
 from pulsegate.publication.marking import as_marked
-from pulsegate.publication.plan import pulse_identity
+from pulsegate.publication.plan import place_identity, pulse_identity
 from pulsegate.publication.surroundings import by_rule
 from pulsegate.publication.verdicts import Verdicts, as_candidate
 from pulsegate.store import around, collections, decisions, pulse_list
@@ -83,7 +83,8 @@ def spots(
         verdicts = Verdicts(feed.collection, policy, moment)
         verdicts.learn(stored)
         for one in mine:
-            place = places.get((feed.id, _key(feed, stored, one)))
+            key = place_identity(stored.pk, one.identity, once=feed.collection.deduplicate)
+            place = places.get((feed.id, key))
             made[one.pk].append(_spot(feed.collection.name, verdicts, one, place))
     return made
 
@@ -91,10 +92,6 @@ def spots(
 def _concerned(connection: Connection, stored: StoredPulse) -> list[StoredCollection]:
     every = by_rule(collections.every(connection))
     return [one for one in every if one.collection.author in (None, stored.pulse.author)]
-
-
-def _key(feed: StoredCollection, stored: StoredPulse, one: Candidate) -> bytes:
-    return one.identity if feed.collection.deduplicate else pulse_identity(stored.pk, one.identity)
 
 
 def _places(

@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 
 from pulsegate.model.collection import Profile
 from pulsegate.model.indicator import IndicatorType
+from pulsegate.publication.verdicts import BY_VALUE
 from pulsegate.stix import expressible
 from pulsegate.store import looking
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, now
-
-_BY_VALUE = frozenset({IndicatorType.CIDR, IndicatorType.URI})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +38,4 @@ def suitability(connection: Connection, stored: StoredCollection, segment: timed
 
 
 def _is_used(kind: IndicatorType) -> bool:
-    return kind not in _BY_VALUE and expressible(kind, "", "", Profile.ESA) is None
+    return kind not in BY_VALUE and expressible(kind, "", "", Profile.ESA) is None

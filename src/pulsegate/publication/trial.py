@@ -11,7 +11,7 @@ from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.publication import marking
 from pulsegate.publication.marking import with_decisions
-from pulsegate.publication.plan import Plan, compare, in_order, keyed_anew, pulse_identity
+from pulsegate.publication.plan import Plan, compare, in_order, keyed_anew, place_identity
 from pulsegate.publication.planning import standing_of
 from pulsegate.publication.verdicts import Verdicts, as_candidate
 from pulsegate.store import blocks, candidates, collections, placing, pulses
@@ -128,7 +128,7 @@ class _Comparison:
         """Those of the pulses that were modified last come first."""
         for pulse_pk in reversed(self._order):
             for identity, one in candidates.by_keys(self._connection, plan.entering.get(pulse_pk, ())):
-                own = identity if self._once else pulse_identity(pulse_pk, identity)
+                own = place_identity(pulse_pk, identity, once=self._once)
                 if own not in moving:
                     yield self._example(one, self._verdicts.of(as_candidate(one)))
 

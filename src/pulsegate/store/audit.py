@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from pulsegate.store.database import now
 from pulsegate.store.digests import storable
+from pulsegate.store.paged import paged
 from pulsegate.store.tables import audit
 
 
@@ -79,9 +80,7 @@ def page(
     connection: sa.Connection, wanted: Wanted, key: int | None, *, backwards: bool = False, limit: int
 ) -> list[Change]:
     """Changes, newest first, from below that key on; ``backwards``: the oldest first, from above it on."""
-    query = sa.select(audit).order_by(audit.c.pk.asc() if backwards else audit.c.pk.desc()).limit(limit)
-    if key is not None:
-        query = query.where(audit.c.pk > key if backwards else audit.c.pk < key)
+    query = paged(sa.select(audit), audit.c.pk, key, backwards=backwards, limit=limit)
     if wanted.account is not None:
         query = query.where(audit.c.account == storable(wanted.account))
     if wanted.action is not None:

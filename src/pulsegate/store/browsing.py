@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pulsegate.store.candidates import COLUMNS
 from pulsegate.store.chunks import chunks
 from pulsegate.store.digests import storable
+from pulsegate.store.paged import paged
 from pulsegate.store.pulses import Candidate
 from pulsegate.store.tables import blocks, indicators, placements, pulses
 from pulsegate.values.neighbours import Range
@@ -71,10 +72,8 @@ class Newest:
 
     def window(self, connection: sa.Connection, key: Key | None, *, backwards: bool, size: int) -> Window:
         pk = indicators.c.pk
-        inner = sa.select(*COLUMNS).order_by(pk.asc() if backwards else pk.desc()).limit(size)
-        if key is not None:
-            inner = inner.where(pk > key[0] if backwards else pk < key[0])
-        seen = inner.subquery()
+        last_key = None if key is None else key[0]
+        seen = paged(sa.select(*COLUMNS), pk, last_key, backwards=backwards, limit=size).subquery()
         order = seen.c.pk.asc() if backwards else seen.c.pk.desc()
         query = sa.select(seen).where(*self.filters.clauses(seen.c, seen.c.created)).order_by(order)
         edge = sa.func.max(seen.c.pk) if backwards else sa.func.min(seen.c.pk)
@@ -133,9 +132,8 @@ class OfAuthor:
         keys = list(connection.scalars(mine.order_by(pulses.c.pk.asc() if backwards else pulses.c.pk.desc())))
         found: list[Row] = []
         for place, one in enumerate(keys):
-            query = sa.select(*COLUMNS).where(of == one).order_by(pk.asc() if backwards else pk.desc()).limit(size)
-            if key is not None and one == key[0]:
-                query = query.where(pk > key[1] if backwards else pk < key[1])
+            behind = key[1] if key is not None and one == key[0] else None
+            query = paged(sa.select(*COLUMNS).where(of == one), pk, behind, backwards=backwards, limit=size)
             found += [Row((one, row.pk), Candidate(*row)) for row in connection.execute(query)]
             if len(found) >= size:
                 kept = [row for row in found if _passes(self.filters, row)]

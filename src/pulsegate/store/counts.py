@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pulsegate.store.database import now
 from pulsegate.store.tables import blocks, counts, data_collections, indicators, ledgers, placements, pulses, reviews
+from pulsegate.store.upsert import upsert
 
 TYPES = "types:"  # then a collection's name: how many indicators of each type it holds
 WAITING = "waiting"  # pulses that wait for a look
@@ -36,10 +36,8 @@ def every(connection: sa.Connection) -> dict[str, Counted]:
 
 
 def put(connection: sa.Connection, name: str, stamp: str, numbers: Mapping[str, int]) -> None:
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     values = {"stamp": stamp, "counted": now(connection), "numbers": json.dumps(dict(numbers), sort_keys=True)}
-    new = insert(counts).values(name=name, **values)
-    connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
+    upsert(connection, counts, {"name": name}, values)
 
 
 def keep(connection: sa.Connection, names: set[str]) -> None:

@@ -19,6 +19,7 @@ from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
 from pulsegate.store.digests import storable
 from pulsegate.store.locks import INTAKE, within
+from pulsegate.store.paged import paged
 from pulsegate.store.tables import allowed, indicators, overrides, pulses, reviews, trusted_authors
 
 _REVISION = "decisions.revision"
@@ -113,9 +114,7 @@ def page_of_overrides(
 def _page(
     table: sa.Table, value: sa.ColumnElement[str], wanted: Wanted, key: int | None, *, backwards: bool, limit: int
 ) -> sa.Select[Any]:
-    query = sa.select(table).order_by(table.c.pk.asc() if backwards else table.c.pk.desc()).limit(limit)
-    if key is not None:
-        query = query.where(table.c.pk > key if backwards else table.c.pk < key)
+    query = paged(sa.select(table), table.c.pk, key, backwards=backwards, limit=limit)
     if wanted.account is not None:
         query = query.where(table.c.account == storable(wanted.account))
     if wanted.text is not None:

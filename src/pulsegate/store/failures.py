@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pulsegate.store import touched
+from pulsegate.store.paged import paged
 from pulsegate.store.tables import indicators, pulses
 
 
@@ -50,10 +51,7 @@ def every(connection: sa.Connection) -> list[Unwritten]:
 
 def page(connection: sa.Connection, key: int | None, *, backwards: bool = False, limit: int) -> list[Unwritten]:
     """Newest first, from below that key on; ``backwards``: the oldest first, from above it on. By an index."""
-    query = _query().limit(limit)
-    if key is not None:
-        query = query.where(indicators.c.pk > key if backwards else indicators.c.pk < key)
-    return _unwritten(connection, query.order_by(indicators.c.pk.asc() if backwards else indicators.c.pk.desc()))
+    return _unwritten(connection, paged(_query(), indicators.c.pk, key, backwards=backwards, limit=limit))
 
 
 def count(connection: sa.Connection) -> int:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from pulsegate.store.chunks import chunks
 from pulsegate.store.tables import blocks, indicators, placements, pulses, withdrawals
 
 
@@ -94,12 +93,8 @@ def _published(collection_id: int) -> sa.Select[Any]:
 
 def _newest_blocks(connection: sa.Connection, collection_id: int, wanted: int) -> list[int]:
     """The last blocks that together hold at least so many indicators; at most 1,000."""
-    query = (
-        sa.select(blocks.c.content_block_id, blocks.c.indicators)
-        .where(blocks.c.collection_id == collection_id, blocks.c.revision.is_not(None))
-        .order_by(blocks.c.label.desc())
-        .limit(min(wanted, _MOST_BLOCKS))
-    )
+    query = _published(collection_id).add_columns(blocks.c.indicators)
+    query = query.order_by(blocks.c.label.desc()).limit(min(wanted, _MOST_BLOCKS))
     found, total = [], 0
     for row in connection.execute(query):
         found.append(row.content_block_id)
@@ -147,16 +142,3 @@ def held(connection: sa.Connection, collection_id: int | None = None) -> Mapping
     if collection_id is not None:
         query = query.where(blocks.c.collection_id == collection_id)
     return {row[0]: Held(int(row[1]), row[2], row[3]) for row in connection.execute(query)}
-
-
-def standing(connection: sa.Connection, collection_id: int, identities: Collection[bytes]) -> set[bytes]:
-    """Which of these, as they were placed, stand in the collection."""
-    found: set[bytes] = set()
-    mine = (
-        sa.select(placements.c.identity)
-        .join(blocks, blocks.c.content_block_id == placements.c.content_block_id)
-        .where(placements.c.collection_id == collection_id, blocks.c.revision.is_not(None))
-    )
-    for chunk in chunks(sorted(identities)):
-        found.update(connection.scalars(mine.where(placements.c.identity.in_(chunk))))
-    return found

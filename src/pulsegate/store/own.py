@@ -16,6 +16,7 @@ from pulsegate.model.tlp import TLP
 from pulsegate.store import quarantine, sources, taken, touched
 from pulsegate.store.chunks import chunks
 from pulsegate.store.digests import digest
+from pulsegate.store.paged import paged
 from pulsegate.store.pulses import to_indicator
 from pulsegate.store.sources import HAND, OWN
 from pulsegate.store.tables import indicators, pulses, source_pulses
@@ -144,10 +145,8 @@ def page(
     connection: sa.Connection, pulse_pk: int, key: int | None, *, backwards: bool = False, limit: int
 ) -> list[Standing]:
     """Indicators of a pulse, the newest first, from below that key on; ``backwards``: the oldest first, from above."""
-    order = indicators.c.pk.asc() if backwards else indicators.c.pk.desc()
-    query = sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk).order_by(order).limit(limit)
-    if key is not None:
-        query = query.where(indicators.c.pk > key if backwards else indicators.c.pk < key)
+    mine = sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk)
+    query = paged(mine, indicators.c.pk, key, backwards=backwards, limit=limit)
     return [_standing(row) for row in connection.execute(query)]
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from pulsegate.model.indicator import IndicatorType
+from pulsegate.store.paged import paged
 from pulsegate.store.pulses import StoredIndicator, to_indicator
 from pulsegate.store.tables import blocks, content_blocks, indicators, source_pulses
 
@@ -37,16 +38,14 @@ def page(
 ) -> list[StoredIndicator]:
     """Indicators of the pulse in the order of their keys, from behind that one on; ``backwards``: from before it on."""
     query = sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk)
-    if key is not None:
-        query = query.where(indicators.c.pk < key if backwards else indicators.c.pk > key)
     if wanted.type is not None:
         query = query.where(indicators.c.type == wanted.type.value)
     if wanted.life is not None:
         query = query.where(_lives(wanted.life, wanted.moment))
     if wanted.text is not None:
         query = query.where(indicators.c.value.icontains(wanted.text, autoescape=True))
-    by = indicators.c.pk.desc() if backwards else indicators.c.pk
-    return [to_indicator(row) for row in connection.execute(query.order_by(by).limit(limit))]
+    query = paged(query, indicators.c.pk, key, backwards=backwards, limit=limit, falls=False)
+    return [to_indicator(row) for row in connection.execute(query)]
 
 
 def _lives(life: Life, moment: datetime) -> sa.ColumnElement[bool]:
@@ -79,10 +78,8 @@ def blocks_of(
 ) -> Sequence[PulseBlock]:
     """The pulse's published blocks in a collection, in the order of their keys."""
     query = sa.select(blocks).where(_published(pulse_pk, collection_id))
-    if key is not None:
-        query = query.where(blocks.c.content_block_id < key if backwards else blocks.c.content_block_id > key)
-    by = blocks.c.content_block_id.desc() if backwards else blocks.c.content_block_id
-    rows = connection.execute(query.order_by(by).limit(limit))
+    query = paged(query, blocks.c.content_block_id, key, backwards=backwards, limit=limit, falls=False)
+    rows = connection.execute(query)
     return [PulseBlock(row.content_block_id, row.label, row.indicators, row.size) for row in rows]
 
 

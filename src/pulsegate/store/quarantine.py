@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
 from pulsegate.store.digests import digest, storable
+from pulsegate.store.paged import paged
 from pulsegate.store.tables import quarantine
 
 PULSE, INDICATOR = "pulse", "indicator"
@@ -137,10 +138,8 @@ def page(
     connection: sa.Connection, wanted: Wanted, key: int | None, *, backwards: bool = False, limit: int
 ) -> list[Quarantined]:
     """Entries without what was sent, newest first, from below that key on; ``backwards``: oldest first, above it."""
-    query = _without_raw().where(*_fitting(wanted)).limit(limit)
-    if key is not None:
-        query = query.where(quarantine.c.pk > key if backwards else quarantine.c.pk < key)
-    return list(_entries(connection, query.order_by(quarantine.c.pk.asc() if backwards else quarantine.c.pk.desc())))
+    query = _without_raw().where(*_fitting(wanted))
+    return list(_entries(connection, paged(query, quarantine.c.pk, key, backwards=backwards, limit=limit)))
 
 
 def _fitting(wanted: Wanted) -> list[sa.ColumnElement[bool]]:

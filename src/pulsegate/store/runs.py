@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from pulsegate.store.database import Database, inserted_key, now
 from pulsegate.store.locks import is_held, pull
+from pulsegate.store.paged import paged
 from pulsegate.store.tables import runs
 
 RUNNING, OK, FAILED = "running", "ok", "failed"
@@ -68,10 +69,7 @@ def page(connection: sa.Connection, source: str, key: int | None, *, backwards: 
     One whose process died reads as running until the next one begins; ``last`` knows better.
     """
     query = sa.select(*_COLUMNS).where(runs.c.source == source)
-    if key is not None:
-        query = query.where(runs.c.pk > key if backwards else runs.c.pk < key)
-    rows = connection.execute(query.order_by(runs.c.pk.asc() if backwards else runs.c.pk.desc()).limit(limit))
-    return [Run(*row) for row in rows]
+    return [Run(*row) for row in connection.execute(paged(query, runs.c.pk, key, backwards=backwards, limit=limit))]
 
 
 def _newest(database: Database, source: str | None) -> Run | None:

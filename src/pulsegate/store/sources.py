@@ -18,6 +18,7 @@ from pulsegate.store import alarms, state
 from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
 from pulsegate.store.digests import digest, storable
+from pulsegate.store.paged import paged
 from pulsegate.store.tables import held_back, passed_over, pulses, quarantine, source_pulses, sources
 from pulsegate.store.taken import withdraw
 
@@ -271,8 +272,6 @@ def held_page(
 ) -> list[HeldBack]:
     """Those held back, in the order of their keys, after that one; ``backwards``: before it, the last first."""
     columns = (pulses.c.pk, pulses.c.id, pulses.c.name, pulses.c.author, pulses.c.modified)
-    order = held_back.c.pulse_pk.desc() if backwards else held_back.c.pulse_pk
     query = sa.select(*columns).join(held_back, held_back.c.pulse_pk == pulses.c.pk).where(held_back.c.source == name)
-    if key is not None:
-        query = query.where(held_back.c.pulse_pk < key if backwards else held_back.c.pulse_pk > key)
-    return [HeldBack(*row) for row in connection.execute(query.order_by(order).limit(limit))]
+    query = paged(query, held_back.c.pulse_pk, key, backwards=backwards, limit=limit, falls=False)
+    return [HeldBack(*row) for row in connection.execute(query)]

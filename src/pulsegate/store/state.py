@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pulsegate.store.tables import state
+from pulsegate.store.upsert import upsert
 
 
 def get(connection: sa.Connection, key: str) -> str | None:
@@ -15,9 +15,7 @@ def get(connection: sa.Connection, key: str) -> str | None:
 
 
 def put(connection: sa.Connection, key: str, value: str) -> None:
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    new = insert(state).values(key=key, value=value)
-    connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+    upsert(connection, state, {"key": key}, {"value": value})
 
 
 def remove(connection: sa.Connection, key: str) -> None:

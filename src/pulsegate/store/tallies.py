@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pulsegate.store.digests import storable
 from pulsegate.store.tables import tallies
+from pulsegate.store.upsert import upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,9 @@ def count(connection: sa.Connection, moment: datetime, collection: str, added: i
     """Add to the day's numbers, in the transaction that publishes. It holds the collection's ledger row."""
     if not added and not removed:
         return
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    new = insert(tallies).values(day=moment.date(), collection=collection, added=added, removed=removed)
+    key = {"day": moment.date(), "collection": collection}
     more = {"added": tallies.c.added + added, "removed": tallies.c.removed + removed}
-    connection.execute(new.on_conflict_do_update(index_elements=["day", "collection"], set_=more))
+    upsert(connection, tallies, key, {"added": added, "removed": removed}, more)
 
 
 def since(connection: sa.Connection, day: date, collection: str | None = None) -> list[Tally]:

@@ -15,7 +15,7 @@ from pulsegate.publication.marking import Marker, with_decisions
 from pulsegate.publication.plan import pulse_identity
 from pulsegate.reports import Entry, Proposed
 from pulsegate.reports.prose import Candidate
-from pulsegate.store import audit, collections, locks, looking, own
+from pulsegate.store import around, audit, collections, locks, own
 from pulsegate.store.database import Connection, Database
 from pulsegate.store.digests import digest
 from pulsegate.store.locks import INTAKE, hold, within
@@ -103,8 +103,8 @@ def standing(connection: Connection, identities: Sequence[str], pulse_pk: int | 
         mine = keys
         if not stored.collection.deduplicate:
             mine = {} if pulse_pk is None else {pulse_identity(pulse_pk, key): one for key, one in keys.items()}
-        for key in looking.standing(connection, stored.id, mine):
-            found.setdefault(mine[key], []).append(stored.collection.name)
+        for place in around.places(connection, [stored.id], mine):
+            found.setdefault(mine[place.identity], []).append(stored.collection.name)
     return found
 
 
