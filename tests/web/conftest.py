@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from jinja2 import FileSystemBytecodeCache
 from werkzeug import Client, Response
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.security import generate_password_hash
@@ -19,6 +21,15 @@ from pulsegate.web.site import Site, TryLaterError
 
 PASSWORDS = {"ann": "admin word", "carl": "curator word", "vera": "viewer word", "esa": "gateway word"}
 ROLES = {"ann": "admin", "carl": "curator", "vera": "viewer", "esa": None}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled(tmp_path_factory: pytest.TempPathFactory):
+    """Templates are compiled once, not by each application."""
+    with pytest.MonkeyPatch.context() as patch:
+        cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+        patch.setitem(Flask.jinja_options, "bytecode_cache", cache)
+        yield
 
 
 @pytest.fixture

@@ -7,17 +7,13 @@ import re
 import pytest
 
 from pulsegate.model.role import Role
-from pulsegate.store import accounts, audit
+from pulsegate.store import accounts
+from web.seen import changes
 
 
 def account(site, name):
     with site.database.read() as connection:
         return accounts.find(connection, name)
-
-
-def changes(site):
-    with site.database.read() as connection:
-        return [(one.account, one.action, one.subject) for one in audit.every(connection, limit=9)]
 
 
 def shown_password(answer):

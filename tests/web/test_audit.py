@@ -8,12 +8,12 @@ import pytest
 
 from pulsegate.store import audit
 from pulsegate.web import paging
+from web.seen import beside
 
 
 @pytest.fixture
 def many(site, monkeypatch):
     monkeypatch.setattr(paging, "SIZE", 3)
-    monkeypatch.setattr(paging.cut, "__defaults__", (3,))
     with site.database.write() as connection:
         for number in range(7):
             action = "allow.add" if number % 2 else "pulse.approve"
@@ -22,11 +22,6 @@ def many(site, monkeypatch):
 
 def subjects(answer):
     return [int(one) for one in re.findall(r"subject-(\d)</span>", answer.text)]
-
-
-def beside(answer, which):
-    found = re.search(rf'href="([^"]+)" rel="{which}"', answer.text)
-    return found[1].replace("&amp;", "&") if found else None
 
 
 @pytest.mark.usefixtures("many")

@@ -16,11 +16,12 @@ from pulsegate.model.tlp import TLP
 from pulsegate.settings import Settings
 from pulsegate.settings.load import collection as read_collection
 from pulsegate.settings.written import as_settings
-from pulsegate.store import accounts, audit, collections, ledger, tasks
+from pulsegate.store import accounts, collections, ledger, tasks
 from pulsegate.store.collections import Origin
 from pulsegate.web import app, rules
 from web.conftest import Browser
 from web.filled import pulse, put, work
+from web.seen import changes
 
 HOSTILE = "<script>alert(1)</script>"
 DAY = timedelta(days=1)
@@ -59,11 +60,6 @@ def key(site, name):
 def stored(site, name):
     with site.database.read() as connection:
         return collections.get(connection, name)
-
-
-def changes(site):
-    with site.database.read() as connection:
-        return [(one.account, one.action, one.subject) for one in audit.every(connection, limit=9)]
 
 
 def dump(site):

@@ -15,7 +15,7 @@ from pulsegate.web import browsing as pages
 from pulsegate.web import paging
 from store.test_pulses import a_name, a_pulse
 from web.curated import EVIL, a_value, fill, publish, put
-from web.test_audit import beside
+from web.seen import beside
 
 
 @pytest.fixture(autouse=True)
@@ -181,7 +181,6 @@ def many(site, monkeypatch):
         put(site, a_pulse(number, name=f"Pulse {number}", author="alice" if number % 2 else "carol"), names)
     publish(site)
     monkeypatch.setattr(paging, "SIZE", 7)
-    monkeypatch.setattr(paging.cut, "__defaults__", (7,))
     for name in ("WINDOW", "WINDOW_JUDGED"):
         monkeypatch.setattr(browsing, name, 5)
 

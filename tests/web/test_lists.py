@@ -14,11 +14,11 @@ from pulsegate.curation.list_choice import ListChoice
 from pulsegate.curation.own import Own
 from pulsegate.model.mode import Mode
 from pulsegate.publication.explain import explain
-from pulsegate.store import audit, decisions
+from pulsegate.store import decisions
 from pulsegate.web import app, paging, previews
 from web.conftest import Browser
 from web.curated import EVIL, fill, publish, waiting
-from web.test_audit import beside
+from web.seen import beside, changes
 
 OUT_BY_ALLOW = "shop.example.net: allow"
 
@@ -26,11 +26,6 @@ OUT_BY_ALLOW = "shop.example.net: allow"
 @pytest.fixture(autouse=True)
 def filled(site):
     fill(site)
-
-
-def changes(site):
-    with site.database.read() as connection:
-        return [(one.account, one.action, one.subject) for one in audit.every(connection, limit=100)]
 
 
 def allowed(site):
@@ -154,7 +149,6 @@ def work(site):
 
 def test_list_is_filtered_and_paged(logged_in, monkeypatch):
     monkeypatch.setattr(paging, "SIZE", 3)
-    monkeypatch.setattr(paging.cut, "__defaults__", (3,))
     browser = logged_in("carl")
     browser.get("/admin/lists/allow/add")
     for number in range(7):
@@ -364,7 +358,6 @@ def test_lists_tell_mode_entries_and_hits(listed):
 
 def test_list_shows_what_it_takes_out_page_by_page(listed, monkeypatch):
     monkeypatch.setattr(paging, "SIZE", 2)
-    monkeypatch.setattr(paging.cut, "__defaults__", (2,))
     answers = [listed.get("/admin/lists/of/ours")]
     while address := beside(answers[-1], "next"):
         answers.append(listed.get(address))

@@ -13,12 +13,13 @@ from pulsegate.curation.own import Own
 from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.model.decisions import Allowed
 from pulsegate.model.tlp import TLP
-from pulsegate.store import audit, blocks, collections, decisions, drafts, own, tasks
+from pulsegate.store import blocks, collections, decisions, drafts, own, tasks
 from pulsegate.store.tables import drafts as drafts_table
 from pulsegate.sync.own import pulse_id
 from pulsegate.web import app
 from web.conftest import Browser
 from web.filled import NOW, pulse, put, work
+from web.seen import changes
 
 HOSTILE = "<script>alert(1)</script>"
 MD5 = "0123456789abcdef0123456789abcdee"
@@ -48,11 +49,6 @@ def served(site):
 def kept(site):
     with site.database.read() as connection:
         return len(connection.execute(drafts_table.select()).all())
-
-
-def changes(site):
-    with site.database.read() as connection:
-        return [(one.account, one.action, one.subject) for one in audit.every(connection, limit=9)]
 
 
 def add(site, browser, values, **more):

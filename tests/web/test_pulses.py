@@ -14,9 +14,11 @@ from pulsegate.model.decisions import ReviewStatus
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.model.tlp import TLP
-from pulsegate.publication.publish import publish_all
 from pulsegate.store import audit, collections, decisions, pulses, sources, taken, tasks
 from pulsegate.web import paging
+from store.test_pulses import a_name
+from web.curated import publish, waiting
+from web.seen import beside
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
@@ -30,10 +32,6 @@ def a_pulse(number: int, **fields) -> Pulse:
     moment = NOW - number * DAY
     base = Pulse(f"{number:024x}", f"Pulse {number}", "alice", moment - DAY, moment, tlp=TLP.WHITE)
     return replace(base, **fields)
-
-
-def a_name(value: str, **raw) -> Indicator:
-    return Indicator(IndicatorType.DOMAIN, value, RawIndicator("domain", value, **raw))
 
 
 def put(site, pulse: Pulse, values, source: str = "default") -> int:
@@ -69,17 +67,8 @@ def store(site):
     return keys
 
 
-def publish(site) -> None:
-    publish_all(site.database, site.policy)
-
-
 def listed(answer) -> list[str]:
     return [int(one, 16) for one in re.findall(r'<td class="name"><a href="/admin/pulses/([0-9a-f]{24})"', answer.text)]
-
-
-def beside(answer, which: str) -> str | None:
-    found = re.search(rf'href="([^"]+)" rel="{which}"', answer.text)
-    return found[1].replace("&amp;", "&") if found else None
 
 
 def values(site, name: str) -> set[str]:
@@ -105,11 +94,6 @@ def changes(site, action: str) -> list[tuple]:
             (one.account, one.subject, one.before, one.after)
             for one in audit.every(connection, limit=99, action=action)
         ]
-
-
-def waiting_tasks(site) -> list[str]:
-    with site.database.read() as connection:
-        return [one.kind for one in tasks.unfinished(connection)]
 
 
 def state(site):
@@ -202,7 +186,6 @@ def test_approved_pulse_that_has_grown_waits_where_changes_do(logged_in, site, s
 @pytest.mark.parametrize("review", ["", "waiting"])
 def test_pages_lead_to_the_end_and_back_without_loss(logged_in, site, sort, review, monkeypatch):
     monkeypatch.setattr(paging, "SIZE", 3)
-    monkeypatch.setattr(paging.cut, "__defaults__", (3,))
     with site.database.write() as connection:
         collections.put(connection, STRICT)
     for number in range(1, 11):
@@ -272,7 +255,7 @@ def test_decision_is_what_was_previewed_with_its_record_and_a_task(logged_in, si
     answer = browser.post("/admin/pulses/decide", {**fields(preview), "reason": "looked\nat"})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/admin/pulses/?tag=x")
     assert changes(site, "pulse") == [("carl", pulse_id, None, status)]
-    assert waiting_tasks(site) == ["publish"]
+    assert waiting(site.database) == ["publish"]
     with site.database.read() as connection:
         review = decisions.reviewed(connection)[pulse_id]
     assert (review.account, review.reason) == ("carl", "looked at")
@@ -309,7 +292,7 @@ def test_what_has_changed_since_the_preview_is_not_decided_on_unseen(logged_in, 
     assert "Some of the pulses have changed" in answer.text
     assert "Approve 2 pulses?" in answer.text
     assert "kept text" in answer.text
-    assert (changes(site, "pulse"), waiting_tasks(site)) == ([], [])
+    assert (changes(site, "pulse"), waiting(site.database)) == ([], [])
     assert browser.post("/admin/pulses/decide", fields(answer)).status_code == 303
 
 
@@ -327,7 +310,7 @@ def test_single_pulse_that_has_changed_since_is_shown_again(logged_in, site, sto
         with site.database.write() as connection:
             connection.execute(sa.text("DELETE FROM pulses WHERE pk = :pk"), {"pk": store["wave"]})
     assert browser.post("/admin/pulses/decide", fields(preview)).status_code == 409
-    assert waiting_tasks(site) == []
+    assert waiting(site.database) == []
 
 
 def test_nothing_ticked_is_said(logged_in, store):
@@ -345,7 +328,7 @@ def test_reason_that_is_too_long_is_refused_beside_its_field(logged_in, site, st
     preview = browser.get(f"/admin/pulses/decide?what=approve&pulse={store['wave']}")
     answer = browser.post("/admin/pulses/decide", {**fields(preview), "reason": "x" * 2001})
     assert (answer.status_code, "longer than 2000" in answer.text) == (422, True)
-    assert waiting_tasks(site) == []
+    assert waiting(site.database) == []
 
 
 def test_many_are_counted(logged_in, site, store, monkeypatch):
@@ -389,7 +372,7 @@ def test_post_without_the_token_changes_nothing(logged_in, site, store):
     preview = browser.get(f"/admin/pulses/decide?what=approve&pulse={store['wave']}")
     browser.token = "other"
     assert browser.post("/admin/pulses/decide", fields(preview)).status_code == 400
-    assert waiting_tasks(site) == []
+    assert waiting(site.database) == []
 
 
 # --- Authors ----------------------------------------------------------------------------------------------------------
@@ -402,7 +385,7 @@ def test_author_is_trusted_and_no_longer(logged_in, site, store):
     assert state(site) == before
     answer = browser.post("/admin/pulses/authors/trust", {**fields(preview), "reason": "ours"})
     assert answer.headers["Location"] == "/admin/pulses/authors"
-    assert waiting_tasks(site) == ["publish"]
+    assert waiting(site.database) == ["publish"]
     assert [one[:2] for one in changes(site, "author")] == [("carl", "alice")]
     publish(site)
     assert values(site, "checked") == {"wave.example", "both.example"}
@@ -464,7 +447,6 @@ def test_each_indicator_says_where_it_stands_or_why_not(logged_in, site, store):
 
 def test_indicators_are_filtered_and_paged(logged_in, site, store, monkeypatch):
     monkeypatch.setattr(paging, "SIZE", 3)
-    monkeypatch.setattr(paging.cut, "__defaults__", (3,))
     found = [
         a_name(f"n{number}.example", active=number != 5, expiration=NOW - DAY if number == 6 else None)
         for number in range(7)

@@ -103,7 +103,6 @@ def test_reasons_are_offered_in_groups_with_their_numbers(logged_in):
 @pytest.mark.usefixtures("keys")
 def test_pages_lead_to_the_end_and_back_without_loss(logged_in, monkeypatch):
     monkeypatch.setattr(paging, "SIZE", 3)
-    monkeypatch.setattr(paging.cut, "__defaults__", (3,))
     browser, address, pages = logged_in("vera"), "/admin/quarantine/?source=otx", []
     while address:
         answer = browser.get(address)

@@ -16,6 +16,7 @@ from pulsegate.store.sources import SUBSCRIPTION, Walk
 from pulsegate.sync.standing import Feed
 from pulsegate.web import paging
 from store.test_pulses import a_name, a_pulse
+from web.seen import beside
 
 EVIL = "<script>alert(1)</script>"
 KEY = "s3cret-key-of-otx"
@@ -215,11 +216,6 @@ def test_viewer_sees_what_is_held_and_decides_nothing(logged_in, site):
     assert asked(site) == ([], [])
 
 
-def beside(answer, which):
-    found = re.search(rf'href="([^"]+)" rel="{which}"', answer.text)
-    return found[1].replace("&amp;", "&") if found else None
-
-
 def walked(browser, address, pattern):
     """What is found on each page, to the end and back to the front."""
     forth, back = [], []
@@ -236,7 +232,6 @@ def walked(browser, address, pattern):
 
 def test_history_and_removals_are_paged_without_loss(logged_in, site, monkeypatch):
     monkeypatch.setattr(paging, "SIZE", 3)
-    monkeypatch.setattr(paging.cut, "__defaults__", (3,))
     hold_back(site, *range(1, 9))
     with site.database.write() as connection:
         for number in range(8):

@@ -14,7 +14,7 @@ import typer
 
 from pulsegate.cli.options import account, installation
 from pulsegate.cli.output import AsJSON, people, print_json, print_table
-from pulsegate.cli.setup import new_password, prepare
+from pulsegate.cli.setup import Installation, prepare
 from pulsegate.errors import AccountError, UsageError
 from pulsegate.model.role import Role
 from pulsegate.model.subject import subject_of_certificate
@@ -85,21 +85,22 @@ def role_(
     """Say what an account may do on the pages at /admin/: viewer, curator, admin or none."""
     if role not in (*Role, "none"):
         raise UsageError("there is no such role", resource=role, hint=f"There are: {', '.join(Role)}, none")
-    _change(context, name, "account.role", lambda connection: accounts.set_role(connection, name, _role(role)))
+    where = installation(context)
+    _change(where, name, "account.role", lambda connection: accounts.set_role(connection, name, _role(role)))
     people.print(f"Account {name}: {role}.", markup=False)
 
 
 @app.command()
 def disable(context: typer.Context, name: Name) -> None:
     """Let an account neither poll nor log in; 'enable' takes it back."""
-    _change(context, name, "account.disable", lambda connection: accounts.disable(connection, name))
+    _change(installation(context), name, "account.disable", lambda connection: accounts.disable(connection, name))
     people.print(f"Account {name} is disabled.", markup=False)
 
 
 @app.command()
 def enable(context: typer.Context, name: Name) -> None:
     """Let an account that was disabled poll and log in again."""
-    _change(context, name, "account.enable", lambda connection: accounts.enable(connection, name))
+    _change(installation(context), name, "account.enable", lambda connection: accounts.enable(connection, name))
     people.print(f"Account {name} is enabled.", markup=False)
 
 
@@ -110,10 +111,7 @@ def grant(context: typer.Context, name: Name, read: Read = None, write: Write = 
         raise UsageError("nothing to grant", hint="Name a collection with --read or --write; '*' means all")
     where = installation(context)
     prepare(where)
-    with where.database.write() as connection:
-        before = _rights_now(connection, name)
-        _grant(connection, name, read, write)
-        _record(connection, "account.grant", name, before)
+    _change(where, name, "account.grant", lambda connection: _grant(connection, name, read, write))
     people.print(f"Account {name}: granted.", markup=False)
 
 
@@ -124,12 +122,12 @@ def revoke(
     names: Annotated[list[str], typer.Argument(metavar="COLLECTION…", help="Collections; '*' for the right to all.")],
 ) -> None:
     """Take an account's rights to collections back."""
-    where = installation(context)
-    with where.database.write() as connection:
-        before = _rights_now(connection, name)
+
+    def take_back(connection: Connection) -> None:
         for collection in names:
             accounts.revoke(connection, name, collection)
-        _record(connection, "account.revoke", name, before)
+
+    _change(installation(context), name, "account.revoke", take_back)
     people.print(f"Account {name}: revoked.", markup=False)
 
 
@@ -205,8 +203,7 @@ def _record(connection: Connection, action: str, name: str, before: dict[str, An
         audit.record(connection, account(), action, name, before=before, after=after)
 
 
-def _change(context: typer.Context, name: str, action: str, change: Callable[[Connection], None]) -> None:
-    where = installation(context)
+def _change(where: Installation, name: str, action: str, change: Callable[[Connection], None]) -> None:
     with where.database.write() as connection:
         before = _rights_now(connection, name)
         change(connection)
@@ -219,7 +216,7 @@ def _role(text: str) -> Role | None:
 
 def _password(from_stdin: bool) -> str:
     if not from_stdin:
-        return new_password()
+        return accounts.new_password()
     text = sys.stdin.readline()
     return text.removesuffix("\n").removesuffix("\r")
 

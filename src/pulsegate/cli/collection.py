@@ -15,7 +15,8 @@ from pulsegate.errors import UsageError
 from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.settings.written import as_settings
 from pulsegate.store import audit, collections
-from pulsegate.store.collections import Size
+from pulsegate.store.collections import Size, StoredCollection
+from pulsegate.store.database import Connection
 
 app = typer.Typer(no_args_is_help=True, help="The collections that can be polled.")
 
@@ -65,11 +66,15 @@ def remove(
     refuse_settings(where, name, "Take it out there, then remove it")
     with where.database.write() as connection:
         stored = named_collection(connection, name)
-        refuse_built_in(stored.collection)
-        collections.remove(connection, stored.id)
-        before = as_settings(stored.collection)
-        audit.record(connection, account(), "collection.remove", stored.collection.name, before=before)
+        take_away(connection, stored, account())
     people.print(f"{name} is removed.", markup=False)
+
+
+def take_away(connection: Connection, stored: StoredCollection, by: str) -> None:
+    """Remove the collection, with its record. UsageError for one that there always is."""
+    refuse_built_in(stored.collection)
+    collections.remove(connection, stored.id)
+    audit.record(connection, by, "collection.remove", stored.collection.name, before=as_settings(stored.collection))
 
 
 def refuse_settings(where: Installation, name: str, hint: str) -> None:

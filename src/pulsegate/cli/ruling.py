@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pulsegate.cli.collection import refuse_built_in, refuse_settings
+from pulsegate.cli.collection import refuse_settings, take_away
 from pulsegate.cli.setup import Installation, require_lists
 from pulsegate.errors import UsageError
 from pulsegate.publication.trial import trial
 from pulsegate.settings.load import collection as read_collection
-from pulsegate.settings.written import as_settings
-from pulsegate.store import audit, collections
+from pulsegate.store import collections
 
 EXAMPLES = 50
 
@@ -33,7 +32,5 @@ def remove(where: Installation, arguments: Mapping[str, Any]) -> dict[str, Any]:
         stored = collections.get(connection, name)
         if stored is None:
             raise UsageError("there is no such collection", resource=name)
-        refuse_built_in(stored.collection)
-        collections.remove(connection, stored.id)
-        audit.record(connection, account, "collection.remove", name, before=as_settings(stored.collection))
+        take_away(connection, stored, account)
     return {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -158,18 +157,13 @@ def make_first_accounts(installation: Installation) -> dict[str, str | None]:
         if state.get(connection, ACCOUNTS_MADE) is not None:
             return made
         preset = installation.settings.admin_password
-        password = preset.get_secret_value() if preset else new_password()
+        password = preset.get_secret_value() if preset else accounts.new_password()
         if accounts.find(connection, ADMIN) is None:
             accounts.add(connection, ADMIN, password, is_admin=True)
             made[ADMIN] = None if preset else password
         if accounts.find(connection, GATEWAY) is None:
-            made[GATEWAY] = new_password()
+            made[GATEWAY] = accounts.new_password()
             accounts.add(connection, GATEWAY, str(made[GATEWAY]))
             accounts.grant(connection, GATEWAY, accounts.EVERY, accounts.READ)
         state.put(connection, ACCOUNTS_MADE, "yes")
     return made
-
-
-def new_password() -> str:
-    """20 letters and digits without look-alikes: about 115 bits, and nothing that a form or a shell would mind."""
-    return "".join(secrets.choice("abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(20))

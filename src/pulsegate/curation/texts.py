@@ -18,8 +18,8 @@ class Texts:
     def __init__(self, filed: Mapping[int, Iterable[str]]) -> None:
         """``filed``: the texts by number. An empty text is left out."""
         self._only = tuple(filed) if len(filed) == 1 else None
-        self._odd = _odd(filed)
-        texts, lines = _single(*filed.values()) if self._only else _merged(filed)
+        kept, self._odd = _sorted_out(filed)
+        texts, lines = _single(*kept.values()) if self._only else _merged(kept)
         self._blocks = ["\n" + "\n".join(lines[start : start + _EACH]) + "\n" for start in range(0, len(lines), _EACH)]
         # Copies: one text kept of each 64 would hold on to the memory of all.
         self._firsts = [(text + "\n")[:-1] for text in texts[::_EACH]]
@@ -49,39 +49,37 @@ def _is_line(text: str) -> bool:
     return text != "" and "\n" not in text and "\t" not in text
 
 
-def _odd(filed: Mapping[int, Iterable[str]]) -> dict[str, tuple[int, ...]]:
-    """The few texts that can't stand in a line, with their numbers."""
-    found: dict[str, tuple[int, ...]] = {}
+def _sorted_out(filed: Mapping[int, Iterable[str]]) -> tuple[dict[int, list[str]], dict[str, tuple[int, ...]]]:
+    """The texts that may stand in a line, by number; and the few that can't, with their numbers."""
+    lines: dict[int, list[str]] = {}
+    odd: dict[str, tuple[int, ...]] = {}
     for number, texts in filed.items():
-        for text in dict.fromkeys(text for text in _unclean(list(texts)) if text and not _is_line(text)):
-            found[text] = (*found.get(text, ()), number)
-    return found
+        found = list(texts)
+        if _are_lines(found):
+            lines[number] = found
+            continue
+        lines[number] = [text for text in found if _is_line(text)]
+        for text in dict.fromkeys(text for text in found if text and not _is_line(text)):
+            odd[text] = (*odd.get(text, ()), number)
+    return lines, odd
 
 
-def _unclean(texts: list[str]) -> list[str]:
-    """The texts, where some can't stand in a line; that none is so is told of all at once."""
+def _are_lines(texts: list[str]) -> bool:
+    """Whether each may stand in a line, told of all at once."""
     joined = "\n".join(texts)
-    clean = joined.count("\n") == len(texts) - 1 and "\t" not in joined and "" not in texts
-    return [] if clean else texts
+    return joined.count("\n") == len(texts) - 1 and "\t" not in joined and "" not in texts
 
 
-def _lines(texts: Iterable[str]) -> list[str]:
-    """The texts that may stand in a line."""
-    found = list(texts)
-    return [text for text in found if _is_line(text)] if _unclean(found) else found
-
-
-def _single(texts: Iterable[str]) -> tuple[list[str], list[str]]:
-    found = _lines(texts)
-    found.sort()  # what is in order already costs next to nothing
-    return found, found
+def _single(lines: list[str]) -> tuple[list[str], list[str]]:
+    lines.sort()  # what is in order already costs next to nothing
+    return lines, lines
 
 
 def _merged(filed: Mapping[int, Iterable[str]]) -> tuple[list[str], list[str]]:
     numbers: dict[str, str] = {}
-    for number, texts in filed.items():
+    for number, lines in filed.items():
         own = str(number)
-        for text in dict.fromkeys(_lines(texts)):
+        for text in dict.fromkeys(lines):
             numbers[text] = f"{numbers[text]},{own}" if text in numbers else own
     found = sorted(numbers)
     return found, [f"{text}\t{numbers[text]}" for text in found]

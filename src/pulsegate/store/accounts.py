@@ -69,6 +69,11 @@ class Stored:
     password_hash: str = field(repr=False)
 
 
+def new_password() -> str:
+    """20 letters and digits without look-alikes: about 115 bits, and nothing that a form or a shell would mind."""
+    return "".join(secrets.choice("abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(20))
+
+
 def add(connection: sa.Connection, name: str, password: str, *, is_admin: bool = False) -> Account:
     """AccountError when the name is taken or can't be sent in HTTP Basic, or when the password is empty."""
     if not name or len(name) > MAX_NAME or ":" in name or not name.isprintable():

@@ -59,7 +59,7 @@ def latest(
     if account is not None:
         query = query.where(polls.c.account == account)
     if collection is not None:
-        query = query.where(polls.c.collection.in_({collection, collection.replace(" ", "+")}))
+        query = query.where(polls.c.collection.in_(spellings(collection)))
     if since is not None:
         query = query.where(polls.c.time >= since)
     if outcome is not None:
@@ -104,7 +104,7 @@ def page(
             polls.c.account == storable(wanted.account) if wanted.account else polls.c.account.is_(None)
         )
     if wanted.collection is not None:
-        query = query.where(polls.c.collection.in_(_spellings(storable(wanted.collection))))
+        query = query.where(polls.c.collection.in_(spellings(storable(wanted.collection))))
     if wanted.outcome is not None:
         query = query.where(polls.c.outcome == storable(wanted.outcome))
     return [Kept(row[0], PollRecord(*row[1:])) for row in connection.execute(query)]
@@ -204,7 +204,7 @@ def _fetches(stay: Stay) -> sa.Select[Any]:
     )
 
 
-def _spellings(name: str) -> set[str]:
+def spellings(name: str) -> set[str]:
     """As requests name the collection: an author's spaces may be written as ``+``."""
     return {name, name.replace(" ", "+")}
 
@@ -216,7 +216,7 @@ def _last_first(one: Fetch) -> tuple[float, str, str]:
 def _held(stay: Stay) -> sa.ColumnElement[bool]:
     """Whether the answer to a poll held the value."""
     return sa.and_(
-        polls.c.collection.in_(_spellings(stay.collection)),
+        polls.c.collection.in_(spellings(stay.collection)),
         polls.c.time >= stay.first,
         sa.true() if stay.ended is None else polls.c.time < stay.ended,
         sa.or_(polls.c.end.is_(None), polls.c.end >= stay.first),

@@ -16,7 +16,7 @@ from pulsegate.model.network import Networks
 from pulsegate.taxii import access, metrics
 from pulsegate.taxii.attempts import THREADS
 from pulsegate.taxii.auth import TOKEN_LIFE, AuthAPI
-from pulsegate.taxii.edge import WSGI, Edge, Environment
+from pulsegate.taxii.edge import WSGI, Edge, Environment, is_below
 from pulsegate.taxii.server import PulsegateServer, PulsegateTAXII1Server
 
 
@@ -107,7 +107,7 @@ def _mounted(pages: WSGI, others: WSGI) -> WSGI:
 
     def call(environment: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environment.get("PATH_INFO", "")
-        if path != MOUNT and not path.startswith(f"{MOUNT}/"):
+        if not is_below(path, MOUNT):
             return others(environment, start_response)
         environment["SCRIPT_NAME"] = environment.get("SCRIPT_NAME", "") + MOUNT
         environment["PATH_INFO"] = path.removeprefix(MOUNT)

@@ -67,8 +67,7 @@ class Edge:
         return call
 
     def _is_left_to_others(self, environment: Environment) -> bool:
-        path = environment.get("PATH_INFO", "")
-        return any(path == one or path.startswith(f"{one}/") for one in self.refuses_itself)
+        return any(is_below(environment.get("PATH_INFO", ""), one) for one in self.refuses_itself)
 
     def _identify(self, environment: Environment) -> None:
         """REMOTE_ADDR, the scheme, HTTP_HOST and the client's subject, as far as they can be believed."""
@@ -120,6 +119,11 @@ class Edge:
         log.warning("edge.body_refused", client=environment.get("REMOTE_ADDR"), length=environment["CONTENT_LENGTH"])
         start_response("413 Content Too Large", [*headers.items(), ("Content-Length", str(len(body)))])
         return [body]
+
+
+def is_below(path: str, mount: str) -> bool:
+    """Whether what is mounted there answers for the path."""
+    return path == mount or path.startswith(f"{mount}/")
 
 
 class _Body(io.RawIOBase):

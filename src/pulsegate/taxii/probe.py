@@ -27,6 +27,7 @@ from lxml import etree
 
 from pulsegate.store import accounts, state
 from pulsegate.store.database import Database
+from pulsegate.store.polls import spellings
 from pulsegate.taxii.auth import TOKEN_SECRET
 from pulsegate.taxii.tokens import Tokens
 
@@ -153,7 +154,7 @@ def _list(database: Database, address: str, path: str, collection: str, account:
     if status == _UNAUTHORIZED:
         return Step("rights", State.BAD, "refused", values)
     names = _names(body)
-    if collection not in names and collection.replace(" ", "+") not in names:
+    if names.isdisjoint(spellings(collection)):
         return Step("rights", State.BAD, "not-listed", values | {"count": len(names)})
     return Step("rights", State.GOOD, "", values | {"count": len(names)})
 

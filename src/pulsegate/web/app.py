@@ -5,11 +5,9 @@ from __future__ import annotations
 import pkgutil
 from importlib import import_module
 
-from flask import Blueprint, Flask, redirect
-from flask.typing import ResponseReturnValue
+from flask import Blueprint, Flask
 from flask_wtf import CSRFProtect
 
-from pulsegate.model.role import Role
 from pulsegate.store import state
 from pulsegate.web import (
     access,
@@ -17,7 +15,6 @@ from pulsegate.web import (
     headers,
     languages,
     login,
-    navigation,
     pages,
     paging,
     problems,
@@ -52,8 +49,6 @@ def create(site: Site) -> Flask:
     app.jinja_env.globals["unfinished_tasks"] = tasks.unfinished
     for blueprint in (login.pages, tasks.pages, languages.pages, *_found()):
         app.register_blueprint(blueprint)
-    if "overview.index" not in app.view_functions:
-        app.add_url_rule("/", "front", access.needs(Role.VIEWER)(_front))
     return app
 
 
@@ -61,7 +56,3 @@ def _found() -> list[Blueprint]:
     """Each module of ``web/pages`` has its blueprint in ``pages``."""
     names = sorted(one.name for one in pkgutil.iter_modules(pages.__path__))
     return [import_module(f"{pages.__name__}.{name}").pages for name in names]
-
-
-def _front() -> ResponseReturnValue:
-    return redirect(navigation.first(), 303)

@@ -10,10 +10,10 @@ from pulsegate.store import accounts, polls
 from pulsegate.store.database import Connection, now
 from pulsegate.store.polls import Polled, PollRecord
 from pulsegate.sync.rhythm import SHORTEST, Beat, Rhythm, rhythm
+from pulsegate.web.outcomes import FINE
 
 LOOKED_AT = 120  # polls of each account
 FORGOTTEN = timedelta(days=7)  # a collection that an account polled before, and no more, is not waited for
-GOOD = ("answered", "counted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Appliance:
         """``disabled`` is told elsewhere; ``stopped`` weighs more than what the last answer was."""
         if self.rhythm.beat is Beat.STOPPED:
             return "stopped"
-        if self.last.outcome not in GOOD:
+        if self.last.outcome not in FINE:
             return "refused"
         return "polls" if self.rhythm.beat is Beat.STEADY or self.is_recent else "seldom"
 

@@ -10,15 +10,19 @@ from wtforms.validators import Length
 
 from pulsegate.model.decisions import LONGEST_REASON
 from pulsegate.reports import fields
-from pulsegate.store.database import now
 from pulsegate.values.text import clean_line
 from pulsegate.web.forms import Form
-from pulsegate.web.site import site
 from pulsegate.web.words import later
 
 
-class Decision(Form):
+class Why(Form):
     reason = StringField(later("Reason"), [Length(max=LONGEST_REASON)])
+
+    def why(self) -> str:
+        return clean_line(self.reason.data or "")
+
+
+class Decision(Why):
     expires = StringField(later("Until"), [Length(max=40)])
 
     @property
@@ -30,18 +34,13 @@ class Decision(Form):
         """Whether it was changed since its effect was shown: then that has to be shown anew."""
         return request.args.get("shown", self.shown) != self.shown
 
-    def end(self) -> datetime | None:
-        """Until when it holds; None: for good, or the field has an error now."""
+    def end(self, moment: datetime) -> datetime | None:
+        """Until when it holds, as of the moment; None: for good, or the field has an error now."""
         text = (self.expires.data or "").strip()
         if not text:
             return None
-        with site().database.read() as connection:
-            moment = now(connection)
         try:
             return fields.until(text, moment)
         except ValueError as error:
             self.expires.errors = [str(error)]
             return None
-
-    def why(self) -> str:
-        return clean_line(self.reason.data or "")

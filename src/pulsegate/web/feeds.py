@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pulsegate.store import runs
 from pulsegate.store.runs import RUNNING, Run
-from pulsegate.store.sources import FILES, OWN, Source
+from pulsegate.store.sources import FILES, OWN, Source, Walk
 from pulsegate.sync import standing
 from pulsegate.sync.standing import State, seconds_left
 from pulsegate.web.site import site
@@ -48,34 +48,37 @@ class Shown:
         return self.word == "pulling"
 
     @property
+    def _walk(self) -> Walk | None:
+        return self.state.row.walk if self.state.row else None
+
+    @property
     def taken(self) -> int | None:
         """How many pulses of a walk that is under way were taken, over all of its runs."""
-        walk = self.state.row.walk if self.state.row else None
-        return walk.offset if walk else None
+        return self._walk.offset if self._walk else None
 
     @property
     def total(self) -> int | None:
         """How many there are in all, where OTX has told."""
-        walk = self.state.row.walk if self.state.row else None
-        return walk.count if walk else None
+        return self._walk.count if self._walk else None
 
     @property
     def minutes_left(self) -> int | None:
-        walk = self.state.row.walk if self.state.row else None
-        left = seconds_left(walk, self.state.moment) if walk else None
+        left = seconds_left(self._walk, self.state.moment) if self._walk else None
         return None if left is None else max(1, round(left / 60))
 
 
 def every() -> list[Shown]:
     """Each source of the settings or of the store, in their order."""
-    database = site().database
-    with database.read() as connection:
-        states = standing.states(connection, site().feeds)
-    return [_shown(one) for one in states]
+    return [_shown(one) for one in _states()]
 
 
 def named(name: str) -> Shown | None:
-    return next((one for one in every() if one.state.name == name), None)
+    return next((_shown(one) for one in _states() if one.name == name), None)
+
+
+def _states() -> list[State]:
+    with site().database.read() as connection:
+        return standing.states(connection, site().feeds)
 
 
 def _shown(state: State) -> Shown:
@@ -110,5 +113,6 @@ def _next(state: State, run: Run | None) -> datetime | None:
         return None
     if row.failing is not None:
         return row.next_try
-    is_by_interval = state.feed.settings.cron is None and run is not None
-    return run.started + state.feed.settings.interval if is_by_interval and run is not None else None
+    if run is None or state.feed.settings.cron is not None:
+        return None
+    return run.started + state.feed.settings.interval

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from flask import request, url_for
+from flask import request
 
 _PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20]*")
 
@@ -19,8 +19,3 @@ def local_address(path: str | None) -> str:
 def here() -> str:
     """The page that is shown, for ``next`` of a form on it; the front for one that can't be opened again."""
     return request.full_path.rstrip("?") if request.method == "GET" else "/"
-
-
-def back_to(endpoint: str, **values: object) -> str:
-    """The address of a page, for the redirect after a change."""
-    return url_for(endpoint, **values)  # type: ignore[arg-type]

@@ -46,8 +46,3 @@ ENTRIES = (
 def entries() -> list[Entry]:
     """Those that who is logged in may open."""
     return [one for one in ENTRIES if access.may_open(f"{one.name}.index")]
-
-
-def first() -> str:
-    """The address of the first of them."""
-    return entries()[0].address

@@ -42,14 +42,14 @@ _WORDS: dict[str, tuple[LazyString, LazyString | None]] = {
 }
 
 OUTCOMES: list[tuple[str, LazyString]] = [(name, words) for name, (words, _) in _WORDS.items()]
-_FINE = frozenset({"answered", "counted"})
+FINE = frozenset({"answered", "counted"})
 _PASSING = frozenset({"RETRY", "cut"})
 
 
 def in_words(one: PollRecord) -> tuple[LazyString | str, str]:
     """How it ended, and the state of a badge."""
     words = _WORDS.get(one.outcome, (one.outcome, None))[0]
-    if one.outcome in _FINE:
+    if one.outcome in FINE:
         return words, "in"
     return words, "waiting" if one.outcome in _PASSING else "failed"
 

@@ -1,6 +1,6 @@
 """Pages of long lists by key: a page begins after (or ends before) a row, so that the last costs what the first does.
 
-The query fetches ``size + 1`` rows in the direction of the position; ``cut`` makes the page of them.
+The query fetches ``SIZE + 1`` rows in the direction of the position; ``cut`` makes the page of them.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ def row_key(where: Position) -> int | None:
     return first if isinstance(first, int) else None
 
 
-def cut(rows: Sequence[Row], where: Position, key: Callable[[Row], tuple[Any, ...]], size: int = SIZE) -> Page[Row]:
-    """The page of up to ``size + 1`` rows that were fetched at that position, in the order of the query."""
-    more = len(rows) > size
-    shown = list(rows[:size])
+def cut(rows: Sequence[Row], where: Position, key: Callable[[Row], tuple[Any, ...]]) -> Page[Row]:
+    """The page of up to ``SIZE + 1`` rows that were fetched at that position, in the order of the query."""
+    more = len(rows) > SIZE
+    shown = list(rows[:SIZE])
     if where.backwards:
         shown.reverse()
     has_previous = more if where.backwards else where.key is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -32,7 +31,6 @@ ROLES: list[SelectChoice] = choices(
     ]
 )
 RIGHTS: list[SelectChoice] = choices([(READ, later("poll")), (WRITE, later("poll and push"))])
-LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # without look-alikes
 
 
 class Add(Form):
@@ -67,7 +65,7 @@ def add() -> ResponseReturnValue:
     form = Add()
     if request.method == "GET" or not form.validate():
         return render_template("accounts/add.html", form=form), 200 if request.method == "GET" else 422
-    password = _new_password()
+    password = accounts.new_password()
     try:
         with site().database.write() as connection:
             made = _add(connection, form, password)
@@ -139,7 +137,7 @@ def enable(pk: int) -> ResponseReturnValue:
 @needs(Role.ADMIN)
 def password(pk: int) -> ResponseReturnValue:
     """A new password. The answer shows it, once: it is kept nowhere, so there is nothing to redirect to."""
-    new = _new_password()
+    new = accounts.new_password()
     with site().database.write() as connection:
         account = _get(connection, pk)
         accounts.set_password(connection, account.name, new)
@@ -153,7 +151,7 @@ def password(pk: int) -> ResponseReturnValue:
 def preview_removal(pk: int) -> ResponseReturnValue:
     with site().database.read() as connection:
         account = _get(connection, pk)
-        last = [one for one in polls.last_of_each_account(connection) if one.account == account.name]
+        last = polls.latest(connection, account=account.name, limit=1)
     return render_template("accounts/remove.html", account=account, last=last[0] if last else None)
 
 
@@ -200,10 +198,6 @@ def _get(connection: Connection, pk: int) -> Account:
     if found is None:
         raise NotFound
     return found
-
-
-def _new_password() -> str:
-    return "".join(secrets.choice(LETTERS) for _ in range(20))
 
 
 def _show_password(account: Account, password: str) -> ResponseReturnValue:

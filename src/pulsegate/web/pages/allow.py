@@ -17,7 +17,7 @@ from pulsegate.model.role import Role
 from pulsegate.publication.change import Change
 from pulsegate.store import affected, decisions
 from pulsegate.store.database import Connection, now
-from pulsegate.store.decisions import Decided, Wanted
+from pulsegate.store.decisions import Wanted
 from pulsegate.web import paging, previews
 from pulsegate.web.access import needs, user
 from pulsegate.web.entries import Decision
@@ -47,7 +47,9 @@ class Add(Decision):
         """As they will be stored; empty where a field has an error now."""
         if not self.validate():
             return []
-        end = self.end()
+        with site().database.read() as connection:
+            moment = now(connection)
+        end = self.end(moment)
         try:
             told = entries_of(self.entry.data or "")
         except ValueError as error:
@@ -55,8 +57,6 @@ class Add(Decision):
             return []
         if self.expires.errors:
             return []
-        with site().database.read() as connection:
-            moment = now(connection)
         return [Allowed(kind.value, text, self.why(), user().name, moment, end) for kind, text in told]
 
 
@@ -69,9 +69,9 @@ def index() -> ResponseReturnValue:
     with site().database.read() as connection:
         moment = now(connection)
         found = decisions.page_of_allowed(
-            connection, wanted, _key(where), backwards=where.backwards, limit=paging.SIZE + 1
+            connection, wanted, paging.row_key(where), backwards=where.backwards, limit=paging.SIZE + 1
         )
-        page = paging.cut(found, where, _pk)
+        page = paging.cut(found, where, lambda one: (one.pk,))
         covers = {one.pk: _covers(connection, one.decision) for one in page.rows}
     return render_template("allow/index.html", form=form, page=page, covers=covers, moment=moment, most=COUNTED)
 
@@ -163,12 +163,3 @@ def _named(entries: Sequence[Allowed]) -> str:
 
 def _covers(connection: Connection, entry: Allowed) -> int:
     return affected.reach(connection, entry.kind, entry.text, COUNTED)
-
-
-def _key(where: paging.Position) -> int | None:
-    first = where.key[0] if where.key else None
-    return first if isinstance(first, int) else None
-
-
-def _pk(one: Decided[Allowed]) -> tuple[int]:
-    return (one.pk,)

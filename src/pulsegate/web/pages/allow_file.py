@@ -99,7 +99,9 @@ def export(form: str) -> ResponseReturnValue:
 def _entries(form: Import) -> tuple[list[Allowed], list[tuple[int, str]]]:
     """What the file tells, with the given reason and end where it tells none; and its lines that are wrong."""
     text = form.content() if form.validate() else ""
-    end = form.end()
+    with site().database.read() as connection:
+        moment = now(connection)
+    end = form.end(moment)
     if form.errors:
         return [], []
     try:
@@ -107,8 +109,6 @@ def _entries(form: Import) -> tuple[list[Allowed], list[tuple[int, str]]]:
     except ReportError as error:
         form.file.errors = [str(error)]
         return [], []
-    with site().database.read() as connection:
-        moment = now(connection)
     return [_made(one, form.why(), end, moment) for one in told], faults
 
 

@@ -129,7 +129,7 @@ def test() -> ResponseReturnValue:
         form = source_form(site().settings, name)
         if form.host is None and not may(Role.ADMIN):  # else who sends the request says where this server connects to
             raise UsageError("the settings name no host to test", hint="An administrator sets 'domain', or tests it")
-        host = form.host or _host(form)
+        host = _host(form)
         address = form.address(host)
         pk = start(
             connection, TRY_APPLIANCE, address=address, path=form.path, collection=name, account=account,

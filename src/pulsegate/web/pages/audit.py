@@ -8,7 +8,7 @@ from wtforms import SearchField, SelectField, StringField
 
 from pulsegate.model.role import Role
 from pulsegate.store import audit
-from pulsegate.store.audit import Change, Wanted
+from pulsegate.store.audit import Wanted
 from pulsegate.web import paging
 from pulsegate.web.access import needs
 from pulsegate.web.forms import Form, choices
@@ -35,15 +35,6 @@ def index() -> ResponseReturnValue:
     )
     where = paging.position()
     with site().database.read() as connection:
-        found = audit.page(connection, wanted, _key(where), backwards=where.backwards, limit=paging.SIZE + 1)
-    page = paging.cut(found, where, lambda one: (_pk(one),))
+        found = audit.page(connection, wanted, paging.row_key(where), backwards=where.backwards, limit=paging.SIZE + 1)
+    page = paging.cut(found, where, lambda one: (one.pk,))
     return render_template("audit/index.html", form=form, page=page)
-
-
-def _key(where: paging.Position) -> int | None:
-    first = where.key[0] if where.key else None
-    return first if isinstance(first, int) else None
-
-
-def _pk(change: Change) -> int:
-    return change.pk

@@ -149,7 +149,7 @@ def trial(pk: int) -> ResponseReturnValue:
         task = _task(connection, pk)
         given = task.arguments["collection"]
         stored = collections.get(connection, given["name"])
-    wanted, before = _normal(given), task.arguments["before"] or {}
+    wanted, before = as_settings(_wanted(task)), task.arguments["before"] or {}
     known = before or as_settings(Collection(given["name"]))
     keys = [key for key in wanted if known.get(key) != wanted[key]]
     return render_template(
@@ -244,10 +244,6 @@ def _proposed() -> Rules | None:
 def _wanted(task: Task) -> Collection:
     given = task.arguments["collection"]
     return read_collection(given, str(given["name"])).to_model()
-
-
-def _normal(given: Mapping[str, Any]) -> dict[str, Any]:
-    return as_settings(read_collection(given, str(given["name"])).to_model())
 
 
 def _in_settings(name: str) -> bool:

@@ -59,8 +59,7 @@ def index() -> ResponseReturnValue:
     form = Filters(request.args)
     wanted = Wanted(form.text.data or None, form.account.data or None)
     where = paging.position()
-    first = where.key[0] if where.key else None
-    key = first if isinstance(first, int) else None
+    key = paging.row_key(where)
     with site().database.read() as connection:
         moment = now(connection)
         found = decisions.page_of_overrides(connection, wanted, key, backwards=where.backwards, limit=paging.SIZE + 1)
@@ -127,11 +126,11 @@ def _overrides(form: Force, feeds: dict[str, Collection]) -> list[Override]:
     """As they will be stored; empty where a field has an error now."""
     if not form.validate():
         return []
-    end = form.end()
     with site().database.read() as connection:
         moment = now(connection)
         text = form.value.data or ""
         meant = deciding.stored(connection, text) if form.is_in else deciding.meant(connection, text)
+    end = form.end(moment)
     _judge(form, meant, feeds.get(form.collection.data))
     if form.errors:
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
@@ -122,12 +123,11 @@ def _every(named: frozenset[str]) -> Iterator[Shown]:
         yield Shown(name, told.title, told.description, told.entries, choice.mode(name), reason, name in named)
     for one in choice.files:
         title, reason = one.title or one.name, _("your own: %(file)s", file=str(one.path))
-        yield Shown(one.name, title, "", _lines(one.name), one.mode, reason, one.name in named)
+        yield Shown(one.name, title, "", _lines(one.path), one.mode, reason, one.name in named)
 
 
-def _lines(name: str) -> int | None:
+def _lines(path: Path) -> int | None:
     """How many entries a list of one's own has."""
-    path = next(one.path for one in site().policy.lists.files if one.name == name)
     try:
         return sum(1 for _number, _line in lines_of(path.read_text(encoding="utf-8-sig")))
     except (OSError, UnicodeDecodeError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, current_app, render_template, request, url_for
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from pulsegate.model.collection import Collection, CollectionKind, ReviewMode
@@ -43,11 +43,10 @@ class Held:
 @needs(Role.VIEWER)
 def index() -> ResponseReturnValue:
     with site().database.read() as connection:
-        names = [one.collection.name for one in collections.every(connection)]
         chosen = request.args.get("collection") or SUBSCRIBED
         today = now(connection).date()
         found = tallies.since(connection, today - timedelta(days=chart.DAYS - 1), chosen)
-    return render_template("overview/index.html", chart=chart.chart(found, today), names=names, chosen=chosen, **_now())
+    return render_template("overview/index.html", chart=chart.chart(found, today), chosen=chosen, **_now())
 
 
 @pages.get("/now")
@@ -71,12 +70,11 @@ def _now() -> dict[str, Any]:
             "quarantined": quarantine.count(connection) + failures.count(connection),
             "published": _published(connection),
             "moment": now(connection),
+            "names": [one.name for one in every],
         }
         found |= _held(connection, every, kept) | _waiting(connection, every, kept.get(WAITING))
     found["is_at_work"] = locks.is_held(database, locks.WORKER)
     found["titles"] = tasks.TITLES
-    found["pulses_address"] = _address("pulses.index", review="waiting")
-    found["appliances_address"] = _address("appliances.index")
     return found
 
 
@@ -112,8 +110,3 @@ def _waiting(connection: Connection, every: list[Collection], kept: Counted | No
     if kept is None:
         return {"waiting": None, "waiting_counted": None}
     return {"waiting": kept.numbers[WAITING], "waiting_counted": kept.counted}
-
-
-def _address(endpoint: str, **values: str) -> str | None:
-    """Of a page, where there is one."""
-    return url_for(endpoint, **values) if endpoint in current_app.view_functions else None  # type: ignore[arg-type]

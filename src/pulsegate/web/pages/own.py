@@ -105,7 +105,7 @@ def show(pk: int) -> ResponseReturnValue:
             found = _with_value(connection, pk, form.value.data)
             page = paging.Page(found, None, None)
         else:
-            key = where.key[0] if where.key and isinstance(where.key[0], int) else None
+            key = paging.row_key(where)
             rows = own.page(connection, pk, key, backwards=where.backwards, limit=paging.SIZE + 1)
             page = paging.cut(rows, where, lambda one: (one.pk,))
         stands = standing(connection, [one.indicator.identity for one in page.rows], pk)
@@ -219,7 +219,7 @@ def remove(pk: int) -> ResponseReturnValue:
 
 def _beside(every: Sequence[OwnPulse], where: paging.Position) -> list[OwnPulse]:
     """Those of a page and one more, the newest first; backwards: the other way round."""
-    key = where.key[0] if where.key and isinstance(where.key[0], int) else None
+    key = paging.row_key(where)
     ordered = list(every) if where.backwards else list(reversed(every))
     if key is not None:
         ordered = [one for one in ordered if (one.pk > key if where.backwards else one.pk < key)]

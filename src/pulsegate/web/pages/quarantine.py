@@ -20,7 +20,6 @@ from pulsegate.sync.retrial import forecast
 from pulsegate.web import paging, tasks
 from pulsegate.web.access import audited, needs
 from pulsegate.web.forms import Form, choices
-from pulsegate.web.local import back_to
 from pulsegate.web.site import site
 from pulsegate.web.words import _, later
 
@@ -106,7 +105,7 @@ def retry() -> ResponseReturnValue:
             return redirect(url_for("quarantine.index"), 303)
         wanted = _wanted(Filters(request.form))
         _start(connection, json.dumps(_chosen(wanted), ensure_ascii=False, sort_keys=True), wanted=asdict(wanted))
-    return redirect(back_to("quarantine.index", **_chosen(wanted)), 303)
+    return redirect(url_for("quarantine.index", **_chosen(wanted)), 303)  # type: ignore[arg-type]
 
 
 def _start(connection: Connection, subject: str, **arguments: Any) -> None:

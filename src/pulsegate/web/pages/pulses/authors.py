@@ -12,13 +12,13 @@ from pulsegate.publication import review_effect
 from pulsegate.publication.review_effect import Decision
 from pulsegate.publication.waiting import Statuses
 from pulsegate.store import decisions, pulse_list, pulses
-from pulsegate.store.database import Connection, now
+from pulsegate.store.database import now
 from pulsegate.store.digests import storable
 from pulsegate.web import tasks
 from pulsegate.web.access import needs, user
+from pulsegate.web.entries import Why
 from pulsegate.web.local import local_address
 from pulsegate.web.pages.pulses.base import pages
-from pulsegate.web.pages.pulses.deciding import Why
 from pulsegate.web.site import site
 from pulsegate.web.words import _
 
@@ -52,7 +52,7 @@ def trust() -> ResponseReturnValue:
     if not form.validate():
         return _preview(author, trust=True, form=form)
     with site().database.write() as connection:
-        decisions.trust(connection, Trusted(author, form.text, user().name, now(connection)))
+        decisions.trust(connection, Trusted(author, form.why(), user().name, now(connection)))
         tasks.published(connection)
     flash(_("The pulses of %(author)s need no look from now on.", author=author))
     return _back()
@@ -85,7 +85,7 @@ def _back() -> ResponseReturnValue:
 
 def _preview(author: str, *, trust: bool, form: Why) -> ResponseReturnValue:
     with site().database.snapshot() as connection:
-        keys = _keys(connection, author)
+        keys = pulse_list.by_author(connection, author)
         effects = review_effect.effect(connection, site().policy, keys, Decision(trust=trust)) if keys else []
         known = decisions.trusted(connection).get(author)
     shown = render_template(
@@ -93,7 +93,3 @@ def _preview(author: str, *, trust: bool, form: Why) -> ResponseReturnValue:
         next=request.values.get("next", ""),
     )  # fmt: skip
     return shown, 422 if form.errors else 200
-
-
-def _keys(connection: Connection, author: str) -> list[int]:
-    return pulse_list.by_author(connection, author)

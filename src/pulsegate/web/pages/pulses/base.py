@@ -35,6 +35,11 @@ def by_id(connection: Connection, pulse_id: str) -> StoredPulse:
     return found
 
 
+def clean(text: str | None) -> str | None:
+    """What a filter asks for; None: nothing."""
+    return storable((text or "").strip())[:200] or None
+
+
 def whole_number(given: object, most: int = 2**31 - 1) -> int | None:
     """A key that an address names; None for what can be none."""
     if isinstance(given, str) and _DIGITS.fullmatch(given):

@@ -9,10 +9,8 @@ from flask import flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest
-from wtforms import StringField
-from wtforms.validators import Length
 
-from pulsegate.model.decisions import LONGEST_REASON, ReviewStatus
+from pulsegate.model.decisions import ReviewStatus
 from pulsegate.model.role import Role
 from pulsegate.publication import pulse_search, review_effect
 from pulsegate.publication.review_effect import Decision, Effect
@@ -22,15 +20,14 @@ from pulsegate.store.database import Connection
 from pulsegate.store.locks import INTAKE, within
 from pulsegate.store.pulse_list import State
 from pulsegate.store.pulses import StoredPulse
-from pulsegate.values.text import clean_line
 from pulsegate.web import tasks
 from pulsegate.web.access import needs, user
-from pulsegate.web.forms import Form
+from pulsegate.web.entries import Why
 from pulsegate.web.local import local_address
 from pulsegate.web.pages.pulses.base import STATUSES, pages, whole_number
 from pulsegate.web.pages.pulses.listing import filters, wanted
 from pulsegate.web.site import site
-from pulsegate.web.words import _, later, several
+from pulsegate.web.words import _, several
 
 NAMED = 10  # pulses that a preview names
 UNDO = "undo"
@@ -40,14 +37,6 @@ KINDS: dict[str, ReviewStatus | None] = {
     "hold": ReviewStatus.HELD,
     UNDO: None,
 }
-
-
-class Why(Form):
-    reason = StringField(later("Reason"), [Length(max=LONGEST_REASON)])
-
-    @property
-    def text(self) -> str:
-        return clean_line(self.reason.data or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +69,7 @@ def decide() -> ResponseReturnValue:
         is_same = pulse_list.state(connection, keys).digest == request.form.get("seen")
         is_good = form.validate() and is_same and keys
         if is_good:
-            number = decisions.review(connection, keys, KINDS[what], reason=form.text, account=user().name)
+            number = decisions.review(connection, keys, KINDS[what], reason=form.why(), account=user().name)
             tasks.published(connection)
     if not is_good:
         return _show_again(what, form, is_same=is_same)

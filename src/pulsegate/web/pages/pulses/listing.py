@@ -24,7 +24,7 @@ from pulsegate.store.pulses import StoredPulse
 from pulsegate.web import paging
 from pulsegate.web.access import needs
 from pulsegate.web.forms import Form, choices
-from pulsegate.web.pages.pulses.base import STATUSES, pages, whole_number
+from pulsegate.web.pages.pulses.base import STATUSES, clean, pages, whole_number
 from pulsegate.web.site import site
 from pulsegate.web.words import later
 
@@ -93,20 +93,16 @@ def wanted(form: Filters, statuses: Statuses) -> Wanted:
     review = form.review.data
     days = whole_number(form.days.data, 10_000)
     return Wanted(
-        text=_clean(form.text.data),
-        author=_clean(form.author.data),
-        tag=_clean(form.tag.data),
+        text=clean(form.text.data),
+        author=clean(form.author.data),
+        tag=clean(form.tag.data),
         tlp=TLP(form.tlp.data) if form.tlp.data in list(TLP) else None,
         active={"active": True, "withdrawn": False}.get(form.state.data or ""),
         review=pulse_search.waits(statuses) if review == WAITING else _status(review),
         collection=whole_number(form.collection.data),
         since=statuses.moment - timedelta(days=days) if days else None,
-        source=_clean(form.source.data),
+        source=clean(form.source.data),
     )
-
-
-def _clean(text: str | None) -> str | None:
-    return storable((text or "").strip())[:200] or None
 
 
 def _status(text: str | None) -> ReviewStatus | None:

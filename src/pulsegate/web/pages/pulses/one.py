@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flask import current_app, render_template, request, url_for
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from wtforms import SearchField, SelectField
 
@@ -16,12 +16,11 @@ from pulsegate.publication.spots import Spot, Stand
 from pulsegate.publication.waiting import Statuses
 from pulsegate.store import audit, pulse_list, pulse_parts, quarantine
 from pulsegate.store.database import now
-from pulsegate.store.digests import storable
 from pulsegate.store.pulse_parts import Life
 from pulsegate.web import paging
 from pulsegate.web.access import needs
 from pulsegate.web.forms import Form, choices
-from pulsegate.web.pages.pulses.base import STATUSES, by_id, pages, whole_number
+from pulsegate.web.pages.pulses.base import STATUSES, by_id, clean, pages, whole_number
 from pulsegate.web.site import site
 from pulsegate.web.words import later
 
@@ -72,7 +71,7 @@ def show(pulse_id: str) -> ResponseReturnValue:
         }
     return render_template(
         "pulses/show.html", stored=stored, pulse=stored.pulse, page=page, form=form, statuses=statuses, words=STATUSES,
-        spots={pk: _together(some) for pk, some in standing.items()}, stands=STANDS, explained=_explained,
+        spots={pk: _together(some) for pk, some in standing.items()}, stands=STANDS,
         rejected=rejected[:REJECTED], rejected_number=len(rejected), **more,
     )  # fmt: skip
 
@@ -93,7 +92,7 @@ def _wanted(form: Filters, moment: Any) -> pulse_parts.Wanted:
         moment,
         type=IndicatorType(kind) if kind in list(IndicatorType) else None,
         life=Life(life) if life in list(Life) else None,
-        text=storable((form.text.data or "").strip())[:200] or None,
+        text=clean(form.text.data),
     )
 
 
@@ -104,10 +103,3 @@ def _together(found: Iterable[Spot]) -> list[tuple[Spot, list[str]]]:
         says = one.reason if one.stand in (Stand.OUT, Stand.LEAVES) else ""
         alike.setdefault((one.stand, says), (one, []))[1].append(one.collection)
     return list(alike.values())
-
-
-def _explained(value: str) -> str | None:
-    """The page that explains a value."""
-    if "indicators.explain" not in current_app.view_functions:
-        return None
-    return url_for("indicators.explain", value=value)

@@ -42,9 +42,8 @@ def stix(pulse_id: str, name: str) -> ResponseReturnValue:
 @needs(Role.VIEWER)
 def block(pulse_id: str, block_id: int, name: str) -> ResponseReturnValue:
     """The text of one package; of a long one its beginning."""
-    text = _indented(_content(pulse_id, block_id, name))
-    with site().database.read() as connection:
-        stored = by_id(connection, pulse_id)
+    stored, content = _content(pulse_id, block_id, name)
+    text = _indented(content)
     return render_template(
         "pulses/block.html", pulse=stored.pulse, collection=name, block_id=block_id, text=text[:SHOWN],
         is_cut=len(text) > SHOWN,
@@ -55,7 +54,7 @@ def block(pulse_id: str, block_id: int, name: str) -> ResponseReturnValue:
 @needs(Role.VIEWER)
 def download(pulse_id: str, block_id: int, name: str) -> ResponseReturnValue:
     """The package as a file: never shown by a browser, whatever is in it."""
-    content = _content(pulse_id, block_id, name)
+    _stored, content = _content(pulse_id, block_id, name)
     headers = {"Content-Disposition": f'attachment; filename="pulse-{block_id}.xml"'}
     return Response(content, mimetype="application/xml", headers=headers)
 
@@ -67,14 +66,13 @@ def _indented(content: bytes) -> str:
     return text
 
 
-def _content(pulse_id: str, block_id: int, name: str) -> bytes:
+def _content(pulse_id: str, block_id: int, name: str) -> tuple[StoredPulse, bytes]:
     with site().database.read() as connection:
         stored, collection = _both(connection, pulse_id, name)
-        key = whole_number(block_id)
-        found = pulse_parts.content(connection, stored.pk, collection.id, key) if key is not None else None
+        found = pulse_parts.content(connection, stored.pk, collection.id, block_id)
     if found is None:
         raise NotFound
-    return found
+    return stored, found
 
 
 def _both(connection: Connection, pulse_id: str, name: str) -> tuple[StoredPulse, StoredCollection]:
