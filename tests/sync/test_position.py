@@ -53,6 +53,9 @@ def after(walk, what):
         # A page that is no more.
         (replace(WALK, offset=20, count=20), seen(20, 0, missing=True), (20, True, False)),
         (replace(WALK, offset=20, count=30), seen(20, 0, missing=True), (10, False, False)),
+        # It is no more again, though the page before said once more that it is: OTX counts what it doesn't give.
+        (replace(WALK, offset=20, count=21, gone=20), seen(20, 0, missing=True), (0, False, True)),
+        (replace(WALK, offset=10, count=21, gone=20), seen(10, 0, missing=True), (0, False, False)),
         # Nothing told how long it is: this page is its end.
         (replace(WALK, offset=20), seen(20, 0, missing=True), (10, False, False)),
         (replace(WALK, offset=10, count=20, retreats=1), seen(10, 10), (20, True, False)),
@@ -65,7 +68,21 @@ def test_step(walk, what, then):
 def test_count_that_falls_and_rises_for_ever_is_not_followed_for_ever():
     walk = replace(WALK, offset=20, count=30, retreats=MOST_RETREATS)
     assert after(walk, seen(20, 9, 29)) == (29, True, False)
-    assert after(walk, seen(20, 0, missing=True)) == (0, False, True)
+    assert step(walk, seen(20, 9, 29)).walk.uncounted
+    assert after(replace(walk, gone=20), seen(20, 0, missing=True)) == (0, False, True)
+
+
+def test_count_that_is_always_too_high_ends_the_walk_soon():
+    walk, steps, fault = WALK, 0, None
+    while fault is None:
+        start = walk.offset // 10 * 10
+        received = min(10, max(0, 25 - start)) if start < 20 else 0
+        page = seen(start, received, 25 if received else None, more=received > 0, missing=not received)
+        made = step(walk, page)
+        walk, steps, fault = made.walk, steps + 1, made.fault
+        assert not made.done
+    assert steps == 5
+    assert walk == WALK
 
 
 @st.composite
@@ -105,4 +122,5 @@ def test_what_stays_in_the_list_is_seen_whatever_moves(history):
         if done:
             break
     assert done
-    assert stay <= found
+    assert stay <= found or walk.uncounted
+    assert walk.uncounted <= (walk.retreats == MOST_RETREATS)

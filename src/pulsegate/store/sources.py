@@ -33,8 +33,9 @@ class Walk:
 
     ``offset``: so many pulses from the newest on were taken; ``count``: how many there were in all when OTX was last
     asked; ``newest``: when the newest of them was modified, as it began. ``retreats``: how often it went back, because
-    the list had become shorter. ``full``: over the whole backfill; ``again``: for the second time, because the first
-    brought fewer pulses than there are; ``doubtful``: it may have missed some, so a whole one comes after it;
+    the list had become shorter; ``gone``: where OTX knew no page, since then. ``full``: over the whole backfill;
+    ``again``: for the second time, because the first brought fewer pulses than there are; ``doubtful``: it may have
+    missed some, so a whole one comes after it;
     ``uncounted``: not every page told how many there are, so what moved may have been missed.
     """
 
@@ -46,6 +47,7 @@ class Walk:
     count: int | None = None
     newest: datetime | None = None
     retreats: int = 0
+    gone: int | None = None
     doubtful: bool = False
     uncounted: bool = False
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from pulsegate.store.sources import Walk
 
-MOST_RETREATS = 1000  # a count that falls and rises at random is not believed for ever
+MOST_RETREATS = 20  # a count that falls and rises is not followed for ever: what was missed is found by its id then
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ def step(walk: Walk, seen: Seen) -> Step:
     if not seen.received:
         return _after_nothing(walk, seen)
     end = seen.start + seen.received
-    retreat = _retreat(walk, seen)
-    if retreat is not None:
-        return Step(retreat)
-    is_uncounted = seen.count is None and (seen.has_next or seen.start > 0)
+    has_fallen = _has_fallen(walk, seen)
+    if has_fallen and walk.retreats < MOST_RETREATS:
+        return Step(_retreat(walk, seen))
+    is_uncounted = has_fallen or (seen.count is None and (seen.has_next or seen.start > 0))
     count = walk.count if seen.count is None else seen.count
     there = replace(walk, offset=end, count=count, uncounted=walk.uncounted or is_uncounted)
     if seen.has_next:
@@ -62,37 +62,39 @@ def step(walk: Walk, seen: Seen) -> Step:
 def _after_404(walk: Walk, seen: Seen) -> Step:
     """The list has become shorter than where the walk stood; the page before tells by how much.
 
-    Where nothing told how long the list is, this does: it ends here at the latest.
+    Where nothing told how long the list is, this does: it ends here at the latest. Where the page before says once more
+    that the list goes on, OTX counts rows that it doesn't give.
     """
     if walk.count is not None and walk.count <= seen.start:
         return Step(replace(walk, offset=seen.start), done=True)
-    if walk.retreats >= MOST_RETREATS:
+    if walk.gone is not None and walk.gone <= seen.start:
         return Step(_anew(walk), fault="its pages end where they say that more follow")
     count = seen.start if walk.count is None else walk.count
-    return Step(replace(walk, offset=max(0, seen.start - seen.asked), count=count, retreats=walk.retreats + 1))
+    return Step(replace(walk, offset=max(0, seen.start - seen.asked), count=count, gone=seen.start))
 
 
 def _after_nothing(walk: Walk, seen: Seen) -> Step:
     """An empty page is the end only where the list can't have more."""
     if not seen.start and (seen.count == 0 or not seen.has_next):
         return Step(replace(walk, offset=0, count=0), done=True)
-    retreat = _retreat(walk, seen) if seen.count else None
-    if retreat is not None:
-        return Step(retreat)
+    if seen.count and _has_fallen(walk, seen) and walk.retreats < MOST_RETREATS:
+        return Step(_retreat(walk, seen))
     if seen.count is not None and 0 < seen.count <= seen.start:
         return Step(replace(walk, offset=seen.start, count=seen.count), done=True)
     return Step(_anew(walk), fault="an empty page in the middle; the pull is not complete")
 
 
 def _anew(walk: Walk) -> Walk:
-    return replace(walk, offset=0, count=None, retreats=0, uncounted=False)
+    return replace(walk, offset=0, count=None, retreats=0, gone=None, uncounted=False)
 
 
-def _retreat(walk: Walk, seen: Seen) -> Walk | None:
-    """Back by as many rows as the list has lost since the page before; None: it has lost none."""
-    if walk.count is None or seen.count is None or seen.count >= walk.count or not seen.start:
-        return None
-    if walk.retreats >= MOST_RETREATS:
-        return None
-    back = walk.count - seen.count
-    return replace(walk, offset=max(0, seen.start - back), count=seen.count, retreats=walk.retreats + 1)
+def _has_fallen(walk: Walk, seen: Seen) -> bool:
+    """Whether the list has lost rows since the page before: what moved up was not seen."""
+    return walk.count is not None and seen.count is not None and seen.count < walk.count and seen.start > 0
+
+
+def _retreat(walk: Walk, seen: Seen) -> Walk:
+    """Back by as many rows as the list has lost."""
+    back = (walk.count or 0) - (seen.count or 0)
+    place = max(0, seen.start - back)
+    return replace(walk, offset=place, count=seen.count, retreats=walk.retreats + 1, gone=None)
