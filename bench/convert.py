@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bench.pulses import invent
 from bench.timing import timed
+from pulsegate.intake.taking import clean
 from pulsegate.model.collection import Profile
 from pulsegate.model.indicator import Indicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.otx.parse import read_pulse
 from pulsegate.stix import blocks
-from pulsegate.sync.intake import clean
 
 EACH = (500, 50)
 """Indicators in a pulse: a full block, and the average of a million indicators in 20,000 pulses."""

@@ -17,6 +17,7 @@ from bench.timing import in_child, timed
 from pulsegate.curation.list_choice import ListChoice
 from pulsegate.curation.own import Own
 from pulsegate.curation.policy import Policy
+from pulsegate.intake.taking import Claim, Intake, take
 from pulsegate.model.collection import Collection, Profile, Rule
 from pulsegate.model.decisions import Allowed
 from pulsegate.model.indicator import IndicatorType
@@ -27,7 +28,6 @@ from pulsegate.publication.marking import Marker
 from pulsegate.publication.publish import publish_all
 from pulsegate.store import collections, decisions, migrate, state
 from pulsegate.store.database import Database, now
-from pulsegate.sync.intake import Claim, Intake, take
 
 OF_A_PULSE = 50  # indicators
 PAGE = 100  # pulses

@@ -13,11 +13,12 @@ from typing import Any
 from bench.pulses import invent, unique
 from bench.timing import in_child, timed
 from pulsegate.curation.policy import Policy
+from pulsegate.intake.running import Silent
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.publication.publish import publish_all
 from pulsegate.store import collections, migrate
 from pulsegate.store.database import Database
-from pulsegate.sync.pull import Silent, pull_files
+from pulsegate.sync.pull import pull_files
 
 INDICATORS = 50  # of a pulse
 

@@ -17,12 +17,12 @@ from bench.pulses import invent
 from bench.timing import in_child, timed
 from pulsegate.curation.list_choice import ListChoice
 from pulsegate.curation.policy import Policy
+from pulsegate.intake.taking import Intake
 from pulsegate.otx.client import OTXClient
 from pulsegate.otx.simulator import Simulator
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.store import collections, migrate
 from pulsegate.store.database import Database
-from pulsegate.sync.intake import Intake
 from pulsegate.sync.pull import pull
 from pulsegate.sync.wanted import Pace, Wanted
 

@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 from pulsegate.cli import app
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import UsageError
+from pulsegate.intake.taking import Claim, Intake, take
 from pulsegate.publication.marking import Marker
 from pulsegate.store import failures, migrate, pulses, quarantine
 from pulsegate.store.database import Database
 from pulsegate.store.quarantine import PULSE, Quarantined
 from pulsegate.store.sources import SUBSCRIPTION
-from pulsegate.sync.intake import Claim, Intake, take
 from sync.fakes import pulse_id, raw, row
 
 SENT = raw(1, "a.example")

@@ -10,6 +10,7 @@ from pulsegate.curation.own import Own
 from pulsegate.curation.policy import Policy
 from pulsegate.curation.warning_lists import ListFile
 from pulsegate.errors import SettingsError
+from pulsegate.intake.taking import Claim, Intake, take
 from pulsegate.model.collection import Collection
 from pulsegate.model.decisions import Allowed
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
@@ -17,7 +18,6 @@ from pulsegate.model.marks import Marks
 from pulsegate.model.mode import Mode
 from pulsegate.publication.marking import Marker
 from pulsegate.store import decisions
-from pulsegate.sync.intake import Claim, Intake, take
 
 NAME = Indicator(IndicatorType.DOMAIN, "v.example", RawIndicator("domain", "v.example"))
 RAW = {

@@ -18,11 +18,11 @@ from pulsegate.errors import (
     PulseFormatError,
     StoreError,
 )
+from pulsegate.intake.taking import Intake
 from pulsegate.otx.failures import OTXMissingError
 from pulsegate.otx.parse import Page
 from pulsegate.store import collections, locks, runs
 from pulsegate.sync import pull as pulling
-from pulsegate.sync.intake import Intake
 from pulsegate.sync.pull import pull_files
 from sync.fakes import FakeOTX, Naps, pulse_id, raw, row
 from sync.pulls import DAY, HOUR, NOW, last, run, served, source, values, watermark

@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 
 from pulsegate.curation.policy import Policy
+from pulsegate.intake import taking
+from pulsegate.intake.taking import Claim, Intake, rejected, take
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator, Rejection
 from pulsegate.publication.marking import Marker
 from pulsegate.store import failures, pulses, quarantine, sources
 from pulsegate.store.quarantine import INDICATOR, PULSE, Quarantined
 from pulsegate.store.sources import FILE, FILES, SUBSCRIPTION
-from pulsegate.sync import intake as taking
 from pulsegate.sync import retrial
-from pulsegate.sync.intake import Claim, Intake, rejected, take
 from pulsegate.sync.retrial import Retrial, retry, retry_after_upgrade
 from sync.fakes import pulse_id, raw, row
 from sync.pulls import values

@@ -22,10 +22,10 @@ from pulsegate.errors import PulsegateError, UsageError
 from pulsegate.store import audit, sources
 
 if TYPE_CHECKING:  # imported when a pull begins, so that help and other commands start fast
+    from pulsegate.intake.running import Outcome
+    from pulsegate.intake.running import Progress as Told
+    from pulsegate.intake.taking import Intake
     from pulsegate.publication.publish import Publication
-    from pulsegate.sync.intake import Intake
-    from pulsegate.sync.pull import Outcome
-    from pulsegate.sync.walk import Progress as Told
 
 
 log = structlog.get_logger(__name__)
@@ -49,7 +49,7 @@ class Bar:
 
 @contextmanager
 def _bar() -> Iterator[Told]:
-    from pulsegate.sync.pull import Silent
+    from pulsegate.intake.running import Silent
 
     if not sys.stderr.isatty():
         yield Silent()
@@ -89,6 +89,7 @@ def pull(
         raise UsageError("pull takes files after --from", hint="Write: pulsegate pull --from FILE …")
     if files and (full or source or accept_removals):
         raise UsageError("--full, --source and --accept-removals are about OTX, --from is not", hint="Leave out --from")
+    from pulsegate.intake.running import together
     from pulsegate.sync import pull as sync
 
     where = installation(context)
@@ -101,7 +102,7 @@ def pull(
         else:
             outcomes, failures = _pull_all(where, source, bar, full=full, accept_removals=accept_removals)
     if outcomes:
-        _report(sync.together(outcomes), as_json=as_json, from_otx=not paths)
+        _report(together(outcomes), as_json=as_json, from_otx=not paths)
     if failures:
         raise failures[0]
 

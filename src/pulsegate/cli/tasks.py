@@ -11,10 +11,10 @@ import structlog
 from pulsegate.cli import asked
 from pulsegate.cli.setup import Installation
 from pulsegate.errors import PulsegateError
+from pulsegate.intake.taking import Intake
 from pulsegate.publication import change, effect
 from pulsegate.store import tasks
 from pulsegate.store.tasks import Lane, Task
-from pulsegate.sync.intake import Intake
 
 log = structlog.get_logger(__name__)
 

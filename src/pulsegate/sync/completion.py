@@ -7,6 +7,7 @@ from functools import partial
 import structlog
 
 from pulsegate.errors import OTXError, OTXKeyError, OTXUnavailableError
+from pulsegate.intake.taking import Intake, Unfinished, clean, rejected
 from pulsegate.model.indicator import Rejection
 from pulsegate.otx.client import OTXClient
 from pulsegate.otx.parse import Page, read_indicators
@@ -16,7 +17,6 @@ from pulsegate.store.database import Database
 from pulsegate.store.locks import INTAKE, within
 from pulsegate.store.taken import Growing
 from pulsegate.sync.asking import Asking, Pager
-from pulsegate.sync.intake import Intake, Unfinished, clean, rejected
 
 log = structlog.get_logger(__name__)
 

@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 
 from pulsegate.errors import OTXError, OTXKeyError, OTXUnavailableError, PulseFormatError
+from pulsegate.intake.taking import Claim, Intake, Unfinished, take
 from pulsegate.otx.client import OTXClient
 from pulsegate.otx.failures import OTXMissingError, OTXTooLargeError
 from pulsegate.otx.parse import Page, pulse_id, read_pulse
@@ -19,7 +20,6 @@ from pulsegate.store.sources import PULSE, SUBSCRIPTION
 from pulsegate.sync.asking import Asking, Pager
 from pulsegate.sync.comparison import ACCEPT, leaving
 from pulsegate.sync.completion import Completion
-from pulsegate.sync.intake import Claim, Intake, Unfinished, take
 from pulsegate.sync.wanted import Wanted
 from pulsegate.values.dates import read_date
 

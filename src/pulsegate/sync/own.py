@@ -15,6 +15,7 @@ from datetime import datetime
 from itertools import islice
 
 from pulsegate.curation.policy import Policy
+from pulsegate.intake.taking import clean, rejected
 from pulsegate.model.indicator import Indicator, Rejection, identity_of
 from pulsegate.model.pulse import OWN as PREFIX
 from pulsegate.model.pulse import Pulse
@@ -30,7 +31,6 @@ from pulsegate.store.own import OwnPulse, Standing
 from pulsegate.store.quarantine import Quarantined
 from pulsegate.store.sources import OWN
 from pulsegate.store.taken import Growing
-from pulsegate.sync.intake import clean, rejected
 from pulsegate.values.normalise import readings
 
 BATCH = 1_000  # entries in one transaction

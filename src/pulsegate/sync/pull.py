@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,24 +11,22 @@ import structlog
 
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import OTXError, PulsegateError
+from pulsegate.intake.running import Outcome, Progress, Silent, run
+from pulsegate.intake.taking import Claim, Intake, take
 from pulsegate.otx.client import OTXClient
 from pulsegate.otx.documents import documents
-from pulsegate.publication import marking
 from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.labels import back
 from pulsegate.publication.marking import Marker
-from pulsegate.publication.publish import Publication, publish_all
-from pulsegate.publication.writers import collect_rarely
-from pulsegate.store import collections, ledger, locks, quarantine, runs, sources
+from pulsegate.publication.publish import publish_all
+from pulsegate.store import collections, ledger, quarantine, sources
 from pulsegate.store.database import Database, now
-from pulsegate.store.locks import hold
 from pulsegate.store.sources import FILE, FILES, SUBSCRIPTION, Walk
 from pulsegate.sync.asking import Asking
 from pulsegate.sync.comparison import Compared, Comparison
 from pulsegate.sync.completion import Completion
 from pulsegate.sync.following import Following
-from pulsegate.sync.intake import Claim, Intake, take
-from pulsegate.sync.walk import Progress, SubscriptionWalk
+from pulsegate.sync.walk import SubscriptionWalk
 from pulsegate.sync.wanted import Pace, Wanted
 
 log = structlog.get_logger(__name__)
@@ -39,38 +35,6 @@ LOCK_WAIT = 600.0  # seconds that a pull waits for another one of its source to 
 FILE_BATCH = 20  # pulses stored in one transaction
 PUBLISH_EVERY = timedelta(minutes=5)  # of a walk that takes longer
 MOST_SINGLE = 50  # new pulses that are fetched one by one in a run; more are found by a whole walk
-
-
-class Silent:
-    """Tells nobody."""
-
-    def fetched(self, intake: Intake, total: int | None) -> None: ...
-    def publishing(self, collection: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a pull brought, and what its publication changed."""
-
-    intake: Intake
-    publications: list[Publication]
-
-
-def together(outcomes: Sequence[Outcome]) -> Outcome:
-    """Several pulls as one: what they brought, and what their publications changed in each collection."""
-    intake = Intake()
-    publications: dict[str, Publication] = {}
-    for one in outcomes:
-        intake += one.intake
-        for done in one.publications:
-            before = publications.get(done.collection)
-            publications[done.collection] = done if before is None else _sum(before, done)
-    return Outcome(intake, list(publications.values()))
-
-
-def _sum(one: Publication, other: Publication) -> Publication:
-    counted = [each.name for each in fields(Publication) if each.name != "collection"]
-    return replace(one, **{name: getattr(one, name) + getattr(other, name) for name in counted})
 
 
 def pull(
@@ -104,7 +68,7 @@ def pull(
             full=full, compare=compare or bool(shown), accept=accept_removals, shown=shown
         )
 
-    return _run(database, wanted.name, policy, told, work, wait)
+    return run(database, wanted.name, policy, told, work, wait)
 
 
 def pull_files(
@@ -120,7 +84,7 @@ def pull_files(
                 take(database, batch, intake, Claim(FILES, FILE), marker)
                 told.fetched(intake, None)
 
-    return _run(database, FILES, policy, progress or Silent(), work, LOCK_WAIT)
+    return run(database, FILES, policy, progress or Silent(), work, LOCK_WAIT)
 
 
 class _Pull:
@@ -233,92 +197,6 @@ class _Pull:
         if is_due:
             publish_all(self._database, self._policy, self._progress.publishing)
             self._published = time.monotonic()
-
-
-@contextmanager
-def _state_kept(database: Database, name: str) -> Iterator[None]:
-    """The source's row says when a pull ended well last; or what fails, and since when."""
-    try:
-        yield
-    except Exception as error:
-        with database.write() as connection:
-            source = sources.get(connection, name)
-            since = source.failing if source and source.failing else now(connection)
-            sources.update(connection, name, failing=since, error=_reason(error))
-        raise
-    with database.write() as connection:
-        sources.update(connection, name, completed=now(connection), failing=None, error=None, next_try=None)
-
-
-def _run(
-    database: Database,
-    source: str,
-    policy: Policy,
-    progress: Progress,
-    work: Callable[[Intake, Progress], None],
-    wait: float,
-) -> Outcome:
-    intake = Intake()
-    collect_rarely()
-
-    def on_wait() -> None:
-        log.warning("pull.waits_for_another_one", source=source)
-
-    held = hold(database, locks.pull(source), wait=wait, on_wait=on_wait)
-    with held, _recorded(database, source, intake) as run, _state_kept(database, source):
-        try:
-            marking.refresh(database, policy)
-            with database.roomy():
-                work(intake, _Recording(database, run, progress))
-        except PulsegateError:
-            if intake.is_something:  # what came before OTX failed is served all the same
-                publish_all(database, policy, progress.publishing)
-            raise
-        publications = publish_all(database, policy, progress.publishing)
-    return Outcome(intake, publications)
-
-
-@contextmanager
-def _recorded(database: Database, source: str, intake: Intake) -> Iterator[int]:
-    with database.write() as connection:
-        run = runs.begin(connection, source)
-    try:
-        yield run
-    except BaseException as error:
-        _finish(database, run, source, intake, runs.FAILED, _reason(error))
-        raise
-    _finish(database, run, source, intake, runs.OK, None)
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, PulsegateError):
-        return str(error)
-    return "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
-
-
-class _Recording:
-    """Tells ``progress``, and keeps the run's numbers up to date for ``status``."""
-
-    def __init__(self, database: Database, run: int, progress: Progress) -> None:
-        self._database = database
-        self._run = run
-        self._progress = progress
-
-    def fetched(self, intake: Intake, total: int | None) -> None:
-        with self._database.write() as connection:
-            runs.advance(connection, self._run, intake.pulses, intake.indicators)
-        self._progress.fetched(intake, total)
-
-    def publishing(self, collection: str) -> None:
-        self._progress.publishing(collection)
-
-
-def _finish(database: Database, run: int, source: str, intake: Intake, outcome: str, error: str | None) -> None:
-    with database.write() as connection:
-        runs.advance(connection, run, intake.pulses, intake.indicators)
-        runs.finish(connection, run, outcome, error)
-    counts = {"pulses": intake.pulses, "new": intake.new, "changed": intake.changed, "removed": intake.removed}
-    log.info("pull.finished", source=source, outcome=outcome, **counts)
 
 
 def _batches(values: Iterable[object], size: int) -> Iterator[list[object]]:

@@ -12,6 +12,7 @@ import structlog
 from pulsegate import __version__
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import PulseFormatError
+from pulsegate.intake.taking import Claim, Intake, take
 from pulsegate.model.indicator import Indicator, RawIndicator, Rejection
 from pulsegate.otx.parse import read_pulse
 from pulsegate.publication.marking import Marker
@@ -22,7 +23,6 @@ from pulsegate.store.locks import INTAKE, within
 from pulsegate.store.quarantine import PULSE, Quarantined
 from pulsegate.store.sources import FILE, FILES, SUBSCRIPTION
 from pulsegate.store.taken import Growing
-from pulsegate.sync.intake import Claim, Intake, take
 from pulsegate.values.dates import read_date
 from pulsegate.values.normalise import normalise
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol
 
 import structlog
 
 from pulsegate.errors import OTXAnswerError, OTXUnavailableError
+from pulsegate.intake.running import Progress
+from pulsegate.intake.taking import Claim, Intake, Unfinished, take
 from pulsegate.otx.client import OTXClient
 from pulsegate.otx.failures import OTXMissingError, OTXTooLargeError
 from pulsegate.otx.parse import Page
@@ -22,7 +23,6 @@ from pulsegate.store.sources import SUBSCRIPTION, Source, Walk
 from pulsegate.sync.asking import Asking, Pager, Piece
 from pulsegate.sync.comparison import Compared
 from pulsegate.sync.completion import Completion
-from pulsegate.sync.intake import Claim, Intake, Unfinished, take
 from pulsegate.sync.position import Seen, step
 from pulsegate.sync.wanted import Pace, Wanted
 from pulsegate.values.dates import read_date
@@ -32,13 +32,6 @@ log = structlog.get_logger(__name__)
 OVERLAP = timedelta(hours=1)  # OTX shows what was modified a little later than it says
 AGAIN = "It is walked again with the next run"
 _DAY = timedelta(days=1)  # a pulse that claims to be from later than that does not move the watermark
-
-
-class Progress(Protocol):
-    """Who is told how a pull goes on. ``total`` is the number of pulses to come in all, where OTX tells."""
-
-    def fetched(self, intake: Intake, total: int | None) -> None: ...
-    def publishing(self, collection: str) -> None: ...
 
 
 class SubscriptionWalk:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from pulsegate.curation.policy import Policy
+from pulsegate.intake.taking import Claim, Intake, clean, take
 from pulsegate.model.indicator import RawIndicator, Rejection
 from pulsegate.publication.marking import Marker
 from pulsegate.store import pulses, quarantine
-from pulsegate.sync.intake import Claim, Intake, clean, take
 from sync.fakes import pulse_id, raw, row
 
 CLAIM = Claim("otx", "subscription")

@@ -1,0 +1,1 @@
+"""The air-gapped relay: signed bundles out and in."""
