@@ -100,3 +100,19 @@ class OutdatedRevisionError(StoreError):
 
 class AccountError(PulsegateError):
     """An account can't be made, found or changed."""
+
+
+class RelayError(PulsegateError):
+    """A bundle can't be made, or is not taken; nothing was changed."""
+
+
+class RelayFormatError(RelayError):
+    """A file is no bundle, is damaged, or is made to do harm."""
+
+
+class RelayTrustError(RelayError):
+    """A bundle is signed by nobody who is trusted."""
+
+
+class RelayChainError(RelayError):
+    """A bundle is genuine, but doesn't continue what was taken before."""

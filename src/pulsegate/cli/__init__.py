@@ -31,6 +31,7 @@ from pulsegate.cli import (
     pull,
     pulse,
     quarantine,
+    relay,
     reviewing,
     serve,
     source,
@@ -102,6 +103,7 @@ app.add_typer(pulse.app, name="pulse")
 app.add_typer(indicator.app, name="indicator")
 app.add_typer(allow.app, name="allow")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(relay.app, name="relay")
 app.add_typer(lists.app, name="lists")
 app.add_typer(account.app, name="account")
 app.add_typer(db.app, name="db")

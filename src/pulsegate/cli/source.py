@@ -14,7 +14,7 @@ from pulsegate.cli.setup import Installation
 from pulsegate.errors import UsageError
 from pulsegate.store import audit, sources
 from pulsegate.store.locks import hold, pull
-from pulsegate.store.sources import FILES, OWN, Walk
+from pulsegate.store.sources import FILES, OWN, RELAYED, Walk
 from pulsegate.sync import standing
 from pulsegate.sync.standing import State, seconds_left
 
@@ -49,6 +49,9 @@ def remove(
     if name == OWN:
         hint = "'pulsegate indicator remove' withdraws them"
         raise UsageError("stands for your own indicators", resource=name, hint=hint)
+    if name.startswith(RELAYED):
+        hint = f"Run: pulsegate relay forget {name.removeprefix(RELAYED)} --withdraw"
+        raise UsageError("stands for what a sender's bundles brought", resource=name, hint=hint)
     if found[name].is_known and name != FILES:
         raise UsageError("is still in the settings", resource=name, hint="Take it out of there first")
     with hold(where.database, pull(name)), where.database.write() as connection:
@@ -100,11 +103,13 @@ def _words(state: State) -> str:
     row = state.row
     if not state.is_known:
         return f"not in the settings: 'pulsegate source remove {state.name}'"
-    if row is None:
-        return "" if state.name in (FILES, OWN) else "not pulled yet" if state.is_active else "off, or without a key"
-    if row.walk is not None:
+    if state.is_fed:
+        return ""
+    if row is not None and row.walk is not None:
         return _progress(row.walk, state)
-    return "" if state.is_active else "off, or without a key"
+    if state.is_active:
+        return "" if row else "not pulled yet"
+    return "off, or without a key"
 
 
 def _progress(walk: Walk, state: State) -> str:

@@ -60,7 +60,17 @@ class Unfinished:
     taken: int = 0
 
 
-def _nothing(_connection: Connection, _unfinished: Sequence[Unfinished]) -> None:
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A pulse, clean, with its indicators: all that it has if ``whole``; and those that are no value of any type."""
+
+    pulse: Pulse
+    found: Sequence[Indicator]
+    rejections: Sequence[Rejection] = ()
+    whole: bool = True
+
+
+def _nothing(_connection: Connection, _put: Sequence[Put]) -> None:
     """What else is committed with the pulses."""
 
 
@@ -72,35 +82,51 @@ def take(
     marker: Marker,
     *,
     wanted: Callable[[Pulse], bool] = lambda _: True,
-    then: Callable[[Connection, Sequence[Unfinished]], None] = _nothing,
+    then: Callable[[Connection, Sequence[Unfinished]], None] = lambda _connection, _unfinished: None,
 ) -> list[Unfinished]:
     """Store these pulses in one transaction, with what ``then`` does; gives those that lack indicators."""
     read, entries = _read_all(raw_pulses, claim.source, wanted)
-    cleaned = [clean((*one.indicators, *one.unreadable)) for one in read]
-    whole = [not one.more_indicators for one in read]
     arrived = [
-        Taken(one.pulse, found, is_whole) for one, (found, _), is_whole in zip(read, cleaned, whole, strict=True)
+        Arrived(one.pulse, *clean((*one.indicators, *one.unreadable)), whole=not one.more_indicators) for one in read
     ]
+
+    def also(connection: Connection, there: Sequence[Put]) -> None:
+        for entry in entries:
+            quarantine.add(connection, entry)
+        then(connection, _unfinished(arrived, there))
+
+    there = put(database, arrived, intake, claim, marker, then=also)
+    intake.unreadable += len(entries)
+    return _unfinished(arrived, there)
+
+
+def put(
+    database: Database,
+    arrived: Sequence[Arrived],
+    intake: Intake,
+    claim: Claim,
+    marker: Marker,
+    *,
+    then: Callable[[Connection, Sequence[Put]], None] = _nothing,
+) -> list[Put]:
+    """Store pulses, each of another id, in one transaction with what ``then`` does; what is no value is quarantined."""
     marker.prepare(indicator for one in arrived for indicator in one.found)
     with database.write() as connection:
         within(connection, INTAKE)
         marker.verify(connection)
-        put = taken.put_many(connection, arrived, marker)
-        sources.claim(connection, claim.source, claim.via, [one.pk for one in put])
-        refused = {one.pulse.id: rejections for one, (_, rejections) in zip(read, cleaned, strict=True)}
-        entries_of = {key: [rejected(claim.source, key, each) for each in found] for key, found in refused.items()}
-        quarantine.replace_many(connection, entries_of)
-        for entry in entries:
-            quarantine.add(connection, entry)
-        unfinished = _unfinished(arrived, put)
-        then(connection, unfinished)
-    intake.unreadable += len(entries)
-    for one, (found, rejections) in zip(put, cleaned, strict=True):
-        _count(intake, one.change, len(found), len(rejections))
-    return unfinished
+        there = taken.put_many(connection, [Taken(one.pulse, one.found, one.whole) for one in arrived], marker)
+        sources.claim(connection, claim.source, claim.via, [one.pk for one in there])
+        refused = {
+            one.pulse.id: [rejected(claim.source, one.pulse.id, each) for each in one.rejections] for one in arrived
+        }
+        quarantine.replace_many(connection, refused)
+        then(connection, there)
+    for one, stored in zip(arrived, there, strict=True):
+        _count(intake, stored.change, len(one.found), len(one.rejections))
+    return there
 
 
-def _unfinished(arrived: Sequence[Taken], put: Sequence[Put]) -> list[Unfinished]:
+def _unfinished(arrived: Sequence[Arrived], put: Sequence[Put]) -> list[Unfinished]:
     pairs = zip(arrived, put, strict=True)
     return [Unfinished(one.pulse.id, there.pk, len(one.found)) for one, there in pairs if not there.complete]
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 
 from pulsegate.values.text import clean_line
 
 MAX_NUMBER = 2**31 - 1  # what an INTEGER column holds
 MAX_BITS = 13_000  # Python refuses to write out integers of more than 4,300 digits
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NO = frozenset({"", "0", "0.0", "false", "no", "none", "null"})
 NAMES = ("display_name", "name", "id")
 
@@ -69,8 +67,3 @@ def _word(value: object, keys: Iterable[str]) -> str:
     if not isinstance(value, dict):
         return text_of(value)
     return next((text for text in (text_of(value.get(key)) for key in keys) if text.strip()), "")
-
-
-def fit_for_xml(text: str) -> str:
-    """``text`` without the characters that XML 1.0 can't hold (section 2.2), and otherwise untouched."""
-    return _NOT_XML.sub("", text)

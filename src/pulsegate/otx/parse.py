@@ -13,9 +13,9 @@ from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
 from pulsegate.model.pulse import Pulse
 from pulsegate.model.tlp import TLP
 from pulsegate.otx.dates import OBJECT_ID, object_id_time
-from pulsegate.otx.fields import NAMES, first, fit_for_xml, flag_of, number_of, text_of, words_of
+from pulsegate.otx.fields import NAMES, first, flag_of, number_of, text_of, words_of
 from pulsegate.values.dates import read_date
-from pulsegate.values.text import clean_line, clean_text
+from pulsegate.values.text import clean_line, clean_text, fit_for_xml
 
 T = TypeVar("T")
 _MAX_AUTHOR = 250

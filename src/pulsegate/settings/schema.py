@@ -22,6 +22,7 @@ from pulsegate.model.mode import Mode
 from pulsegate.model.network import Networks
 from pulsegate.model.tlp import TLP
 from pulsegate.settings.duration import Duration, format_duration
+from pulsegate.settings.relay import RelaySettings
 from pulsegate.settings.section import Section, is_loopback, split
 from pulsegate.settings.size import Size
 from pulsegate.settings.sources import AlarmSettings, OTXSettings, SourceSettings
@@ -373,6 +374,7 @@ class Settings(Section):
     metrics: MetricsSettings = MetricsSettings()
     taxii: TAXIISettings = TAXIISettings()
     pages: PagesSettings = PagesSettings()
+    relay: RelaySettings = RelaySettings()
     collections: list[CollectionSettings] = Field([])
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ T = TypeVar("T")
 SIZE = 500  # SQLite's old limit is 999
 
 
-def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    """The values in pieces of at most ``SIZE``."""
-    for start in range(0, len(values), SIZE):
-        yield values[start : start + SIZE]
+def chunks(values: Sequence[T], size: int = SIZE) -> Iterator[Sequence[T]]:
+    """The values in pieces of at most ``size``."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

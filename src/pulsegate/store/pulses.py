@@ -87,6 +87,15 @@ def by_pk(connection: sa.Connection, pk: int) -> StoredPulse | None:
     return stored(row) if row else None
 
 
+def keys_of(connection: sa.Connection, ids: Iterable[str]) -> dict[str, int]:
+    """The keys of those of these pulses that are stored, by their ids."""
+    found: dict[str, int] = {}
+    for chunk in chunks(sorted(ids)):
+        query = sa.select(pulses.c.id, pulses.c.pk).where(pulses.c.id.in_(chunk))
+        found |= {row[0]: row[1] for row in connection.execute(query)}
+    return found
+
+
 def every(connection: sa.Connection, author: str | None = None) -> Iterator[StoredPulse]:
     """The stored pulses (of one author, if given), the longest unmodified first."""
     query = sa.select(pulses).order_by(pulses.c.modified, pulses.c.pk)

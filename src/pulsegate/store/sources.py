@@ -24,6 +24,7 @@ from pulsegate.store.taken import withdraw
 
 SUBSCRIPTION, PULSE, FILE, HAND = "subscription", "pulse", "file", "hand"
 FILES = "files"  # the source that stands for all files
+RELAYED = "relay:"  # what the name of a source begins with that stands for a sender's bundles
 OWN = "own"  # the source that stands for what an administrator adds by hand
 
 

@@ -570,6 +570,56 @@ counts = Table(  # what takes too long to count each time that somebody looks
     Column("numbers", Text, nullable=False),  # JSON
 )
 
+relay_heads = Table(  # each state that was exported (origin: empty) or taken from somebody's bundle
+    "relay_heads",
+    metadata,
+    Column("origin", String(100), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("digest", LargeBinary, nullable=False),  # of the head: what the next one names as the previous
+    Column("head", Text, nullable=False),  # relay.manifest.Head as JSON
+    Column("noted", UTCDateTime, nullable=False),  # when it was written to a file, or taken
+    PrimaryKeyConstraint("origin", "sequence"),
+)
+
+relay_pulses = Table(  # which pulses a state has: ours (origin: empty), or what somebody's bundles brought
+    "relay_pulses",
+    metadata,
+    Column("origin", String(100), nullable=False),
+    Column("pulse_id", String(64), nullable=False),
+    Column("digest", LargeBinary),  # of its lines; null: it is gone
+    Column("sequence", Integer, nullable=False),  # of the head that brought this
+    Column("stored", UTCDateTime),  # pulses.stored when the digest was made
+    PrimaryKeyConstraint("origin", "pulse_id"),
+    Index("ix_relay_pulses_origin_sequence", "origin", "sequence"),
+)
+
+relay_log = Table(  # bundles that were written, taken, or refused
+    "relay_log",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("time", UTCDateTime, nullable=False, index=True),
+    Column("direction", String(8), nullable=False),  # out, in
+    Column("origin", String(100)),
+    Column("sequence", Integer),
+    Column("kind", String(8)),  # full, delta
+    Column("file", Text, nullable=False),
+    Column("outcome", String(16), nullable=False),  # written, taken, known, refused
+    Column("reason", Text),
+    Column("pulses", Integer, nullable=False, server_default="0"),
+    Column("removals", Integer, nullable=False, server_default="0"),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+    sqlite_autoincrement=True,
+)
+
+relay_keys = Table(  # which origin each key has signed for
+    "relay_keys",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("origin", String(100), nullable=False),
+    Column("name", Text, nullable=False),  # what the settings called it
+    Column("seen", UTCDateTime, nullable=False),
+)
+
 state = Table(
     "state",
     metadata,

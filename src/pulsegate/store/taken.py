@@ -20,6 +20,7 @@ from pulsegate.store import bulk, touched
 from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
 from pulsegate.store.digests import digest, storable
+from pulsegate.store.pulses import keys_of
 from pulsegate.store.tables import indicators, pulses, source_pulses
 from pulsegate.values.neighbours import host_key
 
@@ -143,10 +144,7 @@ def _put_pulses(connection: sa.Connection, entries: Sequence[_Entry], changed: S
 
 
 def _learn_keys(connection: sa.Connection, new: Sequence[_Entry]) -> None:
-    keys: dict[str, int] = {}
-    for chunk in chunks([one.taken.pulse.id for one in new]):
-        query = sa.select(pulses.c.id, pulses.c.pk).where(pulses.c.id.in_(chunk))
-        keys |= {row[0]: row[1] for row in connection.execute(query)}
+    keys = keys_of(connection, (one.taken.pulse.id for one in new))
     for one in new:
         one.pk = keys[one.taken.pulse.id]
 

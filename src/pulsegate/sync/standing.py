@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pulsegate.settings import OTXSettings
 from pulsegate.store import sources
 from pulsegate.store.database import Connection, now
-from pulsegate.store.sources import FILES, OWN, Source, Walk
+from pulsegate.store.sources import FILES, OWN, RELAYED, Source, Walk
 from pulsegate.sync.alarm import complaints
 
 
@@ -39,6 +39,16 @@ class State:
     alarms: Mapping[str, str]
     feed: Feed | None = None
 
+    @property
+    def is_fed(self) -> bool:
+        """Whether it is not pulled from, but given: files, own indicators, a sender's bundles."""
+        return is_fed(self.name)
+
+
+def is_fed(name: str) -> bool:
+    """Whether the source of this name is given what it has."""
+    return name in (FILES, OWN) or name.startswith(RELAYED)
+
 
 def states(connection: Connection, feeds: Sequence[Feed]) -> list[State]:
     """Every source that is in the settings or in the store, and the files."""
@@ -51,8 +61,9 @@ def states(connection: Connection, feeds: Sequence[Feed]) -> list[State]:
         one, row = configured.get(name), stored.get(name)
         is_active = one is not None and one.is_on
         alarms = complaints(row, one.settings.stale_after, moment) if one and row and is_active else {}
-        is_known = one is not None or name in (FILES, OWN)
-        found.append(State(name, row, counts.get(name, 0), is_known, is_active, moment, alarms, one))
+        found.append(
+            State(name, row, counts.get(name, 0), one is not None or is_fed(name), is_active, moment, alarms, one)
+        )
     return found
 
 

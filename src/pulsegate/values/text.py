@@ -12,6 +12,7 @@ from collections.abc import Container
 from html.entities import html5
 
 _ROUNDS = 8
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NONCHARACTERS = "\ufdd0-\ufdef" + "".join(f"{chr(p * 0x10000 + 0xFFFE)}{chr(p * 0x10000 + 0xFFFF)}" for p in range(17))
 # Control characters but TAB, LF and CR; and what has no width and no meaning of its own: ZWSP, WJ and its kin, BOM.
 _JUNK = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2060-\u2064\ufeff{_NONCHARACTERS}]")
@@ -79,3 +80,13 @@ def _character(name: str) -> str:
         return ""
     # Halves of a pair are handed on, to be joined; html.unescape knows the rest (Windows-1252, what is invalid).
     return chr(code) if _SURROGATE.match(chr(code)) else html.unescape(f"&{name};")
+
+
+def fit_for_xml(text: str) -> str:
+    """``text`` without the characters that XML 1.0 can't hold (section 2.2), and otherwise untouched."""
+    return _NOT_XML.sub("", text)
+
+
+def is_fit_for_xml(text: str) -> bool:
+    """Whether XML 1.0 can hold it as it is."""
+    return not _NOT_XML.search(text)

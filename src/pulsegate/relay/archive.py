@@ -1,0 +1,193 @@
+"""A bundle's file: a tar archive (POSIX.1-1988, "ustar") with the manifest, its signature and the members.
+
+Each byte of it follows from the contents: a file is read only as long as it is exactly what would be written. So there
+are no links, no folders, no paths and no second copy of a member, and no bit can be another one unnoticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from tarfile import BLOCKSIZE, USTAR_FORMAT, HeaderError, TarInfo
+from typing import BinaryIO
+
+from pulsegate.errors import RelayFormatError
+from pulsegate.relay.keys import SIGNATURE
+from pulsegate.relay.manifest import Member
+from pulsegate.relay.records import MAX_LINE
+
+MANIFEST, SIGNED = "manifest.json", "manifest.sig"
+MAX_MANIFEST = 1_000_000  # bytes
+CHUNK = 1_000_000  # bytes that are read, or unpacked, at a time
+_END = bytes(2 * BLOCKSIZE)
+_GZIP = 16 + zlib.MAX_WBITS  # as RFC 1952: without a name or a time
+_LEVEL = 6
+
+
+# --- Writing ---------------------------------------------------------------------------------------------------------
+
+
+def header(name: str, size: int) -> bytes:
+    """The 512 bytes before a member's content."""
+    info = TarInfo(name)
+    info.size = size
+    return info.tobuf(USTAR_FORMAT)
+
+
+def padding(size: int) -> bytes:
+    """What fills up the last block of a content."""
+    return bytes(-size % BLOCKSIZE)
+
+
+class Packer:
+    """Packs the lines of one member into a file; ``done`` gives what the manifest says of it."""
+
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        self._name = name
+        self._file = file
+        self._packed = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
+        self._hash = hashlib.sha256()
+        self._size = self._length = self._lines = 0
+
+    def add(self, line: bytes) -> None:
+        self._length += len(line)
+        self._lines += 1
+        self._write(self._packed.compress(line))
+
+    def done(self) -> Member:
+        self._write(self._packed.flush())
+        return Member(
+            name=self._name,  # type: ignore[arg-type]  # one of them
+            size=self._size,
+            sha256=self._hash.hexdigest(),
+            length=self._length,
+            lines=self._lines,
+        )
+
+    def _write(self, data: bytes) -> None:
+        self._size += len(data)
+        self._hash.update(data)
+        self._file.write(data)
+
+
+def write(file: BinaryIO, manifest: bytes, signature: bytes, members: Iterable[tuple[Member, BinaryIO]]) -> None:
+    """Write the whole archive; each member's packed content is read from the start of its file."""
+    file.writelines(
+        header(name, len(data)) + data + padding(len(data))
+        for name, data in ((MANIFEST, manifest), (SIGNED, signature))
+    )
+    for member, content in members:
+        file.write(header(member.name, member.size))
+        content.seek(0)
+        while chunk := content.read(CHUNK):
+            file.write(chunk)
+        file.write(padding(member.size))
+    file.write(_END)
+
+
+# --- Reading ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The signed part of an archive, not trusted yet."""
+
+    manifest: bytes
+    signature: bytes
+
+
+class Archive:
+    """Reads an archive from its beginning to its end. RelayFormatError: it is none, or not as it was written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def open(self) -> Opened:
+        """The manifest and its signature; nothing else is read."""
+        block = self._exactly(BLOCKSIZE, "is too short to be a bundle")
+        try:
+            size = TarInfo.frombuf(block, "ascii", "strict").size
+        except (HeaderError, UnicodeDecodeError) as error:
+            raise RelayFormatError("is no bundle, or its beginning is damaged") from error
+        if not 0 < size <= MAX_MANIFEST or block != header(MANIFEST, size):
+            raise RelayFormatError("is no bundle, or its beginning is damaged")
+        manifest = self._content(size)
+        self._header(SIGNED, SIGNATURE)
+        return Opened(manifest, self._content(SIGNATURE))
+
+    def member(self, member: Member, keep: Callable[[bytes], object]) -> None:
+        """Give ``keep`` the packed content of the next member, which must be this one, as it comes."""
+        self._header(member.name, member.size)
+        found, left = hashlib.sha256(), member.size
+        while left:
+            chunk = self._exactly(min(left, CHUNK), "is cut")
+            found.update(chunk)
+            keep(chunk)
+            left -= len(chunk)
+        self._padding(member.size)
+        if found.hexdigest() != member.sha256:
+            raise RelayFormatError(f"is damaged: {member.name} is not what was signed")
+
+    def end(self) -> None:
+        """There must be nothing more."""
+        if self._exactly(len(_END), "is cut") != _END or self._file.read(1):
+            raise RelayFormatError("goes on after its end")
+
+    def _header(self, name: str, size: int) -> None:
+        if self._exactly(BLOCKSIZE, "is cut") != header(name, size):
+            raise RelayFormatError(f"is damaged, or was put together anew: {name} does not stand in its place")
+
+    def _content(self, size: int) -> bytes:
+        data = self._exactly(size, "is cut")
+        self._padding(size)
+        return data
+
+    def _padding(self, size: int) -> None:
+        expected = padding(size)
+        if self._exactly(len(expected), "is cut") != expected:
+            raise RelayFormatError("is damaged between two members")
+
+    def _exactly(self, size: int, fault: str) -> bytes:
+        data = self._file.read(size)
+        if len(data) != size:
+            raise RelayFormatError(fault, hint="Copy it again")
+        return data
+
+
+def lines(member: Member, read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """The lines of a member, each with its end, unpacked as they are asked for. ``read`` gives packed bytes.
+
+    RelayFormatError: it doesn't unpack to what the manifest says of it.
+    """
+    rest, length, count = b"", 0, 0
+    for piece in _unpacked(member, read):
+        length += len(piece)
+        if length > member.length:
+            raise RelayFormatError(f"is made to do harm: {member.name} unpacks to more than it says")
+        *found, rest = (rest + piece).split(b"\n")
+        if len(rest) > MAX_LINE:
+            raise RelayFormatError(f"has a line of more than {MAX_LINE:,} bytes in {member.name}")
+        count += len(found)
+        yield from (one + b"\n" for one in found)
+    if rest or length != member.length or count != member.lines:
+        raise RelayFormatError(f"is not what it says: {member.name} has {count:,} lines in {length:,} bytes")
+
+
+def _unpacked(member: Member, read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """At most a chunk at a time, however much is packed in how little."""
+    stream = zlib.decompressobj(_GZIP)
+    try:
+        while data := read(CHUNK):
+            while data:
+                if stream.eof:
+                    raise RelayFormatError(f"is not what it says: {member.name} goes on after its end")
+                piece = stream.decompress(data, CHUNK)
+                data = stream.unconsumed_tail or stream.unused_data
+                if piece:
+                    yield piece
+    except zlib.error as error:
+        raise RelayFormatError(f"is not what it says: {member.name} does not unpack") from error
+    if not stream.eof:
+        raise RelayFormatError(f"is not what it says: {member.name} is cut")

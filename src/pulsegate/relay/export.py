@@ -1,0 +1,275 @@
+"""Writing a bundle: what a state has, or what changed since an earlier one.
+
+The same state gives the same bytes. A state gets a number, its head, when it is exported; pulses remember the number
+that brought them as they are. What is exported is read from one snapshot.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+import structlog
+
+from pulsegate.errors import RelayError
+from pulsegate.relay import archive, records
+from pulsegate.relay.archive import Packer
+from pulsegate.relay.keys import SecretKey
+from pulsegate.relay.manifest import (
+    LONGEST_CHAIN,
+    PULSES,
+    REMOVALS,
+    Head,
+    Manifest,
+    Member,
+    Window,
+    canonical,
+    read_head,
+)
+from pulsegate.store import relay, state
+from pulsegate.store.database import Connection, Database, now
+from pulsegate.store.locks import hold
+from pulsegate.store.relay import Entry, Part
+
+log = structlog.get_logger(__name__)
+
+LOCK, LOCK_WAIT = "relay.export", 600.0  # seconds
+ORIGIN = "relay.origin"  # the name that was made up for this installation, in ``state``
+FULL = "Export a full snapshot with --full"
+WRITTEN = "relay.written"  # the number of the last state that was written to a file, in ``state``
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to export. ``since``: what changed since that number; None: since the last export. ``full``: everything.
+
+    ``curation``: with what was decided here, and the own pulses.
+    """
+
+    full: bool = False
+    since: int | None = None
+    curation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A bundle that was written."""
+
+    path: Path
+    manifest: Manifest
+    size: int
+
+
+def origin_of(connection: Connection, configured: str | None) -> str:
+    """The name of this installation: the configured one, or one that was made up when it was first asked for."""
+    if configured is not None:
+        return configured
+    found = state.get(connection, ORIGIN)
+    if found is None:
+        found = f"gate-{secrets.token_hex(6)}"
+        state.put(connection, ORIGIN, found)
+    return found
+
+
+def export(database: Database, key: SecretKey, origin: str | None, path: Path, wanted: Wanted) -> Exported:
+    """Write a bundle to ``path``, which appears when it is whole. RelayError: it can't be written, or built upon."""
+    with hold(database, LOCK, wait=LOCK_WAIT), tempfile.TemporaryDirectory(prefix="pulsegate-") as folder:
+        with database.write() as connection:
+            name = origin_of(connection, origin)
+        with database.snapshot() as snapshot:
+            exported = _Export(database, key, snapshot, name, wanted).run(path, Path(folder))
+        with database.write() as connection:
+            state.put(connection, WRITTEN, str(exported.manifest.head.sequence))
+            relay.log(connection, _entry(exported))
+    log.info("relay.exported", file=path.name, sequence=exported.manifest.head.sequence, bytes=exported.size)
+    return exported
+
+
+class _Export:
+    """One export, read from one snapshot."""
+
+    def __init__(self, database: Database, key: SecretKey, snapshot: Connection, origin: str, wanted: Wanted) -> None:
+        self._database = database
+        self._key = key
+        self._snapshot = snapshot
+        self._origin = origin
+        self._wanted = wanted
+        self._last = relay.last_head(snapshot, relay.OWN)
+        self._known = relay.parts(snapshot, relay.OWN)
+        self._there = relay.versions(snapshot)
+
+    def run(self, path: Path, folder: Path) -> Exported:
+        """Write the bundle by way of files in ``folder``."""
+        since = self._since()
+        pulses = _File(PULSES, folder)
+        head, parts = self._state(since, pulses)
+        files = [pulses]
+        removed: list[str] = []
+        if since is not None:
+            removed = sorted(one for one, part in parts.items() if part.digest is None and part.sequence > since)
+            files.insert(0, _File(REMOVALS, folder))
+            files[0].add_all(records.removal_line(one) for one in removed)
+            self._scan([one for one, part in parts.items() if part.digest and part.sequence > since], pulses)
+        members = [one.done() for one in files]
+        manifest = Manifest(
+            head=head,
+            kind="full" if since is None else "delta",
+            since=since,
+            chain=self._chain(head, since),
+            window=Window(start=self._begin(since), end=head.created),
+            removals=len(removed),
+            members=tuple(members),
+            signer=self._key.fingerprint,
+        )
+        return Exported(path, manifest, self._assemble(manifest, files, path))
+
+    def _since(self) -> int | None:
+        """The number to build on; None: nothing, it is a full snapshot."""
+        if self._wanted.full:
+            return None
+        last, since = self._last, self._wanted.since
+        if since is None:
+            written = state.get(self._snapshot, WRITTEN)
+            return int(written) if written is not None and last is not None else None
+        if last is None or not 1 <= since <= last.sequence:
+            known = "nothing was exported yet" if last is None else f"the last one has number {last.sequence}"
+            raise RelayError(f"there is no export with number {since}: {known}", hint=FULL)
+        return since
+
+    def _state(self, since: int | None, pulses: _File) -> tuple[Head, dict[str, Part]]:
+        """The head of what is stored now, and its pulses; the last one where nothing changed. It is kept.
+
+        For a full snapshot all pulses are read, and written to ``pulses`` on the way; else those that were stored anew.
+        """
+        if since is None:
+            made = self._scan(self._there, pulses)
+        else:
+            made = self._scan(one for one, (_, version) in self._there.items() if self._version(one) != version)
+        known = {one: part.digest for one, part in self._known.items() if part.digest is not None}
+        digests = {one: made.get(one) or known[one] for one in self._there}
+        changed = {one for one, digest in digests.items() if known.get(one) != digest}
+        gone = known.keys() - digests.keys()
+        last = self._last
+        is_same = last is not None and not changed and not gone and last.sequence != since
+        number = (last.sequence if last else 0) + (not is_same)
+        noted = {
+            one: Part(digests[one], number if one in changed else self._known[one].sequence, self._there[one][1])
+            for one in made
+        } | {one: Part(None, number, None) for one in gone}
+        head = read_head(last.head) if last is not None and is_same else self._head(number, digests)
+        self._keep(head, noted)
+        return head, self._known | noted
+
+    def _version(self, pulse_id: str) -> datetime | None:
+        """The version that was read for the last state."""
+        known = self._known.get(pulse_id)
+        return None if known is None else known.stored
+
+    def _head(self, number: int, digests: Mapping[str, bytes]) -> Head:
+        return Head(
+            origin=self._origin,
+            sequence=number,
+            created=now(self._snapshot),
+            previous=self._last.digest.hex() if self._last else None,
+            pulses=len(digests),
+            indicators=relay.count_indicators(self._snapshot),
+            state=records.state_digest(digests),
+        )
+
+    def _keep(self, head: Head, noted: Mapping[str, Part]) -> None:
+        with self._database.write() as connection:
+            relay.put_parts(connection, relay.OWN, noted)
+            if self._last is None or head.sequence != self._last.sequence:
+                text = canonical(head).decode()
+                relay.put_head(connection, relay.OWN, head.sequence, bytes.fromhex(head.digest), text)
+
+    def _scan(self, ids: Iterable[str], file: _File | None = None) -> dict[str, bytes]:
+        """The digests of these pulses; their lines are written to the file, if one is given."""
+        found: dict[str, bytes] = {}
+        keys = [self._there[one][0] for one in sorted(ids)]
+        for pulse, number, indicators in relay.contents(self._snapshot, keys):
+            lines = chain((records.pulse_line(pulse, number),), map(records.indicator_line, indicators))
+            found[pulse.id] = records.digest(lines if file is None else file.through(lines))
+        return found
+
+    def _chain(self, head: Head, since: int | None) -> dict[str, str]:
+        """The digests of the heads from what it builds on to the one before it."""
+        if since is None:
+            return {}
+        with self._database.read() as connection:
+            found = relay.chain(connection, relay.OWN, since)
+        digests = {str(number): digest.hex() for number, digest in found.items() if number < head.sequence}
+        if len(digests) > LONGEST_CHAIN:
+            raise RelayError(f"number {since} is more than {LONGEST_CHAIN:,} exports ago", hint=FULL)
+        return digests
+
+    def _begin(self, since: int | None) -> datetime | None:
+        found = None if since is None else relay.head(self._snapshot, relay.OWN, since)
+        return None if found is None else read_head(found.head).created
+
+    def _assemble(self, manifest: Manifest, files: Iterable[_File], path: Path) -> int:
+        """Put the parts together, in a file that takes the place of ``path`` when all of it is on the disk."""
+        data = canonical(manifest)
+        contents = zip(manifest.members, (one.file for one in files), strict=True)
+        with _written(path) as file:
+            archive.write(file, data, self._key.sign(data), contents)
+            return file.tell()
+
+
+class _File:
+    """A member on its way into the bundle."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.file: BinaryIO = (folder / name).open("w+b")
+        self._packer = Packer(name, self.file)
+
+    def add_all(self, lines: Iterable[bytes]) -> None:
+        for line in lines:
+            self._packer.add(line)
+
+    def through(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """The lines, each of them added."""
+        for line in lines:
+            self._packer.add(line)
+            yield line
+
+    def done(self) -> Member:
+        return self._packer.done()
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[BinaryIO]:
+    """A file beside ``path`` that takes its place when all is written and on the disk."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise RelayError(f"can't be written: {error.strerror}", resource=str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _entry(exported: Exported) -> Entry:
+    manifest = exported.manifest
+    return Entry(
+        relay.OUT,
+        exported.path.name,
+        relay.WRITTEN,
+        manifest.head.origin,
+        manifest.head.sequence,
+        manifest.kind,
+        removals=manifest.removals,
+        bytes=exported.size,
+    )

@@ -1,0 +1,305 @@
+"""Taking a bundle: verified, judged, stored in short transactions, published.
+
+A bundle's pulses belong to the source ``relay:ORIGIN`` and go the way of those from OTX. A pulse is replaced as a
+whole, so whoever is killed leaves a state between two of the sender's, and taking the same bundle again, or any later
+one that fits, ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from pulsegate.curation.policy import Policy
+from pulsegate.errors import RelayError, RelayTrustError
+from pulsegate.intake import running, taking
+from pulsegate.intake.running import Outcome, Progress, Silent
+from pulsegate.intake.taking import Arrived, Claim, Intake, clean, rejected
+from pulsegate.model.indicator import Rejection
+from pulsegate.publication.marking import Marker
+from pulsegate.relay import records
+from pulsegate.relay.chain import Known, continues
+from pulsegate.relay.keys import Trust
+from pulsegate.relay.manifest import Manifest, canonical, read_head
+from pulsegate.relay.verify import Bundle, Piece, verified
+from pulsegate.store import pulses, quarantine, relay, sources, taken
+from pulsegate.store.chunks import chunks
+from pulsegate.store.database import Connection, Database, now
+from pulsegate.store.locks import INTAKE, within
+from pulsegate.store.relay import Entry, Part
+from pulsegate.store.taken import Growing, Put
+
+log = structlog.get_logger(__name__)
+
+VIA = "relay"
+LOCK_WAIT = 600.0  # seconds
+TOGETHER = 20  # pulses in one transaction, or
+INDICATORS = 2_000
+DIFFERS = "what is here now is not the sender's state; a full snapshot will mend it"
+EXAMPLES = 10  # names of pulses that a forecast tells
+MOST_REJECTIONS = 10_000  # of one pulse that are kept
+
+
+@dataclass(slots=True)
+class Imported:
+    """What a bundle brought. ``known``: its state had been taken before, and nothing was done.
+
+    ``outcome``: what was stored and published; None: nothing was. ``differs``: what is here is not the sender's state.
+    """
+
+    manifest: Manifest
+    signer: str
+    size: int
+    known: bool = False
+    outcome: Outcome | None = None
+    differs: bool = False
+
+
+@dataclass(slots=True)
+class Forecast:
+    """What a bundle would change: pulses that would come, change and leave; of the first some names."""
+
+    manifest: Manifest
+    signer: str
+    known: bool = False
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    leaving: int = 0
+    indicators: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+def source_of(origin: str) -> str:
+    """The name of the source that an origin's pulses belong to."""
+    return f"{sources.RELAYED}{origin}"
+
+
+def take(
+    database: Database,
+    policy: Policy,
+    path: Path,
+    trust: Trust,
+    *,
+    restart: bool = False,
+    progress: Progress | None = None,
+) -> Imported:
+    """Take the bundle, and publish what it brought; the log of the relay tells of it, or why it was refused.
+
+    RelayError: it is refused, and nothing was changed. ``restart``: a full snapshot counts whatever was taken before.
+    """
+    with database.read() as connection:
+        moment = now(connection)
+    try:
+        with verified(path, trust, moment) as bundle:
+            return _take(database, policy, bundle, path, progress or Silent(), restart=restart)
+    except RelayError as error:
+        refuse(database, path, error)
+        raise
+
+
+def forecast(database: Database, path: Path, trust: Trust, *, restart: bool = False) -> Forecast:
+    """What the bundle would change; nothing is, and nothing noted. RelayError: it would be refused."""
+    with database.read() as connection:
+        moment = now(connection)
+    with verified(path, trust, moment) as bundle:
+        made = bundle.manifest
+        found = Forecast(made, bundle.signer.name, known=not _is_due(database, bundle, restart=restart))
+        if found.known:
+            return found
+        with database.read() as connection:
+            parts = relay.parts(connection, made.head.origin)
+        known = {one: part.digest for one, part in parts.items() if part.digest is not None}
+        brought: set[str] = set()
+        for piece in bundle.pulses():
+            found.indicators += len(piece.indicators)
+            if piece.last:
+                brought.add(piece.pulse.id)
+                _foresee(found, piece, known.get(piece.pulse.id))
+        leaving = known.keys() - brought if made.kind == "full" else known.keys() & set(bundle.removals())
+        found.leaving = len(leaving)
+    return found
+
+
+def _foresee(found: Forecast, piece: Piece, known: bytes | None) -> None:
+    if known == piece.digest:
+        found.unchanged += 1
+        return
+    if known is None:
+        found.new += 1
+    else:
+        found.changed += 1
+    if len(found.examples) < EXAMPLES:
+        found.examples.append(f"{piece.pulse.name} ({piece.pulse.author or 'by nobody named'})")
+
+
+def refuse(database: Database, path: Path, error: RelayError) -> None:
+    """Note why a file was not taken."""
+    log.warning("relay.refused", file=path.name, reason=str(error))
+    with database.write() as connection:
+        relay.log(connection, Entry(relay.IN, path.name, relay.REFUSED, reason=str(error), bytes=_size(path)))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _take(
+    database: Database, policy: Policy, bundle: Bundle, path: Path, progress: Progress, *, restart: bool
+) -> Imported:
+    made = bundle.manifest
+    imported = Imported(made, bundle.signer.name, bundle.size)
+    imported.known = not _is_due(database, bundle, restart=restart)
+    if not imported.known:
+        name = source_of(made.head.origin)
+        with database.write() as connection:
+            sources.ensure(connection, name, VIA)
+
+        def work(intake: Intake, told: Progress) -> None:
+            if _is_due(database, bundle, restart=restart):  # another process may have been faster
+                imported.differs = _Import(database, policy, bundle, intake, told).run()
+
+        imported.outcome = running.run(database, name, policy, progress, work, LOCK_WAIT)
+    with database.write() as connection:
+        relay.log(connection, _entry(imported, path))
+    return imported
+
+
+def _entry(imported: Imported, path: Path) -> Entry:
+    head, intake = imported.manifest.head, imported.outcome.intake if imported.outcome else Intake()
+    return Entry(
+        relay.IN,
+        path.name,
+        relay.KNOWN if imported.known else relay.TAKEN,
+        head.origin,
+        head.sequence,
+        imported.manifest.kind,
+        reason=DIFFERS if imported.differs else None,
+        pulses=intake.pulses,
+        removals=intake.removed,
+        bytes=imported.size,
+    )
+
+
+def _is_due(database: Database, bundle: Bundle, *, restart: bool) -> bool:
+    """Whether there is anything to take. RelayError: it may not be taken."""
+    made, signer = bundle.manifest, bundle.signer
+    origin = made.head.origin
+    with database.read() as connection:
+        signed_for = signer.origin or relay.origin_of_key(connection, signer.fingerprint)
+        last = relay.last_head(connection, origin)
+        digests = {
+            number: digest.hex() for number, digest in relay.chain(connection, origin, made.head.sequence).items()
+        }
+        known = Known(read_head(last.head) if last else None, digests)
+    if signed_for is not None and signed_for != origin:
+        raise RelayTrustError(
+            f"comes from {origin}, but the key {signer.name!r} signs for {signed_for}",
+            hint=f"If the sender has another name now, run 'pulsegate relay forget {signed_for}' here",
+        )
+    return continues(made, known, restart=restart)
+
+
+class _Import:
+    """Puts a verified bundle into the store."""
+
+    def __init__(self, database: Database, policy: Policy, bundle: Bundle, intake: Intake, progress: Progress) -> None:
+        self._database = database
+        self._bundle = bundle
+        self._head = bundle.manifest.head
+        self._name = source_of(self._head.origin)
+        self._claim = Claim(self._name, VIA)
+        self._intake = intake
+        self._progress = progress
+        self._marker = Marker(database, policy)
+        self._growing = Growing(0)
+        self._rejections: list[Rejection] = []
+
+    def run(self) -> bool:
+        """Gives whether what is here then is another state than the sender's."""
+        brought = self._put_all()
+        self._remove(self._leaving(brought))
+        with self._database.write() as connection:
+            head, signer = self._head, self._bundle.signer
+            parts = relay.parts(connection, head.origin)
+            there = {one: part.digest for one, part in parts.items() if part.digest is not None}
+            relay.put_head(connection, head.origin, head.sequence, bytes.fromhex(head.digest), canonical(head).decode())
+            relay.put_key(connection, signer.fingerprint, head.origin, signer.name)
+        return records.state_digest(there) != head.state
+
+    def _put_all(self) -> set[str]:
+        """Store the pulses; gives their ids."""
+        brought: set[str] = set()
+        waiting: list[Piece] = []
+        for piece in self._bundle.pulses():
+            brought.add(piece.pulse.id)
+            if not (piece.first and piece.last):
+                self._grow(piece)
+                continue
+            waiting.append(piece)
+            if len(waiting) == TOGETHER or sum(len(one.indicators) for one in waiting) >= INDICATORS:
+                self._put(waiting)
+                waiting = []
+        self._put(waiting)
+        return brought
+
+    def _put(self, pieces: Sequence[Piece]) -> None:
+        arrived = [Arrived(one.pulse, *clean(one.indicators)) for one in pieces]
+
+        def then(connection: Connection, _put: Sequence[Put]) -> None:
+            self._note(connection, {one.pulse.id: one.digest for one in pieces})
+
+        taking.put(self._database, arrived, self._intake, self._claim, self._marker, then=then)
+        self._progress.fetched(self._intake, self._head.pulses)
+
+    def _note(self, connection: Connection, digests: Mapping[str, bytes | None]) -> None:
+        """What the origin has is what was brought."""
+        number = self._head.sequence
+        found = {pulse_id: Part(digest, number, None) for pulse_id, digest in digests.items()}
+        relay.put_parts(connection, self._head.origin, found)
+
+    def _grow(self, piece: Piece) -> None:
+        """A piece of a large pulse; what isn't brought leaves it with the last one."""
+        pulse_id = piece.pulse.id
+        if piece.first:
+            put = taking.put(
+                self._database, [Arrived(piece.pulse, (), whole=False)], self._intake, self._claim, self._marker
+            )
+            self._growing, self._rejections = Growing(put[0].pk), []
+        found, unfit = clean(piece.indicators)
+        self._rejections += unfit[: MOST_REJECTIONS - len(self._rejections)]
+        self._marker.prepare(found)
+        with self._database.write() as connection:
+            within(connection, INTAKE)
+            self._marker.verify(connection)
+            taken.grow(connection, self._growing, found, self._marker)
+            if piece.last:
+                taken.finish(connection, self._growing)
+                entries = [rejected(self._name, pulse_id, one) for one in self._rejections]
+                quarantine.replace(connection, pulse_id, entries)
+                self._note(connection, {pulse_id: piece.digest})
+        self._intake.indicators += len(found)
+        self._intake.rejected += len(unfit)
+        self._intake.grown |= self._growing.changed
+
+    def _leaving(self, brought: set[str]) -> list[str]:
+        """The ids of the pulses that the origin has no more."""
+        if self._bundle.manifest.kind == "delta":
+            return list(self._bundle.removals())
+        with self._database.read() as connection:
+            known = relay.parts(connection, self._head.origin)
+        return [one for one, part in known.items() if part.digest is not None and one not in brought]
+
+    def _remove(self, ids: Sequence[str]) -> None:
+        for some in chunks(ids):
+            with self._database.write() as connection:
+                within(connection, INTAKE)
+                keys = list(pulses.keys_of(connection, some).values())
+                self._intake.removed += sources.release(connection, self._name, VIA, keys)
+                self._note(connection, dict.fromkeys(some))

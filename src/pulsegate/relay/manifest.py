@@ -1,0 +1,143 @@
+"""What a bundle says of itself, and is signed for. The format is described in docs/relay-format.md."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pulsegate.errors import RelayFormatError
+
+REMOVALS, PULSES, CURATION, OWN = "removals.jsonl.gz", "pulses.jsonl.gz", "curation.jsonl.gz", "own.jsonl.gz"
+MEMBERS = (REMOVALS, PULSES, CURATION, OWN)  # in the order in which they stand in the file
+MAX_RATIO = 200  # what a member may unpack to, by its size; ours are at 5 to 15
+SLACK = 100_000  # bytes that any member may unpack to
+LONGEST_CHAIN = 1_000  # heads that a delta may span
+
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Sequence = Annotated[int, Field(ge=1, le=2_000_000_000)]
+Count = Annotated[int, Field(ge=0, le=10**12)]
+
+
+def _is_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", text):
+        raise ValueError("a name has letters, digits, dots, dashes and underscores, 80 at most")
+    return text
+
+
+Origin = Annotated[str, AfterValidator(_is_name)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Head(_Part):
+    """A state of the sender: its number, when it was that (UTC), what is in it, and the digest of the head before."""
+
+    origin: Origin
+    sequence: Sequence
+    created: AwareDatetime
+    previous: Hash | None
+    pulses: Count
+    indicators: Count
+    state: Hash  # relay.records.state_digest
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its canonical JSON: what the next head names, and a delta builds on."""
+        return hashlib.sha256(canonical(self)).hexdigest()
+
+
+class Member(_Part):
+    """A file in the bundle: bytes and SHA-256 as packed, bytes and lines unpacked."""
+
+    name: Literal["removals.jsonl.gz", "pulses.jsonl.gz", "curation.jsonl.gz", "own.jsonl.gz"]
+    size: Count
+    sha256: Hash
+    length: Count
+    lines: Count
+
+    @model_validator(mode="after")
+    def _unpacks_to_little_enough(self) -> Self:
+        if self.length > MAX_RATIO * self.size + SLACK:
+            raise ValueError(f"{self.name} would unpack to {self.length:,} bytes from {self.size:,}")
+        return self
+
+
+class Window(_Part):
+    """The time that a bundle covers; ``start`` is null where it is everything."""
+
+    start: AwareDatetime | None
+    end: AwareDatetime
+
+
+class Manifest(_Part):
+    """``since``: the sequence number that a delta builds on; ``chain``: digests of the heads from there on."""
+
+    format: Literal["pulsegate-relay"] = "pulsegate-relay"
+    version: Literal[1] = 1
+    head: Head
+    kind: Literal["full", "delta"]
+    since: Sequence | None
+    chain: dict[str, Hash]
+    window: Window
+    removals: Count
+    members: tuple[Member, ...]
+    signer: Hash
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        names = [one.name for one in self.members]
+        if names != [one for one in MEMBERS if one in names] or PULSES not in names:
+            raise ValueError(f"its members are {', '.join(names) or 'none'}")
+        if (self.kind == "delta") != (self.since is not None):
+            raise ValueError("a delta says what it builds on, and a full snapshot does not")
+        if self.since is not None and self.since >= self.head.sequence:
+            raise ValueError("it builds on what comes after it")
+        first = self.head.sequence if self.since is None else self.since
+        if sorted(self.chain) != sorted(str(one) for one in range(first, self.head.sequence)):
+            raise ValueError("its chain does not lead from what it builds on to its head")
+        return self
+
+    @property
+    def pulses_member(self) -> Member:
+        """That of the pulses, which each bundle has."""
+        return next(one for one in self.members if one.name == PULSES)
+
+    def member(self, name: str) -> Member | None:
+        return next((one for one in self.members if one.name == name), None)
+
+
+def canonical(part: _Part) -> bytes:
+    """JSON with sorted keys, no blanks, UTF-8, and instants as ``2026-01-31T23:59:59.000000Z``."""
+    data = part.model_dump()
+    return json.dumps(data, default=_encode, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _encode(value: object) -> str:
+    assert isinstance(value, datetime)
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def read(data: bytes) -> Manifest:
+    """The manifest in these bytes. RelayFormatError: it is none, or of a later format."""
+    try:
+        return Manifest.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        if place == "version":
+            raise RelayFormatError(
+                "is written in a later format than this version reads", hint="Update Pulsegate here, then import again"
+            ) from error
+        raise RelayFormatError(f"has a manifest that can't be read ({place or 'it'}: {first['msg']})") from error
+
+
+def read_head(text: str) -> Head:
+    """A head that was kept."""
+    return Head.model_validate_json(text)

@@ -1,0 +1,194 @@
+"""Verifying a bundle, all of it, before anything is changed: who signed it, each byte, each line.
+
+Nothing is read beyond the manifest of what nobody trusted has signed. What was verified is kept aside, so that what is
+taken later is what was verified, whatever happens to the file.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from pulsegate.errors import RelayError, RelayFormatError, RelayTrustError
+from pulsegate.model.indicator import RawIndicator
+from pulsegate.model.pulse import Pulse
+from pulsegate.relay import archive, manifest, records
+from pulsegate.relay.archive import Archive, Opened
+from pulsegate.relay.keys import Trust, TrustedKey, names
+from pulsegate.relay.manifest import CURATION, OWN, PULSES, REMOVALS, Manifest, Member
+
+CHUNK = 2_000  # indicators that are given at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A pulse with all, or some, of its indicators; ``first`` and ``last``: of its pieces; the last has the digest."""
+
+    pulse: Pulse
+    indicators: list[RawIndicator]
+    total: int
+    first: bool
+    last: bool
+    digest: bytes = b""
+
+
+class Bundle:
+    """A bundle that was verified; its members can be read as often as need be."""
+
+    def __init__(self, made: Manifest, signer: TrustedKey, spool: BinaryIO, places: dict[str, int], size: int) -> None:
+        self.manifest = made
+        self.signer = signer
+        self.size = size
+        self._spool = spool
+        self._places = places
+
+    def removals(self) -> Iterator[str]:
+        return map(records.read_removal, self._lines(REMOVALS))
+
+    def pulses(self) -> Iterator[Piece]:
+        return read_pieces(self._lines(PULSES))
+
+    def own(self) -> Iterator[Piece]:
+        return read_pieces(self._lines(OWN))
+
+    def curation(self) -> Iterator[bytes]:
+        return self._lines(CURATION)
+
+    def has(self, name: str) -> bool:
+        return name in self._places
+
+    def _lines(self, name: str) -> Iterator[bytes]:
+        member = self.manifest.member(name)
+        if member is None:
+            return iter(())
+        return archive.lines(member, self._reader(member))
+
+    def _reader(self, member: Member) -> Callable[[int], bytes]:
+        at, end = self._places[member.name], self._places[member.name] + member.size
+
+        def read(size: int) -> bytes:
+            nonlocal at
+            self._spool.seek(at)
+            data = self._spool.read(min(size, end - at))
+            at += len(data)
+            return data
+
+        return read
+
+
+@contextmanager
+def verified(path: Path, trust: Trust, moment: datetime) -> Iterator[Bundle]:
+    """The bundle in the file, verified whole. RelayFormatError: it is none; RelayTrustError: it is a stranger's."""
+    try:
+        with path.open("rb") as file, tempfile.TemporaryFile(prefix="pulsegate-") as spool:
+            bundle = _read(file, spool, trust, moment)
+            _look_at_all(bundle)
+            yield bundle
+    except RelayError as error:
+        error.resource = error.resource or path.name
+        raise
+    except OSError as error:
+        raise RelayError(f"can't be read: {error.strerror}", resource=str(path)) from error
+
+
+def _read(file: BinaryIO, spool: BinaryIO, trust: Trust, moment: datetime) -> Bundle:
+    opened = Archive(file)
+    signed = opened.open()
+    signer = _signer(signed, trust, moment)
+    made = manifest.read(signed.manifest)
+    if made.signer != signer.fingerprint:
+        raise RelayFormatError("names another key than the one that signed it")
+    if manifest.canonical(made) != signed.manifest:
+        raise RelayFormatError("has a manifest that is not written as it should be")
+    places: dict[str, int] = {}
+    for member in made.members:
+        places[member.name] = spool.tell()
+        opened.member(member, spool.write)
+    opened.end()
+    return Bundle(made, signer, spool, places, file.tell())
+
+
+def _signer(signed: Opened, trust: Trust, moment: datetime) -> TrustedKey:
+    found = trust.signer(signed.manifest, signed.signature, moment)
+    if found is not None:
+        return found
+    try:
+        made = manifest.read(signed.manifest)
+    except RelayFormatError as error:
+        raise RelayTrustError("is signed by nobody who is trusted here, and its manifest can't be read") from error
+    known = next((one for one in trust.keys if one.fingerprint == made.signer), None)
+    if known is not None:
+        raise RelayTrustError(f"has a signature that is not one of the key {known.name!r}; it was changed or damaged")
+    raise RelayTrustError(
+        f"is signed by nobody who is trusted here: it says that it comes from {made.head.origin}, with the key "
+        f"{made.signer[:16]}…",
+        hint=f"Trusted are: {names(trust.keys)}. If it is meant to be, bring the sender's public key, compare its "
+        "fingerprint, and add it to relay.trust",
+    )
+
+
+def _look_at_all(bundle: Bundle) -> None:
+    """Every line is what it should be, and there are as many as the manifest says."""
+    made = bundle.manifest
+    removed = _rising(bundle.removals(), "removals")
+    pulses, indicators = _count(bundle.pulses(), own=False)
+    _count(bundle.own(), own=True)
+    if removed != made.removals:
+        raise RelayFormatError(f"is not what it says: it has {removed:,} removals, not {made.removals:,}")
+    if made.kind == "full" and (pulses, indicators) != (made.head.pulses, made.head.indicators):
+        raise RelayFormatError(f"is not what it says: it has {pulses:,} pulses with {indicators:,} indicators")
+
+
+def _count(pieces: Iterator[Piece], *, own: bool) -> tuple[int, int]:
+    """How many pulses and indicators there are. RelayFormatError: an id comes twice, out of its order, or elsewhere."""
+    indicators = 0
+
+    def ids() -> Iterator[str]:
+        nonlocal indicators
+        for piece in pieces:
+            indicators += len(piece.indicators)
+            if piece.pulse.is_own is not own:
+                raise RelayFormatError(f"has the pulse {piece.pulse.id} where it does not belong")
+            if piece.last:
+                yield piece.pulse.id
+
+    return _rising(ids(), "pulses"), indicators
+
+
+def _rising(ids: Iterator[str], what: str) -> int:
+    count, last = 0, ""
+    for one in ids:
+        if one <= last:
+            raise RelayFormatError(f"has {what} twice, or not in the order of their ids: {one[:40]!r}")
+        count, last = count + 1, one
+    return count
+
+
+def read_pieces(lines: Iterator[bytes]) -> Iterator[Piece]:
+    """The pulses in these lines, a large one in pieces. RelayFormatError: one is cut."""
+    for line in lines:
+        head = records.read_pulse(line)
+        yield from _pieces(head, line, lines)
+
+
+def _pieces(head: records.PulseLine, line: bytes, lines: Iterator[bytes]) -> Iterator[Piece]:
+    found = records.Digest(line)
+    left, first = head.indicators, True
+    while True:
+        some: list[RawIndicator] = []
+        for _ in range(min(left, CHUNK)):
+            following = next(lines, None)
+            if following is None:
+                raise RelayFormatError(f"ends within the pulse {head.pulse.id}")
+            found.add(following)
+            some.append(records.read_indicator(following))
+        left -= len(some)
+        yield Piece(head.pulse, some, head.indicators, first, not left, b"" if left else found.done())
+        if not left:
+            return
+        first = False

@@ -1,0 +1,219 @@
+"""What the relay remembers: states that were exported and taken, their pulses, bundles, and who signs for whom.
+
+``OWN`` as an origin stands for this installation's own states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from itertools import groupby
+
+import sqlalchemy as sa
+
+from pulsegate.model.indicator import RawIndicator
+from pulsegate.model.pulse import OWN as OWN_PULSES
+from pulsegate.model.pulse import Pulse
+from pulsegate.store.chunks import chunks
+from pulsegate.store.database import now
+from pulsegate.store.paged import paged
+from pulsegate.store.pulses import stored
+from pulsegate.store.tables import indicators, pulses, relay_heads, relay_keys, relay_log, relay_pulses
+from pulsegate.store.upsert import upsert
+
+OWN = ""
+OUT, IN = "out", "in"
+WRITTEN, TAKEN, KNOWN, REFUSED = "written", "taken", "known", "refused"
+FETCH = 2_000  # rows that are read at a time
+TOGETHER = 100  # pulses whose indicators are read by one query
+_IS_OWN = pulses.c.id.startswith(OWN_PULSES, autoescape=True)
+
+
+# --- Heads -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KeptHead:
+    """A state that was exported or taken; ``head`` is its JSON, ``noted`` when that was."""
+
+    sequence: int
+    digest: bytes
+    head: str
+    noted: datetime
+
+
+_HEAD = [relay_heads.c[one.name] for one in fields(KeptHead)]
+
+
+def last_head(connection: sa.Connection, origin: str) -> KeptHead | None:
+    query = sa.select(*_HEAD).where(relay_heads.c.origin == origin).order_by(relay_heads.c.sequence.desc()).limit(1)
+    row = connection.execute(query).first()
+    return KeptHead(*row) if row else None
+
+
+def head(connection: sa.Connection, origin: str, sequence: int) -> KeptHead | None:
+    query = sa.select(*_HEAD).where(relay_heads.c.origin == origin, relay_heads.c.sequence == sequence)
+    row = connection.execute(query).first()
+    return KeptHead(*row) if row else None
+
+
+def chain(connection: sa.Connection, origin: str, first: int) -> dict[int, bytes]:
+    """The digests of the heads from that sequence number on."""
+    query = sa.select(relay_heads.c.sequence, relay_heads.c.digest)
+    query = query.where(relay_heads.c.origin == origin, relay_heads.c.sequence >= first)
+    return {row[0]: row[1] for row in connection.execute(query.order_by(relay_heads.c.sequence))}
+
+
+def put_head(connection: sa.Connection, origin: str, sequence: int, digest: bytes, text: str) -> None:
+    values = {"digest": digest, "head": text, "noted": now(connection)}
+    upsert(connection, relay_heads, {"origin": origin, "sequence": sequence}, values)
+
+
+def origins(connection: sa.Connection) -> list[str]:
+    """Those of whom a bundle was taken."""
+    query = sa.select(relay_heads.c.origin).where(relay_heads.c.origin != OWN).distinct()
+    return list(connection.scalars(query.order_by(relay_heads.c.origin)))
+
+
+def forget(connection: sa.Connection, origin: str) -> None:
+    """Forget the chain of that origin, and its keys: its next full snapshot is a first one."""
+    connection.execute(sa.delete(relay_heads).where(relay_heads.c.origin == origin))
+    connection.execute(sa.delete(relay_keys).where(relay_keys.c.origin == origin))
+
+
+# --- Pulses of a state -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A pulse in a state. ``digest``: of its lines, None: it is gone; ``stored``: the version that it was made of."""
+
+    digest: bytes | None
+    sequence: int
+    stored: datetime | None
+
+
+def parts(connection: sa.Connection, origin: str) -> dict[str, Part]:
+    """Each pulse of the origin's last state, and those that were in an earlier one."""
+    columns = (relay_pulses.c.pulse_id, relay_pulses.c.digest, relay_pulses.c.sequence, relay_pulses.c.stored)
+    query = sa.select(*columns).where(relay_pulses.c.origin == origin)
+    return {row[0]: Part(*row[1:]) for row in connection.execute(query)}
+
+
+def put_parts(connection: sa.Connection, origin: str, found: Mapping[str, Part]) -> None:
+    """Note these pulses, in place of what was known of them."""
+    for chunk in chunks(sorted(found)):
+        old = sa.and_(relay_pulses.c.origin == origin, relay_pulses.c.pulse_id.in_(chunk))
+        connection.execute(sa.delete(relay_pulses).where(old))
+        rows = [
+            {"origin": origin, "pulse_id": one, "digest": part.digest, "sequence": part.sequence, "stored": part.stored}
+            for one, part in ((one, found[one]) for one in chunk)
+        ]
+        connection.execute(sa.insert(relay_pulses), rows)
+
+
+# --- What is exported ------------------------------------------------------------------------------------------------
+
+
+def versions(connection: sa.Connection) -> dict[str, tuple[int, datetime]]:
+    """Key and version of each active pulse but own ones, by its id. The version changes with its indicators, too."""
+    query = sa.select(pulses.c.id, pulses.c.pk, pulses.c.stored).where(pulses.c.active, ~_IS_OWN)
+    return {row[0]: (row[1], row[2]) for row in connection.execute(query)}
+
+
+def own_pulses(connection: sa.Connection) -> dict[str, int]:
+    """The keys of the active own pulses, by their ids."""
+    query = sa.select(pulses.c.id, pulses.c.pk).where(pulses.c.active, _IS_OWN)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def count_indicators(connection: sa.Connection) -> int:
+    """How many indicators the pulses have that ``versions`` tells of."""
+    query = sa.select(sa.func.count()).select_from(indicators.join(pulses, indicators.c.pulse_pk == pulses.c.pk))
+    return int(connection.scalar(query.where(pulses.c.active, ~_IS_OWN)) or 0)
+
+
+def contents(connection: sa.Connection, keys: Sequence[int]) -> Iterator[tuple[Pulse, int, Iterator[RawIndicator]]]:
+    """Pulses with the number of their indicators, and those by their identity; each is read before the next comes."""
+    for chunk in chunks(keys, TOGETHER):
+        rows = {row.pk: row for row in connection.execute(sa.select(pulses).where(pulses.c.pk.in_(chunk)))}
+        mine = indicators.c.pulse_pk.in_(chunk)
+        counted = sa.select(indicators.c.pulse_pk, sa.func.count()).where(mine).group_by(indicators.c.pulse_pk)
+        counts = {row[0]: row[1] for row in connection.execute(counted)}
+        place = {pk: number for number, pk in enumerate(chunk)}
+        query = (
+            sa.select(*_RAW).where(mine).order_by(sa.case(place, value=indicators.c.pulse_pk), indicators.c.identity)
+        )
+        found = connection.execute(query.execution_options(yield_per=FETCH))
+        groups = groupby(found, lambda row: row[0])
+        following = next(groups, None)
+        for pk in chunk:
+            if following is None or following[0] != pk:
+                yield stored(rows[pk]).pulse, 0, iter(())
+                continue
+            yield stored(rows[pk]).pulse, counts[pk], (RawIndicator(*row[1:]) for row in following[1])
+            following = next(groups, None)
+
+
+_RAW = (
+    indicators.c.pulse_pk,
+    *(indicators.c[{"type": "raw_type", "value": "raw_value"}.get(one.name, one.name)] for one in fields(RawIndicator)),
+)
+
+
+# --- The log, and keys -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A bundle that was written, taken, known already, or refused."""
+
+    direction: str
+    file: str
+    outcome: str
+    origin: str | None = None
+    sequence: int | None = None
+    kind: str | None = None
+    reason: str | None = None
+    pulses: int = 0
+    removals: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """An entry of the log with its key and time."""
+
+    pk: int
+    time: datetime
+    entry: Entry
+
+
+_ENTRY = [relay_log.c[one.name] for one in fields(Entry)]
+
+
+def log(connection: sa.Connection, entry: Entry) -> None:
+    values = {one.name: getattr(entry, one.name) for one in fields(Entry)}
+    connection.execute(sa.insert(relay_log).values(time=now(connection), **values))
+
+
+def logged(
+    connection: sa.Connection, direction: str | None, key: int | None, *, backwards: bool = False, limit: int
+) -> list[Logged]:
+    """Entries, newest first, from below that key on; ``backwards``: the oldest first, from above it on."""
+    query = sa.select(relay_log.c.pk, relay_log.c.time, *_ENTRY)
+    if direction is not None:
+        query = query.where(relay_log.c.direction == direction)
+    rows = connection.execute(paged(query, relay_log.c.pk, key, backwards=backwards, limit=limit))
+    return [Logged(row[0], row[1], Entry(*row[2:])) for row in rows]
+
+
+def origin_of_key(connection: sa.Connection, fingerprint: str) -> str | None:
+    """Whom the key has signed for so far."""
+    return connection.scalar(sa.select(relay_keys.c.origin).where(relay_keys.c.fingerprint == fingerprint))
+
+
+def put_key(connection: sa.Connection, fingerprint: str, origin: str, name: str) -> None:
+    values = {"origin": origin, "name": name, "seen": now(connection)}
+    upsert(connection, relay_keys, {"fingerprint": fingerprint}, values)
