@@ -116,3 +116,7 @@ class RelayTrustError(RelayError):
 
 class RelayChainError(RelayError):
     """A bundle is genuine, but doesn't continue what was taken before."""
+
+
+class RelayGapError(RelayChainError):
+    """A bundle is genuine, but another one has to be taken before it."""

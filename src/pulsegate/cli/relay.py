@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pulsegate.cli import relaying
 from pulsegate.cli.options import DryRun, account, installation
 from pulsegate.cli.output import AsJSON, errors, instant, people, print_json, when
-from pulsegate.cli.setup import Installation, prepare
-from pulsegate.errors import UsageError
+from pulsegate.cli.setup import prepare
+from pulsegate.errors import RelayError, UsageError
 from pulsegate.store.database import now
 
 if TYPE_CHECKING:  # imported when they are needed, so that help and other commands start fast
     from pulsegate.relay.importing import Forecast, Imported
-    from pulsegate.relay.keys import SecretKey, Trust
     from pulsegate.relay.manifest import Manifest
 
 app = typer.Typer(no_args_is_help=True, help="Signed bundles for a Pulsegate in a network with no way out.")
@@ -68,7 +67,9 @@ def export(
     where = installation(context)
     prepare(where)
     wanted = exports.Wanted(full=full, since=since)
-    done = exports.export(where.database, _secret(where, key), where.settings.relay.origin, out, wanted)
+    done = exports.export(
+        where.database, relaying.secret(where, key), where.settings.relay.origin, exports.to_file(out), wanted
+    )
     if as_json:
         print_json({"file": str(done.path), "bytes": done.size, **_described(done.manifest)})
         return
@@ -91,11 +92,16 @@ def import_(
 
     where = installation(context)
     prepare(where)
-    trusted = _trust(where, trust)
+    trusted = relaying.trust(where, trust or ())
     if dry_run:
         _tell_forecast(importing.forecast(where.database, file, trusted, restart=restart), as_json=as_json)
         return
-    _tell(importing.take(where.database, where.policy, file, trusted, restart=restart), as_json=as_json)
+    try:
+        done = importing.take(where.database, where.policy, file, trusted, restart=restart)
+    except RelayError as error:
+        importing.note_refusal(where.database, file.name, error)
+        raise
+    _tell(done, as_json=as_json)
 
 
 @app.command()
@@ -106,12 +112,22 @@ def verify(context: typer.Context, file: Bundle, trust: TrustOption = None, as_j
     where = installation(context)
     with where.database.read() as connection:
         moment = now(connection)
-    with verified(file, _trust(where, trust), moment) as bundle:
+    with verified(file, relaying.trust(where, trust or ()), moment) as bundle:
         made, signer = bundle.manifest, bundle.signer
     if as_json:
         print_json({"signer": signer.name, **_described(made)})
         return
     people.print(f"{file.name}: {_title(made)}, signed with the key {signer.name!r}: {_amount(made)}.", markup=False)
+
+
+@app.command()
+def status(context: typer.Context, as_json: AsJSON = False) -> None:
+    """Say what was written and taken last, how old that is, and what was refused."""
+    where = installation(context)
+    if as_json:
+        print_json(relaying.shown(where))
+    else:
+        relaying.print_standing(where)
 
 
 @app.command()
@@ -135,31 +151,6 @@ def forget(
         audit.record(connection, account(), "relay.forget", origin, before={"withdrawn": withdrawn})
     left = f"{withdrawn:,} pulses leave with the next publication" if withdraw else "its pulses stay until then"
     people.print(f"{origin} is forgotten; take a full snapshot next, {left}.", markup=False)
-
-
-def _secret(where: Installation, given: Path | None) -> SecretKey:
-    from pulsegate.relay.keys import read_secret
-
-    path = given or where.settings.relay.key
-    if path is None:
-        hint = "Give --key, or set relay.key; 'pulsegate relay keygen' makes one"
-        raise UsageError("there is no key to sign with", hint=hint)
-    return read_secret(path)
-
-
-def _trust(where: Installation, given: list[Path] | None) -> Trust:
-    """The keys that are given, or those of the settings."""
-    from pulsegate.relay.keys import Trust, read_public
-
-    settings = where.settings.relay
-    if given:
-        found = [read_public(one) for one in given]
-    else:
-        found = [replace(read_public(one.key, one.name), until=one.until, origin=one.origin) for one in settings.trust]
-    if not found:
-        hint = "Give --trust PUBLIC, or set relay.trust"
-        raise UsageError("there is no key that bundles may be signed with", hint=hint)
-    return Trust(tuple(found), frozenset(settings.revoked))
 
 
 def _title(made: Manifest) -> str:

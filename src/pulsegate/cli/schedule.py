@@ -26,6 +26,7 @@ import pulsegate.sync.pull as sync
 from pulsegate.cli import feeding
 from pulsegate.cli.alarms import Watch
 from pulsegate.cli.feeding import Feeding
+from pulsegate.cli.relaying import Receiving, Sending
 from pulsegate.cli.setup import Installation
 from pulsegate.cli.tasks import Runner
 from pulsegate.errors import BusyError, OTXRateLimitedError, PulsegateError
@@ -33,7 +34,7 @@ from pulsegate.otx.client import OTXClient
 from pulsegate.publication.counting import Counting
 from pulsegate.publication.publish import publish_all
 from pulsegate.settings import OTXSettings
-from pulsegate.store import retention, sources
+from pulsegate.store import relay, retention, sources
 from pulsegate.store.locks import WORKER, hold
 from pulsegate.sync.retrial import retry_after_upgrade
 
@@ -43,7 +44,8 @@ PUBLISH_INTERVAL = timedelta(minutes=15)  # expiry and rules take effect at leas
 LONGEST_RETRY = timedelta(hours=1)  # however long OTX asks to wait, and however long the interval is
 COUNT_INTERVAL = timedelta(seconds=10)
 LOCK_INTERVAL = timedelta(seconds=5)
-OTHER_JOBS = 6  # beside the pulls
+INBOX_INTERVAL = timedelta(seconds=10)
+OTHER_JOBS = 8  # beside the pulls
 LOCK_WAIT = 5.0  # seconds: 'status' holds the lock of a pull for a moment, to see whether somebody else does
 FOREVER = 1e9  # seconds
 GRACE = 3.0  # seconds that a pull has to end when the worker is told to; the next one goes on where it stopped
@@ -75,7 +77,8 @@ def _work(where: Installation, holds: Callable[[], bool]) -> None:
         _add(scheduler, lambda: _end_unless(holds), "lock", _every(LOCK_INTERVAL), _in(LOCK_INTERVAL))
         counting = Counting(where.database)
         _add(scheduler, lambda: _count(counting), "counts", _every(COUNT_INTERVAL), _in(COUNT_INTERVAL))
-        if found and not where.demo:
+        _relay(scheduler, where)
+        if (found or where.settings.relay.inbox) and not where.demo:
             watch = Watch(where, found)  # later than the first pulls, which may mend what lay still for a while
             _add(scheduler, watch, "alarms", _every(watch.interval), _in(watch.interval))
         runner = Runner(where)
@@ -83,6 +86,23 @@ def _work(where: Installation, holds: Callable[[], bool]) -> None:
         stack.callback(runner.stop)
         with _stopped_by_signals(scheduler):
             scheduler.start()
+
+
+def _relay(scheduler: BaseScheduler, where: Installation) -> None:
+    """Bundles out and in, where the settings say so; the demo has none."""
+    settings = where.settings.relay
+    if settings.outbox is not None and not where.demo:
+        _add(scheduler, Sending(where, settings.outbox), "relay.out", _every(settings.interval), _first_bundle(where))
+    if settings.inbox is not None and not where.demo:
+        _add(scheduler, Receiving(where, settings.inbox), "relay.in", _every(INBOX_INTERVAL), _in(timedelta()))
+
+
+def _first_bundle(where: Installation) -> datetime:
+    """When the interval since the last one is over: a worker that is started often writes no more than others."""
+    with where.database.read() as connection:
+        last = relay.last_logged(connection, relay.OUT, [relay.WRITTEN])
+    due = last.time + where.settings.relay.interval if last else _in(timedelta())
+    return max(due, _in(timedelta()))
 
 
 def _say_what_is_left_out(where: Installation, found: Sequence[Feeding]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,12 +51,14 @@ WRITTEN = "relay.written"  # the number of the last state that was written to a 
 class Wanted:
     """What to export. ``since``: what changed since that number; None: since the last export. ``full``: everything.
 
-    ``curation``: with what was decided here, and the own pulses.
+    ``curation``: with what was decided here, and the own pulses. ``anew``: under a number of its own, also where
+    nothing has changed, so that the receiver sees that there was nothing.
     """
 
     full: bool = False
     since: int | None = None
     curation: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +81,33 @@ def origin_of(connection: Connection, configured: str | None) -> str:
     return found
 
 
-def export(database: Database, key: SecretKey, origin: str | None, path: Path, wanted: Wanted) -> Exported:
-    """Write a bundle to ``path``, which appears when it is whole. RelayError: it can't be written, or built upon."""
+Write = Callable[[BinaryIO], None]
+Place = Callable[[Manifest, Write], tuple[Path, int]]
+"""Puts a bundle where it belongs, as a whole, when ``Write`` has written it; gives its path and size."""
+
+
+def to_file(path: Path) -> Place:
+    """Puts it there, whatever it is."""
+
+    def place(_manifest: Manifest, write: Write) -> tuple[Path, int]:
+        with written(path) as file:
+            write(file)
+            return path, file.tell()
+
+    return place
+
+
+def export(database: Database, key: SecretKey, origin: str | None, place: Place, wanted: Wanted) -> Exported:
+    """Write a bundle. RelayError: it can't be written, or built upon."""
     with hold(database, LOCK, wait=LOCK_WAIT), tempfile.TemporaryDirectory(prefix="pulsegate-") as folder:
         with database.write() as connection:
             name = origin_of(connection, origin)
         with database.snapshot() as snapshot:
-            exported = _Export(database, key, snapshot, name, wanted).run(path, Path(folder))
+            exported = _Export(database, key, snapshot, name, wanted).run(place, Path(folder))
         with database.write() as connection:
             state.put(connection, WRITTEN, str(exported.manifest.head.sequence))
             relay.log(connection, _entry(exported))
-    log.info("relay.exported", file=path.name, sequence=exported.manifest.head.sequence, bytes=exported.size)
+    log.info("relay.exported", file=exported.path.name, sequence=exported.manifest.head.sequence, bytes=exported.size)
     return exported
 
 
@@ -106,7 +124,7 @@ class _Export:
         self._known = relay.parts(snapshot, relay.OWN)
         self._there = relay.versions(snapshot)
 
-    def run(self, path: Path, folder: Path) -> Exported:
+    def run(self, place: Place, folder: Path) -> Exported:
         """Write the bundle by way of files in ``folder``."""
         since = self._since()
         pulses = _File(PULSES, folder)
@@ -129,7 +147,7 @@ class _Export:
             members=tuple(members),
             signer=self._key.fingerprint,
         )
-        return Exported(path, manifest, self._assemble(manifest, files, path))
+        return self._assemble(manifest, files, place)
 
     def _since(self) -> int | None:
         """The number to build on; None: nothing, it is a full snapshot."""
@@ -158,7 +176,7 @@ class _Export:
         changed = {one for one, digest in digests.items() if known.get(one) != digest}
         gone = known.keys() - digests.keys()
         last = self._last
-        is_same = last is not None and not changed and not gone and last.sequence != since
+        is_same = last is not None and not changed and not gone and last.sequence != since and not self._wanted.anew
         number = (last.sequence if last else 0) + (not is_same)
         noted = {
             one: Part(digests[one], number if one in changed else self._known[one].sequence, self._there[one][1])
@@ -215,13 +233,12 @@ class _Export:
         found = None if since is None else relay.head(self._snapshot, relay.OWN, since)
         return None if found is None else read_head(found.head).created
 
-    def _assemble(self, manifest: Manifest, files: Iterable[_File], path: Path) -> int:
-        """Put the parts together, in a file that takes the place of ``path`` when all of it is on the disk."""
+    def _assemble(self, manifest: Manifest, files: Iterable[_File], place: Place) -> Exported:
+        """Put the parts together, where they belong."""
         data = canonical(manifest)
-        contents = zip(manifest.members, (one.file for one in files), strict=True)
-        with _written(path) as file:
-            archive.write(file, data, self._key.sign(data), contents)
-            return file.tell()
+        contents = list(zip(manifest.members, (one.file for one in files), strict=True))
+        path, size = place(manifest, lambda file: archive.write(file, data, self._key.sign(data), contents))
+        return Exported(path, manifest, size)
 
 
 class _File:
@@ -246,7 +263,7 @@ class _File:
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[BinaryIO]:
+def written(path: Path) -> Iterator[BinaryIO]:
     """A file beside ``path`` that takes its place when all is written and on the disk."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -84,21 +84,18 @@ def take(
     path: Path,
     trust: Trust,
     *,
+    name: str | None = None,
     restart: bool = False,
     progress: Progress | None = None,
 ) -> Imported:
-    """Take the bundle, and publish what it brought; the log of the relay tells of it, or why it was refused.
+    """Take the bundle, and publish what it brought; the log of the relay tells of it, as ``name`` or the file's.
 
     RelayError: it is refused, and nothing was changed. ``restart``: a full snapshot counts whatever was taken before.
     """
     with database.read() as connection:
         moment = now(connection)
-    try:
-        with verified(path, trust, moment) as bundle:
-            return _take(database, policy, bundle, path, progress or Silent(), restart=restart)
-    except RelayError as error:
-        refuse(database, path, error)
-        raise
+    with verified(path, trust, moment) as bundle:
+        return _take(database, policy, bundle, name or path.name, progress or Silent(), restart=restart)
 
 
 def forecast(database: Database, path: Path, trust: Trust, *, restart: bool = False) -> Forecast:
@@ -136,22 +133,15 @@ def _foresee(found: Forecast, piece: Piece, known: bytes | None) -> None:
         found.examples.append(f"{piece.pulse.name} ({piece.pulse.author or 'by nobody named'})")
 
 
-def refuse(database: Database, path: Path, error: RelayError) -> None:
-    """Note why a file was not taken."""
-    log.warning("relay.refused", file=path.name, reason=str(error))
+def note_refusal(database: Database, name: str, error: RelayError, outcome: str = relay.REFUSED) -> None:
+    """Note why a file was not taken, or why it waits."""
+    log.warning("relay.not_taken", file=name, outcome=outcome, reason=str(error))
     with database.write() as connection:
-        relay.log(connection, Entry(relay.IN, path.name, relay.REFUSED, reason=str(error), bytes=_size(path)))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+        relay.log(connection, Entry(relay.IN, name, outcome, reason=str(error)))
 
 
 def _take(
-    database: Database, policy: Policy, bundle: Bundle, path: Path, progress: Progress, *, restart: bool
+    database: Database, policy: Policy, bundle: Bundle, file: str, progress: Progress, *, restart: bool
 ) -> Imported:
     made = bundle.manifest
     imported = Imported(made, bundle.signer.name, bundle.size)
@@ -167,15 +157,15 @@ def _take(
 
         imported.outcome = running.run(database, name, policy, progress, work, LOCK_WAIT)
     with database.write() as connection:
-        relay.log(connection, _entry(imported, path))
+        relay.log(connection, _entry(imported, file))
     return imported
 
 
-def _entry(imported: Imported, path: Path) -> Entry:
+def _entry(imported: Imported, file: str) -> Entry:
     head, intake = imported.manifest.head, imported.outcome.intake if imported.outcome else Intake()
     return Entry(
         relay.IN,
-        path.name,
+        file,
         relay.KNOWN if imported.known else relay.TAKEN,
         head.origin,
         head.sequence,

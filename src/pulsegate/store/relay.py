@@ -24,7 +24,7 @@ from pulsegate.store.upsert import upsert
 
 OWN = ""
 OUT, IN = "out", "in"
-WRITTEN, TAKEN, KNOWN, REFUSED = "written", "taken", "known", "refused"
+WRITTEN, TAKEN, KNOWN, REFUSED, WAITS = "written", "taken", "known", "refused", "waits"
 FETCH = 2_000  # rows that are read at a time
 TOGETHER = 100  # pulses whose indicators are read by one query
 _IS_OWN = pulses.c.id.startswith(OWN_PULSES, autoescape=True)
@@ -207,6 +207,29 @@ def logged(
         query = query.where(relay_log.c.direction == direction)
     rows = connection.execute(paged(query, relay_log.c.pk, key, backwards=backwards, limit=limit))
     return [Logged(row[0], row[1], Entry(*row[2:])) for row in rows]
+
+
+def last_full(connection: sa.Connection, direction: str) -> Logged | None:
+    """The last full snapshot that was written, or taken."""
+    found = _of_log(connection, relay_log.c.direction == direction, relay_log.c.kind == "full")
+    return next(found, None)
+
+
+def last_logged(connection: sa.Connection, direction: str, outcomes: Sequence[str]) -> Logged | None:
+    """The last entry with one of these outcomes."""
+    found = _of_log(connection, relay_log.c.direction == direction, relay_log.c.outcome.in_(outcomes))
+    return next(found, None)
+
+
+def _of_log(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> Iterator[Logged]:
+    query = sa.select(relay_log.c.pk, relay_log.c.time, *_ENTRY).where(*conditions).order_by(relay_log.c.pk.desc())
+    for row in connection.execute(query.limit(1)):
+        yield Logged(row[0], row[1], Entry(*row[2:]))
+
+
+def purge(connection: sa.Connection, before: datetime) -> int:
+    """Forget what the log says from before then."""
+    return connection.execute(sa.delete(relay_log).where(relay_log.c.time < before)).rowcount
 
 
 def origin_of_key(connection: sa.Connection, fingerprint: str) -> str | None:

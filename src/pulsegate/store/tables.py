@@ -603,7 +603,7 @@ relay_log = Table(  # bundles that were written, taken, or refused
     Column("sequence", Integer),
     Column("kind", String(8)),  # full, delta
     Column("file", Text, nullable=False),
-    Column("outcome", String(16), nullable=False),  # written, taken, known, refused
+    Column("outcome", String(16), nullable=False),  # written, taken, known, refused, waits
     Column("reason", Text),
     Column("pulses", Integer, nullable=False, server_default="0"),
     Column("removals", Integer, nullable=False, server_default="0"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pulsegate.settings.duration import format_duration
-from pulsegate.store.sources import Source
+from pulsegate.settings.duration import roughly
+from pulsegate.store.sources import RELAYED, Source
 
 STALE, HELD = "stale", "held"
 
@@ -26,7 +26,7 @@ def complaints(source: Source, stale_after: timedelta, now: datetime) -> dict[st
 
 def _stale(source: Source, age: timedelta) -> str:
     pulled = "was never pulled completely" if source.completed is None else "was not pulled completely"
-    text = f"The source {source.name} {pulled} for {_roughly(age)}."
+    text = f"The source {source.name} {pulled} for {roughly(age)}."
     if source.failing is not None:
         text += f" It has failed since {source.failing:%Y-%m-%d %H:%M} UTC: {(source.error or '').rstrip('.')}."
     if source.walk is not None:
@@ -39,9 +39,6 @@ def cleared(source: Source, kind: str) -> str:
     """That it is well again."""
     if kind == HELD:
         return f"No removals of {source.name} wait for a confirmation any more"
+    if source.name.startswith(RELAYED):
+        return f"A new bundle of {source.name.removeprefix(RELAYED)} was taken"
     return f"The source {source.name} was pulled completely again"
-
-
-def _roughly(age: timedelta) -> str:
-    unit = timedelta(hours=1) if age >= timedelta(hours=2) else timedelta(minutes=1)
-    return format_duration(age // unit * unit) if age >= unit else "a moment"
