@@ -10,7 +10,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -126,14 +126,18 @@ class _Export:
 
     def run(self, place: Place, folder: Path) -> Exported:
         """Write the bundle by way of files in ``folder``."""
+        with ExitStack() as files:
+            return self._write(place, lambda name: files.enter_context(closing(_File(name, folder))))
+
+    def _write(self, place: Place, make: Callable[[str], _File]) -> Exported:
         since = self._since()
-        pulses = _File(PULSES, folder)
+        pulses = make(PULSES)
         head, parts = self._state(since, pulses)
         files = [pulses]
         removed: list[str] = []
         if since is not None:
             removed = sorted(one for one, part in parts.items() if part.digest is None and part.sequence > since)
-            files.insert(0, _File(REMOVALS, folder))
+            files.insert(0, make(REMOVALS))
             files[0].add_all(records.removal_line(one) for one in removed)
             self._scan([one for one, part in parts.items() if part.digest and part.sequence > since], pulses)
         members = [one.done() for one in files]
@@ -260,6 +264,9 @@ class _File:
 
     def done(self) -> Member:
         return self._packer.done()
+
+    def close(self) -> None:
+        self.file.close()
 
 
 @contextmanager
