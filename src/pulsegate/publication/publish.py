@@ -235,13 +235,12 @@ class _Publisher:
             if large and not plan.moving:
                 backfill = Backfill(self._database, self._stored, self._writers.copies, self._count_new)
                 backfill.run(written)
-            self._carry_out_all(self._entering(plan, written))
+            self._carry_out_all(self._steps(plan, written))
         except PublicationConflictError:
             raise
         except Exception:  # no fault in writing what is new may hold up a withdrawal
             self._carry_out_all(self._leaving(plan))
             raise
-        self._carry_out_all(self._leaving(plan))
         self._refresh()
         self._settle(planned.moment, plan.waiting)
 
@@ -290,6 +289,29 @@ class _Publisher:
         else:
             for job in jobs:
                 yield from ((job, one) for one in self._renderer.new(job.pulse_pk, job.keys))
+
+    def _steps(self, plan: Plan, written: Iterator[tuple[Job, Rendered]]) -> Iterator[_Step]:
+        """What enters, then what only leaves. The last of the one and the first of the other are one transaction.
+
+        So a small publication is one: no poll sees a part of it.
+        """
+        last: _Step | None = None
+        try:
+            for step in self._entering(plan, written):
+                if last is not None:
+                    yield last
+                last = step
+        except Exception:
+            if last is not None:
+                yield last
+            raise
+        for step in self._leaving(plan):
+            if last is not None:
+                step.rewritten[:0] = last.rewritten
+                step.new, last = last.new, None
+            yield step
+        if last is not None:
+            yield last
 
     def _entering(self, plan: Plan, written: Iterator[tuple[Job, Rendered]]) -> Iterator[_Step]:
         """What enters, in one step with what leaves its block to move there.
