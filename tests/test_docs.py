@@ -31,6 +31,7 @@ from pulsegate.settings import (
     TLSSettings,
     load,
 )
+from pulsegate.settings.relay import RelaySettings, TrustedKeySettings
 from pulsegate.stix.mapping import MAPPING
 from pulsegate.store.tables import metadata
 from pulsegate.values.normalise import normalise
@@ -46,6 +47,8 @@ TABLES = [
     ("Alarms: `alarms`", AlarmSettings, "PULSEGATE_ALARMS__"),
     ("Metrics: `metrics`", MetricsSettings, "PULSEGATE_METRICS__"),
     ("The pages: `pages`", PagesSettings, "PULSEGATE_PAGES__"),
+    ("The relay: `relay`", RelaySettings, "PULSEGATE_RELAY__"),
+    ("An entry of `trust`", TrustedKeySettings, None),
     ("The service: `taxii`", TAXIISettings, "PULSEGATE_TAXII__"),
     ("Warning lists: `warning_lists`", ListSettings, "PULSEGATE_WARNING_LISTS__"),
     ("An entry of `files`", ListFileSettings, None),

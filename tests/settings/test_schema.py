@@ -96,6 +96,22 @@ def test_settings_by_default():
         "metrics": {"allow": []},
         "taxii": {"gzip": False, "max_block": "5MB", "token_life": "1h", "max_body": "10MB"},
         "pages": {"enabled": True, "idle": "30m", "max_upload": "5MB"},
+        "relay": {
+            "origin": None,
+            "key": None,
+            "outbox": None,
+            "interval": "1h",
+            "full_every": "1d",
+            "repeat": 0,
+            "part_size": None,
+            "receipts": None,
+            "inbox": None,
+            "write_receipts": None,
+            "stale_after": "1d",
+            "kept": "30d",
+            "trust": [],
+            "revoked": [],
+        },
         "collections": [],
     }
 
