@@ -19,7 +19,7 @@ from pulsegate.sync.own import pulse_id
 from pulsegate.web import app
 from web.conftest import Browser
 from web.filled import NOW, pulse, put, work
-from web.seen import changes
+from web.seen import changes, shown
 
 HOSTILE = "<script>alert(1)</script>"
 MD5 = "0123456789abcdef0123456789abcdee"
@@ -223,11 +223,11 @@ def test_ticked_values_are_removed_after_a_look(filled, logged_in):
     assert "subscribed" in page
     assert browser.get(f"/admin/own/{mine.pk}/remove").status_code == 303  # nothing is ticked
     wanted = f"key={keys['a.example.org']}&key={keys['known.example.org']}"
-    look = browser.get(f"/admin/own/{mine.pk}/remove?{wanted}").text
-    assert "Remove 2 from Mine?" in look
+    look = browser.get(f"/admin/own/{mine.pk}/remove?{wanted}")
+    assert "Remove 2 from Mine?" in look.text
     assert len(listed(filled)) == 3
     sent = {"key": [str(keys["a.example.org"]), str(keys["known.example.org"])]}
-    assert browser.post(f"/admin/own/{mine.pk}/remove", sent).status_code == 303
+    assert browser.post(f"/admin/own/{mine.pk}/remove", shown(look) | sent).status_code == 303
     work(filled)
     assert [one[1] for one in listed(filled)] == ["b.example.org"]
     assert served(filled) == ["b.example.org", "known.example.org"]
@@ -242,9 +242,10 @@ def test_whole_pulse_is_removed(filled, logged_in, monkeypatch):
     add(filled, browser, "\n".join(f"n{number}.example.org" for number in range(5)))
     with filled.database.read() as connection:
         (mine,) = own.every(connection)
-    assert "5 indicators go." in browser.get(f"/admin/own/{mine.pk}/remove?all=1").text
+    look = browser.get(f"/admin/own/{mine.pk}/remove?all=1")
+    assert "5 indicators go." in look.text
     assert browser.post(f"/admin/own/{mine.pk}/remove", {}).status_code == 400
-    browser.post(f"/admin/own/{mine.pk}/remove", {"all": "1"})
+    browser.post(f"/admin/own/{mine.pk}/remove", shown(look) | {"all": "1"})
     (task,) = work(filled)
     assert task.error is None
     assert listed(filled) == []
@@ -259,9 +260,9 @@ def test_keys_of_other_pulses_are_not_removed(filled, logged_in):
     with filled.database.read() as connection:
         (mine,) = own.every(connection)
         (key,) = [one.pk for one in own.page(connection, 1, None, limit=9)]  # of the pulse from OTX
-    browser.get("/admin/own/")
-    browser.post(f"/admin/own/{mine.pk}/remove", {"key": str(key)})
-    assert browser.post("/admin/own/1/remove", {"all": "1"}).status_code == 404
+    it = shown(browser.get(f"/admin/own/{mine.pk}/remove?all=1"))
+    assert browser.post(f"/admin/own/{mine.pk}/remove", it | {"key": str(key)}).status_code == 303
+    assert browser.post("/admin/own/1/remove", it | {"all": "1"}).status_code == 409
     work(filled)
     assert "known.example.org" in served(filled)
 

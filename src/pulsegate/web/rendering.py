@@ -18,6 +18,7 @@ from pulsegate.model.role import Role
 from pulsegate.web import access, navigation
 from pulsegate.web.local import here
 from pulsegate.web.site import site
+from pulsegate.web.stale import seen
 
 _LINKS = ("http", "https")
 _SHORT = timedelta(seconds=10)
@@ -32,7 +33,7 @@ def install(app: Flask) -> None:
     )  # fmt: skip
     app.jinja_env.globals.update(
         version=__version__, Role=Role, may=access.may, current_user=access.current, here=here,
-        navigation=navigation.entries, frame=frame, is_demo=lambda: site().demo,
+        navigation=navigation.entries, frame=frame, is_demo=lambda: site().demo, as_seen=seen,
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from pulsegate.web import paging
 from pulsegate.web.access import needs, user
 from pulsegate.web.forms import Form, choices
 from pulsegate.web.site import site
+from pulsegate.web.stale import still
 from pulsegate.web.tasks import READ_DRAFT, REMOVE_OWN, TAKE_DRAFT, start
 from pulsegate.web.words import LazyString, _, later
 
@@ -211,7 +212,7 @@ def remove(pk: int) -> ResponseReturnValue:
     if not keys and "all" not in request.form:
         raise BadRequest
     with site().database.write() as connection:
-        _pulse(connection, pk)
+        still(_find(connection, pk), lambda one: (one.name,), "own.index")
         start(connection, REMOVE_OWN, pulse=pk, keys=keys or None, account=user().name)
     flash(_("They are being removed."))
     return redirect(url_for("own.index"), 303)
@@ -227,10 +228,14 @@ def _beside(every: Sequence[OwnPulse], where: paging.Position) -> list[OwnPulse]
 
 
 def _pulse(connection: Connection, pk: int) -> OwnPulse:
-    found = next((one for one in own.every(connection) if one.pk == pk), None)
+    found = _find(connection, pk)
     if found is None:
         raise NotFound
     return found
+
+
+def _find(connection: Connection, pk: int) -> OwnPulse | None:
+    return next((one for one in own.every(connection) if one.pk == pk), None)
 
 
 def _with_value(connection: Connection, pk: int, text: str) -> list[Standing]:
