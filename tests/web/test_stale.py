@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import html
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
 import pytest
 
 from pulsegate.model.collection import Collection, CollectionKind
-from pulsegate.store import accounts, audit, collections, quarantine, tasks
+from pulsegate.model.decisions import Allowed, Override
+from pulsegate.model.indicator import IndicatorType
+from pulsegate.store import accounts, audit, collections, decisions, quarantine, tasks
 from pulsegate.store.collections import Origin
+from pulsegate.store.digests import value_key
 from pulsegate.store.quarantine import INDICATOR, Quarantined
-from pulsegate.web import stale
+from pulsegate.web import previews, stale
 from web.filled import pulse, put, work
 from web.seen import changes, shown
 
@@ -159,3 +167,87 @@ def test_worker_tries_the_entry_that_was_shown_only(logged_in, site):
         quarantine.replace(connection, "a" * 24, [entry("c d")])
     (task,) = work(site)
     assert (task.result["taken"], task.result["refused"]) == (0, 0)
+
+
+# --- Decisions that were changed meanwhile ----------------------------------------------------------------------------
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ENTRY = Allowed("exact", "shop.example.net", "a partner", "ann", NOW)
+ALLOWED = {"kind": "exact", "text": "shop.example.net"}
+OVERRIDE = Override("", value_key(IndicatorType.DOMAIN, "a.example.net"), "domain", "a.example.net", False, False,
+                    "bad", "ann", NOW)  # fmt: skip
+FORCED = {"type": "domain", "value": "a.example.net", "collection": "", "back": "1"}
+
+
+def decided(site):
+    with site.database.read() as connection:
+        found = decisions.read(connection)
+    return [*found.allowed, *found.overrides]
+
+
+def decide(site, one):
+    with site.database.write() as connection:
+        if isinstance(one, Allowed):
+            decisions.allow(connection, [one])
+        else:
+            decisions.force(connection, one)
+
+
+CASES = [
+    ("/admin/lists/allow/remove", ENTRY, ALLOWED, replace(ENTRY, reason="ours", account="vera"), "added by vera: ours"),
+    ("/admin/lists/allow/remove", ENTRY, ALLOWED, replace(ENTRY, expires=NOW + timedelta(days=900)), "Until"),
+    (
+        "/admin/lists/forced/undo",
+        OVERRIDE,
+        FORCED,
+        replace(OVERRIDE, inside=True, account="vera"),
+        "vera forced it in.",
+    ),
+    ("/admin/lists/forced/undo", OVERRIDE, FORCED, replace(OVERRIDE, since=NOW + timedelta(hours=1)), "forced it out."),
+]
+
+
+@pytest.mark.parametrize(("address", "first", "fields", "then", "said"), CASES)
+def test_decision_that_was_changed_is_shown_anew(logged_in, site, address, first, fields, then, said):
+    decide(site, first)
+    browser = logged_in("carl")
+    it = shown(browser.get(f"{address}?{urlencode(fields)}"))
+    decide(site, then)
+    before = changes(site)
+    answer = browser.post(address, it | fields)
+    assert answer.status_code == 409
+    text = html.unescape(answer.text)
+    assert "It has been changed since you looked. This is what it is now." in text
+    assert said in text
+    assert decided(site) == [then]
+    assert changes(site) == before
+    assert browser.post(address, shown(answer) | fields).status_code == 303
+    assert decided(site) == []
+
+
+@pytest.mark.parametrize(("address", "first", "fields", "back"), [
+    ("/admin/lists/allow/remove", ENTRY, ALLOWED, "/admin/lists/allow/"),
+    ("/admin/lists/forced/undo", OVERRIDE, FORCED, "/admin/lists/forced/"),
+])  # fmt: skip
+def test_decision_that_was_taken_back_is_told(logged_in, site, address, first, fields, back):
+    decide(site, first)
+    browser = logged_in("carl")
+    it = shown(browser.get(f"{address}?{urlencode(fields)}"))
+    assert browser.post(address, it | fields).status_code == 303
+    gone(browser.post(address, it | fields), it["seen_name"], back)
+
+
+def test_worker_takes_back_only_what_was_shown(logged_in, site, monkeypatch):
+    monkeypatch.setattr(previews, "MOST", -1)  # whatever it concerns is much
+    decide(site, ENTRY)
+    browser = logged_in("carl")
+    it = shown(browser.get(f"/admin/lists/allow/remove?{urlencode(ALLOWED)}"))
+    for then, error in ((replace(ENTRY, reason="ours"), "was changed meanwhile"), (None, None)):
+        assert browser.post("/admin/lists/allow/remove", it | ALLOWED).status_code == 303
+        if then:
+            decide(site, then)
+        (task,) = work(site)
+        assert (error or "") in (task.error or "")
+        assert (task.error is None) is (error is None)
+        assert decided(site) == ([then] if then else [])
+        it = shown(browser.get(f"/admin/lists/allow/remove?{urlencode(ALLOWED)}"))

@@ -40,19 +40,30 @@ def differs(name: str, *more: object) -> bool:
     return request.form.get(STAMP) != _stamp(name, more)
 
 
+def there(found: Row | None, view: str) -> Row:
+    """What a form acts on; StaleError, which leads to the list ``view``, when it is gone."""
+    if found is None:
+        raise _gone(view)
+    return found
+
+
 def still(found: Row | None, shown: Callable[[Row], Sequence[str]], view: str) -> Row:
-    """What a form acts on, where it is what its page showed; StaleError, which leads to the list ``view``, else.
+    """What a form acts on; StaleError when it is gone, or another one than the page showed has its key.
 
     ``shown``: what the page gave to ``seen``.
     """
-    if found is not None and not differs(*shown(found)):
-        return found
-    gone = request.form.get(NAME, "")[:LONGEST]
+    if found is None or differs(*shown(found)):
+        raise _gone(view)
+    return found
+
+
+def _gone(view: str) -> StaleError:
     if STAMP not in request.form:
-        raise StaleError(_("The form is out of date. Open the page again and repeat what you did."), url_for(view))
-    raise StaleError(
-        _("%(name)s has been removed since the page was opened. Nothing was changed.", name=gone), url_for(view)
-    )
+        text = _("The form is out of date. Open the page again and repeat what you did.")
+    else:
+        name = request.form.get(NAME, "")[:LONGEST]
+        text = _("%(name)s has been removed since the page was opened. Nothing was changed.", name=name)
+    return StaleError(text, url_for(view))
 
 
 def _stamp(name: str, more: tuple[object, ...]) -> str:
