@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import pytest
 
+from pulsegate.cli.setup import Installation
+from pulsegate.cli.tasks import KINDS, Progress
 from pulsegate.curation.own import Own
 from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.model.decisions import Allowed
@@ -245,13 +247,65 @@ def test_whole_pulse_is_removed(filled, logged_in, monkeypatch):
     look = browser.get(f"/admin/own/{mine.pk}/remove?all=1")
     assert "5 indicators go." in look.text
     assert browser.post(f"/admin/own/{mine.pk}/remove", {}).status_code == 400
-    browser.post(f"/admin/own/{mine.pk}/remove", shown(look) | {"all": "1"})
+    browser.post(f"/admin/own/{mine.pk}/remove", whole(look))
     (task,) = work(filled)
     assert task.error is None
     assert listed(filled) == []
     assert served(filled) == ["known.example.org"]
     assert "There are none yet." in browser.get("/admin/own/").text
     assert browser.get(f"/admin/own/{mine.pk}").status_code == 404
+
+
+def whole(look):
+    """The form that removes all that the preview has shown."""
+    return shown(look) | {"all": "1", "upto": re.search(r'name="upto" value="(\d+)"', look.text)[1]}
+
+
+def test_pulse_that_has_more_than_was_shown_is_shown_anew(filled, logged_in):
+    browser = logged_in("carl")
+    add(filled, browser, "a.example.org")
+    with filled.database.read() as connection:
+        (mine,) = own.every(connection)
+    address = f"/admin/own/{mine.pk}/remove"
+    look = browser.get(f"{address}?all=1")
+    add(filled, logged_in("ann"), "b.example.org")
+    again = browser.post(address, whole(look))
+    assert again.status_code == 409
+    assert "More has been added since you looked." in again.text
+    assert "2 indicators go." in again.text
+    assert work(filled) == []
+    assert len(listed(filled)) == 2
+    assert browser.post(address, whole(again)).status_code == 303
+    work(filled)
+    assert listed(filled) == []
+
+
+def test_what_is_added_before_the_worker_removes_stays(filled, logged_in):
+    browser = logged_in("carl")
+    add(filled, browser, "a.example.org\nb.example.org")
+    with filled.database.read() as connection:
+        (mine,) = own.every(connection)
+    assert browser.post(f"/admin/own/{mine.pk}/remove", whole(browser.get(f"/admin/own/{mine.pk}/remove?all=1")))
+    with filled.database.write() as connection:
+        (task,) = tasks.unfinished(connection)
+        tasks.finish(connection, task.pk)  # it is done by hand, after what comes first
+    add(filled, logged_in("ann"), "c.example.org")
+    KINDS[task.kind](Installation(filled.settings, filled.database, filled.policy, False), task.arguments, Progress())
+    assert [one[1] for one in listed(filled)] == ["c.example.org"]
+    assert served(filled) == ["c.example.org", "known.example.org"]
+
+
+@pytest.mark.parametrize("upto", ["", "x", "-1", "0", None])
+def test_removal_that_does_not_say_what_was_shown_is_shown_first(filled, logged_in, upto):
+    browser = logged_in("carl")
+    add(filled, browser, "a.example.org")
+    with filled.database.read() as connection:
+        (mine,) = own.every(connection)
+    it = shown(browser.get(f"/admin/own/{mine.pk}/remove?all=1")) | {"all": "1"}
+    answer = browser.post(f"/admin/own/{mine.pk}/remove", it | ({} if upto is None else {"upto": upto}))
+    assert answer.status_code == 409
+    assert "1 indicators go." in answer.text
+    assert work(filled) == []
 
 
 def test_keys_of_other_pulses_are_not_removed(filled, logged_in):
