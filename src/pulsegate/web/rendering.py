@@ -29,7 +29,7 @@ def install(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         number=format_decimal, percent=format_percent, moment=moment, ago=ago, link=link, pretty=pretty,
-        span=format_timedelta, duration=duration, day=day,
+        duration=duration, day=day,
     )  # fmt: skip
     app.jinja_env.globals.update(
         version=__version__, Role=Role, may=access.may, current_user=access.current, here=here,
