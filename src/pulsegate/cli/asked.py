@@ -86,8 +86,11 @@ def _keys(connection: Connection, arguments: Mapping[str, Any]) -> list[int]:
     """No key of an entry in whose place another one stands by now: a pull was faster."""
     if "entry" not in arguments:
         return quarantine.keys(connection, Wanted(**arguments.get("wanted", {})))
-    found = quarantine.get(connection, int(arguments["entry"]))
-    return [int(arguments["entry"])] if found is not None and found.stamp == arguments["stamp"] else []
+    key = int(arguments["entry"])
+    found = quarantine.get(connection, key)
+    if found is None or arguments.get("stamp", found.stamp) != found.stamp:  # one of an older version tells none
+        return []
+    return [key]
 
 
 def _write_again(where: Installation, progress: Progress) -> Result:
