@@ -126,11 +126,23 @@ def take_away(connection: sa.Connection, gone: Sequence[Standing]) -> int:
     return sources.release(connection, OWN, HAND, empty)
 
 
+def newest(connection: sa.Connection, pulse_pk: int) -> int:
+    """The greatest key of the pulse's indicators: what is added later has a greater one. 0: it has none."""
+    query = sa.select(sa.func.max(indicators.c.pk)).where(indicators.c.pulse_pk == pulse_pk)
+    return connection.scalar(query) or 0
+
+
 def of_pulse(
-    connection: sa.Connection, pulse_pk: int, keys: Sequence[int] | None = None, limit: int = _STREAMED
+    connection: sa.Connection,
+    pulse_pk: int,
+    keys: Sequence[int] | None = None,
+    limit: int = _STREAMED,
+    upto: int | None = None,
 ) -> list[Standing]:
-    """Indicators of a pulse: those of these keys, or some of all."""
+    """Indicators of a pulse: those of these keys, or some of all (up to the key ``upto``)."""
     mine = sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk).limit(limit)
+    if upto is not None:
+        mine = mine.where(indicators.c.pk <= upto)
     if keys is None:
         return [_standing(row) for row in connection.execute(mine)]
     rows = (row for chunk in chunks(keys) for row in connection.execute(mine.where(indicators.c.pk.in_(chunk))))

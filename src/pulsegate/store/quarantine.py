@@ -36,6 +36,11 @@ class Quarantined:
     source: str | None = None
     pk: int | None = field(default=None, compare=False)
 
+    @property
+    def stamp(self) -> str:
+        """Tells it from another entry that gets its key."""
+        return digest(self.kind, self.pulse_id or "", self.type, self.value).hex()
+
 
 def replace(connection: sa.Connection, pulse_id: str, entries: Iterable[Quarantined]) -> None:
     """``replace_many`` for one pulse."""

@@ -21,6 +21,7 @@ from pulsegate.web import paging, tasks
 from pulsegate.web.access import audited, needs
 from pulsegate.web.forms import Form, choices
 from pulsegate.web.site import site
+from pulsegate.web.stale import still
 from pulsegate.web.words import _, later
 
 MOST = 10_000  # entries that are counted; more are "10,000+"
@@ -100,8 +101,8 @@ def retry() -> ResponseReturnValue:
             _start(connection, UNWRITTEN, unwritten=True)
             return redirect(url_for("quarantine.unwritten"), 303)
         if entry:
-            found = _get(connection, request.form.get("entry", 0, int))
-            _start(connection, f"{found.kind} {found.value}"[:200], entry=found.pk)
+            found = _still(connection, request.form.get("entry", 0, int))
+            _start(connection, f"{found.kind} {found.value}"[:200], entry=found.pk, stamp=found.stamp)
             return redirect(url_for("quarantine.index"), 303)
         wanted = _wanted(Filters(request.form))
         _start(connection, json.dumps(_chosen(wanted), ensure_ascii=False, sort_keys=True), wanted=asdict(wanted))
@@ -134,10 +135,16 @@ def _chosen(wanted: Wanted) -> dict[str, str]:
 
 
 def _get(connection: Connection, pk: int) -> Quarantined:
-    found = quarantine.get(connection, pk) if abs(pk) <= paging.LARGEST else None
+    found = quarantine.get(connection, pk)
     if found is None:
         raise NotFound
     return found
+
+
+def _still(connection: Connection, pk: int) -> Quarantined:
+    """The entry that the page showed: another one has its key when the pulse was read again."""
+    found = quarantine.get(connection, pk) if abs(pk) <= paging.LARGEST else None
+    return still(found, lambda one: (one.value or one.kind, one.stamp), "quarantine.index")
 
 
 def _sent(entry: Quarantined) -> str:
