@@ -60,6 +60,7 @@ def test_settings_by_default():
         },
         "data_dir": Path("var"),
         "admin_password": None,
+        "log_format": "text",
         "skew": "10m",
         "open_after": "10m",
         "results_kept": "1h",

@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from pulsegate import settings as settings_module
+from pulsegate.cli import logs
 from pulsegate.curation.choices import DEFAULTS
 from pulsegate.curation.list_choice import ListChoice
 from pulsegate.curation.own import Own
@@ -44,6 +45,7 @@ class Installation:
 def load_settings(*, demo: bool = False) -> Settings:
     """The settings in force; in demo mode the data lies apart, in DATA_DIR/demo, whatever database is configured."""
     found = settings_module.load()
+    logs.in_form(found.log_format)
     if demo:
         apart = {"data_dir": found.data_dir / "demo", "database": None}
         found = found.model_copy(update=apart)

@@ -352,6 +352,9 @@ class Settings(Section):
     admin_password: SecretStr | None = Field(
         None, description="presets the first admin's password; else one is generated and printed once"
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="`json`: each line of the log is a JSON object, for programs"
+    )
     skew: Duration = Field(timedelta(minutes=10), description="how far ahead a client's clock may run")
     open_after: Duration = Field(
         timedelta(minutes=10), description="a collection is served after this time even if its backfill goes on"

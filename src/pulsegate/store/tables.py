@@ -484,6 +484,7 @@ polls = Table(
     Column("seconds", Float, nullable=False),
     Column("outcome", String(32), nullable=False),  # answered, counted, cut, or the type of the Status_Message
     Column("detail", Text),
+    Column("request", String(64)),  # the id of the HTTP request, as the logs have it
     Index("ix_polls_fetches", "collection", "time", "account", "address", "outcome", "begin", "end"),
     Index("ix_polls_account_time", "account", "time"),
 )
@@ -568,6 +569,20 @@ counts = Table(  # what takes too long to count each time that somebody looks
     Column("stamp", Text, nullable=False),  # of what it was counted from: the same means that nothing has changed
     Column("counted", UTCDateTime, nullable=False),
     Column("numbers", Text, nullable=False),  # JSON
+)
+
+poll_totals = Table(  # polls so far: the numbers only rise
+    "poll_totals",
+    metadata,
+    Column("collection", String(300), nullable=False),  # empty: none that there is
+    Column("outcome", String(32), nullable=False),
+    Column("polls", BigInteger, nullable=False),
+    Column("blocks", BigInteger, nullable=False),
+    Column("indicators", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
+    *(Column(f"within_{number}", BigInteger, nullable=False) for number in range(6)),  # store.poll_totals.BUCKETS
+    PrimaryKeyConstraint("collection", "outcome"),
 )
 
 relay_heads = Table(  # each state that was exported (origin: empty) or taken from somebody's bundle

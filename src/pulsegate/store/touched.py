@@ -71,3 +71,8 @@ def forget(connection: sa.Connection, rows: Sequence[int]) -> None:
     """Every collection reflects these rows. One by one: PostgreSQL may commit a lower key after a higher one."""
     for chunk in chunks(rows):
         connection.execute(sa.delete(touched).where(touched.c.pk.in_(chunk)))
+
+
+def count(connection: sa.Connection) -> int:
+    """How many notes wait for a publication."""
+    return int(connection.scalar(sa.select(sa.func.count()).select_from(touched)) or 0)
