@@ -492,7 +492,11 @@ def test_address_of_a_network_that_is_written_address_by_address(mail):
     found = standing(mail, "198.51.100.9", "esa")
     reason = "it is written as an address of 198.51.100.0/28, which the collection holds"
     assert (found.included, found.since, found.rule, found.reason) == (True, NOW - DAY, "network", reason)
-    assert found.changes == ["pulsegate indicator force-out 198.51.100.0/28 --collection esa"]
+    assert found.changes == [
+        "pulsegate allow add 198.51.100.9",
+        "pulsegate indicator force-out 198.51.100.9 --collection esa",
+        "pulsegate indicator force-out 198.51.100.0/28 --collection esa",
+    ]
     assert "198.51.100.9" in mail.served("esa")[0].content.decode()
     assert not standing(mail, "198.51.100.9").included
     assert explain(mail.database, mail.policy, "198.51.101.9") is None

@@ -18,7 +18,7 @@ from pulsegate.curation.protections import protection
 from pulsegate.errors import SettingsError
 from pulsegate.model.indicator import Indicator, IndicatorType
 from pulsegate.model.marks import UNMARKED, Marks
-from pulsegate.store import collections, decisions, marked, state
+from pulsegate.store import affected, collections, decisions, marked, state
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.digests import value_key
 from pulsegate.store.pulses import StoredIndicator
@@ -89,6 +89,8 @@ class Marker:
     def _read(self, connection: Connection) -> None:
         self._revision = decisions.revision(connection)
         self._policy = with_decisions(connection, self._given)
+        forced = (one for each in self._policy.overrides.values() for one in each)
+        self._forced = {key for one in forced for key in affected.by_override(one.type, one.value, one.identity)}
         self._known.clear()
 
     def prepare(self, found: Iterable[Indicator]) -> None:
@@ -120,7 +122,7 @@ class Marker:
 
     def _is_noted(self, value: Value) -> bool:
         policy = self._policy
-        if policy.overrides and value_key(*value) in policy.overrides:
+        if self._forced and value_key(*value) in self._forced:
             return True
         entries = (one for one in (policy.own, policy.allow) if one)
         return any(one.covering(*value) is not None for one in entries)
