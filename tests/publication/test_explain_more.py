@@ -561,6 +561,20 @@ def test_who_fetched_a_value_that_was_withdrawn(mail, clock):
     assert found.left == [Stay(NOW - DAY, NOW + 5 * HOUR, "", (fetch,))]
 
 
+def test_value_that_left_with_its_pulses_row_where_each_carries_its_own(mail, clock):
+    mail.collection(deduplicate=False)
+    mail.put(a_pulse(1), [VALUE])
+    mail.publish()
+    clock.moment = NOW + 5 * HOUR
+    mail.put(a_pulse(1), [])
+    mail.publish()
+    log(mail, a_poll("gateway", NOW + HOUR, None, NOW))
+    found = standing(mail)
+    fetch = Fetch("gateway", "192.0.2.7", NOW + HOUR, NOW + HOUR, 1)
+    assert (found.included, found.rule) == (False, "no-pulse")
+    assert found.left == [Stay(NOW - DAY, NOW + 5 * HOUR, "", (fetch,))]
+
+
 def test_value_that_came_back_has_each_of_its_stays(mail, clock):
     mail.put(a_pulse(1), [VALUE])
     for hours, there in ((0, True), (2, False), (4, True), (6, False), (8, True)):

@@ -26,7 +26,7 @@ from pulsegate.publication.backfill import Backfill
 from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.labels import EARLIEST, Labels
 from pulsegate.publication.outlook import Outlook, Scope, look, reflected
-from pulsegate.publication.plan import Plan, keyed_anew
+from pulsegate.publication.plan import Plan, keyed_anew, pulse_identity
 from pulsegate.publication.planning import LAG, Planned
 from pulsegate.publication.render import Job, Rendered, Renderer, Rewritten
 from pulsegate.publication.writers import Writers, collect_rarely
@@ -232,6 +232,7 @@ class _Publisher:
         self._renderer = Renderer(database, stored.collection, self._fail)
         self._answered = EARLIEST
         self._recorded: datetime | None = None
+        self._lost: dict[bytes, bytes] = {}
 
     def run(self) -> None:
         self._clear_staged()
@@ -239,6 +240,7 @@ class _Publisher:
         if planned.plan.entering and planned.plan.leaving and self._key_anew(planned.plan):
             planned = self._plan()
         plan = planned.plan
+        self._lost = self._values_lost(plan)
         self._adopt(plan)
         try:
             jobs = (self._renderer.job(pk, plan.entering[pk], plan.omitted) for pk in planned.order)
@@ -288,6 +290,15 @@ class _Publisher:
         if keys:
             log.info("collection.keyed_anew", collection=self._collection.name, deduplicate=once, indicators=len(keys))
         return bool(keys)
+
+    def _values_lost(self, plan: Plan) -> dict[bytes, bytes]:
+        """Where each pulse carries its own: of what leaves since its pulse has lost it, the value's identity."""
+        leaving = {identity for identities in plan.leaving.values() for identity in identities}
+        if self._collection.deduplicate or not leaving:
+            return {}
+        with self._database.read() as connection:
+            lost = ((pulse_identity(*one), one[1]) for one in touched.gone(connection))
+            return {place: value for place, value in lost if place in leaving}
 
     def _adopt(self, plan: Plan) -> None:
         adopted = list(plan.adopted.items())
@@ -368,11 +379,13 @@ class _Publisher:
 
         Gives how many leave it.
         """
+        values = self._values(connection, rewritten.block.id)
         left = stored_blocks.unplace(connection, rewritten.block, rewritten.gone)
         withdrawn = [one for one in left if one[0] not in moving] if moving else left
         moment = now(connection)
         lacking = {identity: rewritten.lacking[identity] for identity, _ in withdrawn if identity in rewritten.lacking}
-        withdrawals.note(connection, self._id, [*withdrawn, *rewritten.parts], moment)
+        named = [(values.get(identity, identity), label) for identity, label in withdrawn]
+        withdrawals.note(connection, self._id, [*named, *rewritten.parts], moment)
         withdrawals.note(connection, self._id, _without(lacking.values(), moment), moment)
         touched.touch_indicators(connection, rewritten.excess)
         if rewritten.content is None:
@@ -380,6 +393,15 @@ class _Publisher:
         else:
             stored_blocks.rewrite(connection, rewritten.block, revision, rewritten.content, rewritten.omitted)
         return len({identity for identity, _ in withdrawn})
+
+    def _values(self, connection: Connection, block_id: int) -> dict[bytes, bytes]:
+        """Of what stands in the block under identities of other kinds, the value's: under that it is noted as left.
+
+        What a pulse has lost since the plan was made is not there, and is noted as it was placed.
+        """
+        if self._collection.deduplicate:
+            return {}
+        return self._lost | stored_blocks.values_in(connection, block_id)
 
     def _labels(self, row: Ledger, moment: datetime) -> Labels:
         """What labels this transaction may give. A frontier that only this publication moved was answered to nobody."""

@@ -235,6 +235,15 @@ def unplace(connection: sa.Connection, block: StoredBlock, identities: Sequence[
     return gone
 
 
+def values_in(connection: sa.Connection, block_id: int) -> dict[bytes, bytes]:
+    """Of what is placed in the block, by that identity, the value's own, as far as the indicators are stored still."""
+    query = sa.select(placements.c.identity, indicators.c.identity).join(
+        indicators, indicators.c.pk == placements.c.indicator_pk
+    )
+    rows = connection.execute(query.where(placements.c.content_block_id == block_id))
+    return {row[0]: row[1] for row in rows}
+
+
 def adopt(connection: sa.Connection, collection_id: int, identity: bytes, indicator_pk: int) -> None:
     """Let a placed value stand for another pulse's indicator of the same value."""
     mine = sa.and_(placements.c.collection_id == collection_id, placements.c.identity == identity)
