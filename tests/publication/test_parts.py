@@ -349,7 +349,7 @@ def test_explained_before_and_after_the_publication(filled, clock):
     assert found.left == [Stay(NOW - 2 * DAY, NOW + HOUR, NET, ())]
     network = standing(filled, NET)
     assert (network.included, network.rule, network.others) == (
-        True, "in", [Opinion("forced-out", f"{ONE} is left out: {reason}")]
+        True, "in", [Opinion("left-out", f"{ONE}: {reason}")]
     )  # fmt: skip
     take_back(filled, override())
     found = standing(filled, ONE)

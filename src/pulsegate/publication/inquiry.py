@@ -16,7 +16,7 @@ from pulsegate.model.decisions import Override
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.publication import stays, surroundings
 from pulsegate.publication.covering import Covering
-from pulsegate.publication.explanation import Explanation, Neighbours, Opinion, Standing
+from pulsegate.publication.explanation import LEFT_OUT, WITHOUT_IT, Explanation, Neighbours, Opinion, Standing
 from pulsegate.publication.remedies import Subject, letting_in, taking_out
 from pulsegate.publication.stays import Stays
 from pulsegate.publication.through import Through
@@ -228,7 +228,7 @@ class Inquiry:
             said, others = f"it will be in {networks} after the next publication", list(self._others(found, subject))
             return Standing(feed.name, False, None, "pending", said, ["pulsegate publish"], others)
         first = decisions[0]
-        reason = f"{self._covering.reason(first)}; {networks}, which the collection holds, is written without it"
+        reason = f"{self._covering.reason(first)}; {networks}, which the collection holds, {WITHOUT_IT}"
         others = list(self._others([one for one in found if one not in (_NO_PULSE, first)], subject))
         return Standing(feed.name, False, None, first.rule, reason, letting_in(first.rule, subject), others)
 
@@ -236,10 +236,10 @@ class Inquiry:
         """Of a network that is written address by address: those that are left out."""
         yield from islice((self._part_out(*one) for one in subject.parts.items()), TOLD)
         if len(subject.parts) > TOLD:
-            yield Opinion("left-out", f"{len(subject.parts) - TOLD} more of its addresses are left out")
+            yield Opinion(LEFT_OUT, f"{len(subject.parts) - TOLD} more of its addresses are left out")
 
     def _part_out(self, address: str, decision: Decision) -> Opinion:
-        return Opinion(decision.rule, f"{address} is left out: {decision.reason}")
+        return Opinion(LEFT_OUT, f"{address}: {decision.reason}")
 
     def _others(self, found: Iterable[Decision], subject: Subject) -> Iterator[Opinion]:
         for one in found:
