@@ -16,7 +16,7 @@ WELL = Source("otx", NOW - 100 * HOUR, "", completed=NOW - HOUR)
 SERVED = "What is published goes on being served."
 FAILED = "It has failed since 2024-06-01 05:30 UTC: OTX answered 504."
 HELD_TEXT = (
-    "12,000 pulses have left the subscription of partner at once. They are served on; if they may go: "
+    "12,000 pulses have left the source partner at once. They are served on; if they may go: "
     "pulsegate pull --source partner --accept-removals"
 )
 

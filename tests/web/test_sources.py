@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from pulsegate.model.marks import Marks
 from pulsegate.settings import OTXSettings
 from pulsegate.store import audit, locks, pulses, runs, sources, taken, tasks
-from pulsegate.store.sources import SUBSCRIPTION, Walk
+from pulsegate.store.sources import PULSE, SUBSCRIPTION, Walk
 from pulsegate.sync.standing import Feed
 from pulsegate.web import paging
 from store.test_pulses import a_name, a_pulse
@@ -46,16 +46,15 @@ def put(site, name="otx", **values):
             sources.update(connection, name, **values)
 
 
-def hold_back(site, *numbers, name="otx"):
+def hold_back(site, *numbers, name="otx", via=SUBSCRIPTION):
     """So many pulses of it wait for their removal."""
     with site.database.write() as connection:
         for one in numbers:
             taken.put(connection, a_pulse(one), [a_name(f"{one}.example.net")], lambda _: Marks())
         keys = [pulses.get(connection, a_pulse(one).id).pk for one in numbers]
         sources.ensure(connection, name, "shape")
-        sources.claim(connection, name, SUBSCRIPTION, keys)
-        sources.hold_back(connection, name, keys)
-    put(site, name, held=len(numbers))
+        sources.claim(connection, name, via, keys)
+        sources.hold_back(connection, name, via, keys)
     return keys
 
 
@@ -182,11 +181,13 @@ def stamp_on(answer):
     return found and found[1]
 
 
-def test_held_removals_are_shown_and_accepted_as_they_were_seen(logged_in, site):
-    keys = hold_back(site, 1, 2, 3)
+@pytest.mark.parametrize("via", [SUBSCRIPTION, PULSE])
+def test_held_removals_are_shown_and_accepted_as_they_were_seen(logged_in, site, via):
+    keys = hold_back(site, 1, 2, 3, via=via)
     browser = logged_in("carl")
     page = browser.get("/admin/sources/otx/held")
     assert "Take these 3 pulses away?" in page.text
+    assert "3 removals wait for a decision" in browser.get("/admin/sources/").text
     assert asked(site) == ([], [])  # looking changes nothing
     stamp = stamp_on(page)
     assert browser.post("/admin/sources/otx/accept", {"stamp": stamp}).status_code == 303

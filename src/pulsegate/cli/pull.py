@@ -188,7 +188,10 @@ def say(publications: list[Publication]) -> None:
     """What publications changed, for people."""
     changed = [one for one in publications if one.changed]
     for one in changed:
-        people.print(f"{one.collection}: {one.added:,} added, {one.removed:,} removed", markup=False)
+        blocks = one.rewritten_blocks + one.deleted_blocks + one.refreshed_blocks
+        counts = f"{one.added:,} added, {one.removed:,} removed"
+        told = counts if one.added or one.removed else f"{blocks:,} content blocks changed"
+        people.print(f"{one.collection}: {told}", markup=False)
     if not changed:
         people.print("No collection changed.")
 

@@ -63,7 +63,9 @@ class OTXSettings(Section):
     compare: Duration = Field(
         timedelta(hours=1), description="how often the whole subscription is compared with what is stored"
     )
-    max_removal: Share = Field(0.2, description="the share of a subscription that may leave at once unasked")
+    max_removal: Share = Field(
+        0.2, description="the share of a subscription, and of `pulses`, that may leave at once unasked"
+    )
     stale_after: Duration = Field(timedelta(hours=6), description="an alarm is raised after so long without a pull")
     retry: Duration = Field(
         timedelta(minutes=1), description="the next try after a failed run, then twice as long, up to `interval` or 1h"

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.store import touched
 from pulsegate.store.chunks import chunks
-from pulsegate.store.digests import digest
+from pulsegate.store.digests import digest, value_key
 from pulsegate.store.tables import indicators
-from pulsegate.values.neighbours import Range, below, carrying, holders, name_key, within
+from pulsegate.values.neighbours import Range, below, carrying, holders, name_key, small_networks, within
 
 EXACT, SUBTREE, NETWORK = "exact", "subtree", "network"
 _FAMILIES = sorted({kind.family for kind in IndicatorType})
@@ -53,6 +53,11 @@ def _clauses(kind: str, text: str) -> Iterator[sa.ColumnElement[bool]]:
 def _in(found: Range) -> sa.ColumnElement[bool]:
     first, end = found
     return sa.and_(indicators.c.host_key >= first, indicators.c.host_key < end)
+
+
+def by_override(kind: str, value: str, identity: bytes) -> set[bytes]:
+    """The identities of what a decision on the value concerns: itself, and small networks that hold an address."""
+    return {identity, *(value_key(IndicatorType.CIDR, one) for one in small_networks(kind, value))}
 
 
 def note(connection: sa.Connection, identities: Collection[bytes]) -> None:

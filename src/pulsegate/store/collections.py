@@ -16,7 +16,7 @@ from pulsegate.errors import StoreError
 from pulsegate.model.collection import EXPAND, Collection, CollectionKind, Profile, ReviewMode, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
-from pulsegate.store import ledger
+from pulsegate.store import ledger, omissions
 from pulsegate.store.database import inserted_key, now
 from pulsegate.store.digests import storable
 from pulsegate.store.tables import (
@@ -206,6 +206,7 @@ def remove(connection: sa.Connection, collection_id: int) -> None:
     connection.execute(sa.delete(content_blocks).where(content_blocks.c.id.in_(mine)))
     connection.execute(sa.delete(placements).where(placements.c.collection_id == collection_id))
     connection.execute(sa.delete(data_collections).where(data_collections.c.id == collection_id))
+    omissions.prune(connection)
 
 
 def get(connection: sa.Connection, name: str) -> StoredCollection | None:

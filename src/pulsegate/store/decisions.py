@@ -75,8 +75,10 @@ def over(connection: sa.Connection, after: datetime, until: datetime) -> set[byt
     found: set[bytes] = set()
     for row in connection.execute(sa.select(allowed).where(allowed.c.expires.between(after, until))):
         found |= affected.by_entry(connection, row.kind, row.text)
-    mine = sa.select(overrides.c.identity).where(overrides.c.expires.between(after, until))
-    return found | set(connection.scalars(mine))
+    mine = sa.select(overrides.c.type, overrides.c.value, overrides.c.identity)
+    for row in connection.execute(mine.where(overrides.c.expires.between(after, until))):
+        found |= affected.by_override(*row)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ def force(connection: sa.Connection, override: Override) -> None:
     connection.execute(sa.insert(overrides).values(asdict(override)))
     action = "indicator.force-in" if override.inside else "indicator.force-out"
     audit.record(connection, override.account, action, override.value, before=before, after=_told(override))
-    affected.note(connection, {override.identity})
+    affected.note(connection, affected.by_override(override.type, override.value, override.identity))
 
 
 def unforce(connection: sa.Connection, collection: str, identity: bytes, account: str) -> Override | None:
@@ -203,7 +205,7 @@ def unforce(connection: sa.Connection, collection: str, identity: bytes, account
     before = _take_override(connection, collection, identity)
     _begin(connection)
     audit.record(connection, account, "indicator.unforce", row.value, before=before)
-    affected.note(connection, {identity})
+    affected.note(connection, affected.by_override(row.type, row.value, identity))
     return Override(**_columns(row, Override))
 
 

@@ -109,7 +109,7 @@ def forget(connection: sa.Connection, name: str) -> int:
     withdrawn = release(connection, name, None)
     connection.execute(sa.delete(quarantine).where(quarantine.c.source == name, quarantine.c.kind == "pulse"))
     connection.execute(sa.delete(passed_over).where(passed_over.c.source == name))
-    hold_back(connection, name, ())
+    connection.execute(sa.delete(held_back).where(_held_of(name)))
     state.remove(connection, _owner(name))
     alarms.clear(connection, name)
     connection.execute(sa.delete(sources).where(sources.c.name == name))
@@ -241,17 +241,28 @@ def known_as_passed_over(connection: sa.Connection, name: str) -> set[str]:
 # --- Which of them wait for a confirmation to leave -------------------------------------------------------------------
 
 
-def hold_back(connection: sa.Connection, name: str, keys: Iterable[int]) -> None:
-    """Remember which pulses are not taken away yet, in place of those known until now."""
-    connection.execute(sa.delete(held_back).where(held_back.c.source == name))
-    rows = [{"source": name, "pulse_pk": key} for key in sorted(keys)]
+def hold_back(connection: sa.Connection, name: str, via: str, keys: Iterable[int]) -> None:
+    """Remember which pulses that the source has this way are not taken away yet, in place of those known until now."""
+    held_as = _held_as(name, via)
+    connection.execute(sa.delete(held_back).where(held_back.c.source == held_as))
+    rows = [{"source": held_as, "pulse_pk": key} for key in sorted(keys)]
     if rows:
         connection.execute(sa.insert(held_back), rows)
+    update(connection, name, held=len(held(connection, name)))
 
 
 def held(connection: sa.Connection, name: str) -> set[int]:
-    """The keys of the pulses that are held back."""
-    return set(connection.scalars(sa.select(held_back.c.pulse_pk).where(held_back.c.source == name)))
+    """The keys of the pulses that are held back, whichever way the source has them."""
+    return set(connection.scalars(sa.select(held_back.c.pulse_pk).where(_held_of(name))))
+
+
+def _held_as(name: str, via: str) -> str:
+    """What stands in the place of the source: no source has a colon in its name."""
+    return name if via == SUBSCRIPTION else f"{name}:{via}"
+
+
+def _held_of(name: str) -> sa.ColumnElement[bool]:
+    return held_back.c.source.in_([_held_as(name, via) for via in (SUBSCRIPTION, PULSE)])
 
 
 def stamp(keys: Iterable[int]) -> str:
@@ -275,6 +286,6 @@ def held_page(
 ) -> list[HeldBack]:
     """Those held back, in the order of their keys, after that one; ``backwards``: before it, the last first."""
     columns = (pulses.c.pk, pulses.c.id, pulses.c.name, pulses.c.author, pulses.c.modified)
-    query = sa.select(*columns).join(held_back, held_back.c.pulse_pk == pulses.c.pk).where(held_back.c.source == name)
-    query = paged(query, held_back.c.pulse_pk, key, backwards=backwards, limit=limit, falls=False)
+    query = sa.select(*columns).where(pulses.c.pk.in_(sa.select(held_back.c.pulse_pk).where(_held_of(name))))
+    query = paged(query, pulses.c.pk, key, backwards=backwards, limit=limit, falls=False)
     return [HeldBack(*row) for row in connection.execute(query)]

@@ -340,7 +340,7 @@ withdrawals = Table(
     metadata,
     Column("pk", Integer, primary_key=True),
     Column("collection_id", Integer, ForeignKey("data_collections.id", ondelete="CASCADE"), nullable=False),
-    Column("identity", LargeBinary, nullable=False, index=True),  # as it was placed
+    Column("identity", LargeBinary, nullable=False, index=True),  # of the value, or of an address as part of a network
     Column("since", UTCDateTime, nullable=False),  # its label: who polled a window with it has fetched it
     Column("ended", UTCDateTime, nullable=False, index=True),
     Index("ix_withdrawals_collection_id_ended", "collection_id", "ended"),

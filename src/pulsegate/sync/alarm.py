@@ -18,7 +18,7 @@ def complaints(source: Source, stale_after: timedelta, now: datetime) -> dict[st
         found[STALE] = _stale(source, now - whole)
     if source.held:
         found[HELD] = (
-            f"{source.held:,} pulses have left the subscription of {source.name} at once. They are served on; "
+            f"{source.held:,} pulses have left the source {source.name} at once. They are served on; "
             f"if they may go: pulsegate pull --source {source.name} --accept-removals"
         )
     return found
