@@ -253,3 +253,14 @@ def test_odd_position_is_the_first_page(logged_in, position):
     browser = logged_in("vera")
     assert browser.get(f"/admin/sources/otx/?{position}").status_code == 200
     assert browser.get(f"/admin/sources/otx/held?{position}").status_code == 200
+
+
+def test_failed_run_is_told_in_japanese(logged_in, site):
+    error = f"/api/v1/users/me: OTX refused the key with 403, saying '{EVIL}'. Check otx.proxy"
+    put(site, completed=NOW, failing=NOW, error=error)
+    with site.database.write() as connection:
+        runs.finish(connection, runs.begin(connection, "otx"), runs.FAILED, error)
+    answer = logged_in("vera").get("/admin/sources/otx/", headers={"Accept-Language": "ja"})
+    told = "/api/v1/users/me: OTX がキーを拒否しました (403) (応答: &#39;&lt;script&gt;alert(1)&lt;/script&gt;&#39;)。otx.proxy を確認してください"
+    assert answer.text.count(told) == 2
+    assert "OTX refused the key" not in answer.text

@@ -272,9 +272,9 @@ def _against_type(kind: IndicatorType, include: Rule, exclude: Rule) -> Iterator
 def _against_role(role: str, include: Rule, exclude: Rule) -> Iterator[Decision]:
     same = role.casefold()
     if include.roles and same not in {word.casefold() for word in include.roles}:
-        told = f"its role {role} is" if role else "OTX gives it no role; wanted is"
-        none = "none of" if role else "one of"
-        yield out("include.roles", f"{told} {none} {_listed(include.roles)}")
+        wanted = _listed(include.roles)
+        without = f"OTX gives it no role; wanted is one of {wanted}"
+        yield out("include.roles", f"its role {role} is none of {wanted}" if role else without)
     if same in {word.casefold() for word in exclude.roles}:
         yield out("exclude.roles", f"its role {role} is excluded")
 

@@ -12,7 +12,7 @@ from pulsegate.curation.decide import AUTHOR, IN, Decision, Facts, OfPulse, opin
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection as Feed
 from pulsegate.model.collection import Profile, ReviewMode, Rule
-from pulsegate.model.decisions import Override
+from pulsegate.model.decisions import Override, ReviewStatus
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.publication import stays, surroundings
 from pulsegate.publication.covering import Covering
@@ -51,6 +51,11 @@ _NEARNESS = (
     "ttl",
 )
 TOLD = 10  # addresses of a network that are left out, each with its reason
+_DECIDED = {
+    ReviewStatus.APPROVED: "approved the pulse",
+    ReviewStatus.REJECTED: "rejected the pulse",
+    ReviewStatus.HELD: "put the pulse aside",
+}
 _NO_PULSE = out("no-pulse", "no stored pulse has it")
 
 
@@ -269,7 +274,7 @@ class Inquiry:
         trusted = self._policy.trusted.get(subject.pulse.author)
         if review is not None:
             undo = [f"pulsegate pulse undo {subject.pulse.id}"]
-            yield Opinion(f"review:{review.status}", f"{review.account} {review.status} the pulse", undo)
+            yield Opinion(f"review:{review.status}", f"{review.account} {_DECIDED[review.status]}", undo)
         elif trusted is not None:
             yield Opinion("review:trusted", f"{trusted.account} lets all pulses of {trusted.author} pass")
 

@@ -26,13 +26,15 @@ def complaints(source: Source, stale_after: timedelta, now: datetime) -> dict[st
 
 def _stale(source: Source, age: timedelta) -> str:
     pulled = "was never pulled completely" if source.completed is None else "was not pulled completely"
-    text = f"The source {source.name} {pulled} for {roughly(age)}."
+    failed = taken = ""
     if source.failing is not None:
-        text += f" It has failed since {source.failing:%Y-%m-%d %H:%M} UTC: {(source.error or '').rstrip('.')}."
+        error = (source.error or "").rstrip(".")
+        failed = f" It has failed since {source.failing:%Y-%m-%d %H:%M} UTC: {error}."
     if source.walk is not None:
         of = f" of {source.walk.count:,}" if source.walk.count else ""
-        text += f" {source.walk.offset:,}{of} pulses are taken."
-    return f"{text} What is published goes on being served."
+        taken = f" {source.walk.offset:,}{of} pulses are taken."
+    served = "What is published goes on being served."
+    return f"The source {source.name} {pulled} for {roughly(age)}.{taken}{failed} {served}"
 
 
 def cleared(source: Source, kind: str) -> str:

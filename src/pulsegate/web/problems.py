@@ -9,6 +9,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from pulsegate.errors import BusyError, PulsegateError
+from pulsegate.web.said import refusal
 from pulsegate.web.stale import StaleError
 from pulsegate.web.words import _
 
@@ -50,7 +51,7 @@ def _texts(code: int) -> tuple[str, str]:
 def _refused(error: PulsegateError) -> ResponseReturnValue:
     """What the product refuses on purpose says itself what to do."""
     log.warning("pages.refused", path=request.path, reason=str(error))
-    return _show(503 if isinstance(error, BusyError) else 409, _("That did not work"), str(error))
+    return _show(503 if isinstance(error, BusyError) else 409, _("That did not work"), refusal(error))
 
 
 def _stale(error: StaleError) -> ResponseReturnValue:

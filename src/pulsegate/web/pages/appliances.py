@@ -130,7 +130,8 @@ def test() -> ResponseReturnValue:
             raise BadRequest
         form = source_form(site().settings, name)
         if form.host is None and not may(Role.ADMIN):  # else who sends the request says where this server connects to
-            raise UsageError("the settings name no host to test", hint="An administrator sets 'domain', or tests it")
+            hint = _("An administrator sets 'domain', or tests it")
+            raise UsageError(_("the settings name no host to test"), hint=hint)
         host = _host(form)
         address = form.address(host)
         pk = start(

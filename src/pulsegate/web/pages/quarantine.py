@@ -20,6 +20,7 @@ from pulsegate.sync.retrial import forecast
 from pulsegate.web import paging, tasks
 from pulsegate.web.access import audited, needs
 from pulsegate.web.forms import Form, choices
+from pulsegate.web.said import fault
 from pulsegate.web.site import site
 from pulsegate.web.stale import still
 from pulsegate.web.words import _, later
@@ -117,7 +118,7 @@ def _start(connection: Connection, subject: str, **arguments: Any) -> None:
 
 def _offer(connection: Connection, form: Filters) -> None:
     """What can be chosen: the reasons and sources that there are, and what was chosen before."""
-    groups = {one: f"{one} ({number:,})" for one, number in quarantine.reasons(connection).items()}
+    groups = {one: f"{fault(one)} ({number:,})" for one, number in quarantine.reasons(connection).items()}
     named, stored = (one.name for one in site().feeds), (one.name for one in sources.every(connection))
     origins = {one: one for one in sorted({*named, *stored, FILES})}
     for field, offered in ((form.reason, groups), (form.source, origins)):
