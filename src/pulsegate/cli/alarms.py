@@ -60,7 +60,7 @@ class Watch:
             source, moment = sources.get(connection, feeding.name), now(connection)
         if source is None:
             return
-        due = complaints(source, feeding.settings.stale_after, moment)
+        due = complaints(source, feeding.settings.stale_after, moment, feeding.settings.brings)
         self._keep(source, due)
         told = self._settle(source, due)
         if told != set(source.alarms.split()):

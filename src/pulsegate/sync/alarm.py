@@ -10,28 +10,32 @@ from pulsegate.store.sources import Source
 STALE, HELD = "stale", "held"
 
 
-def complaints(source: Source, stale_after: timedelta, now: datetime) -> dict[str, str]:
-    """The alarms that are due, each with its text for people; empty when all is well."""
+def complaints(source: Source, stale_after: timedelta, now: datetime, brings: str = "pulses") -> dict[str, str]:
+    """The alarms that are due, each with its text for people; empty when all is well. ``brings``: what comes."""
     found = {}
     whole = source.completed or source.since
     if now - whole > stale_after:
-        found[STALE] = _stale(source, now - whole)
+        found[STALE] = _stale(source, now - whole, brings)
     if source.held:
         found[HELD] = (
-            f"{source.held:,} pulses have left the subscription of {source.name} at once. They are served on; "
+            f"{source.held:,} {brings} have left {_left(source, brings)} at once. They are served on; "
             f"if they may go: pulsegate pull --source {source.name} --accept-removals"
         )
     return found
 
 
-def _stale(source: Source, age: timedelta) -> str:
+def _left(source: Source, brings: str) -> str:
+    return f"the subscription of {source.name}" if brings == "pulses" else source.name
+
+
+def _stale(source: Source, age: timedelta, brings: str) -> str:
     pulled = "was never pulled completely" if source.completed is None else "was not pulled completely"
     text = f"The source {source.name} {pulled} for {_roughly(age)}."
     if source.failing is not None:
         text += f" It has failed since {source.failing:%Y-%m-%d %H:%M} UTC: {(source.error or '').rstrip('.')}."
     if source.walk is not None:
         of = f" of {source.walk.count:,}" if source.walk.count else ""
-        text += f" {source.walk.offset:,}{of} pulses are taken."
+        text += f" {source.walk.offset:,}{of} {brings} are taken."
     return f"{text} What is published goes on being served."
 
 

@@ -104,7 +104,7 @@ def pull(
             full=full, compare=compare or bool(shown), accept=accept_removals, shown=shown
         )
 
-    return _run(database, wanted.name, policy, told, work, wait)
+    return recorded(database, wanted.name, policy, told, work, wait)
 
 
 def pull_files(
@@ -120,7 +120,7 @@ def pull_files(
                 take(database, batch, intake, Claim(FILES, FILE), marker)
                 told.fetched(intake, None)
 
-    return _run(database, FILES, policy, progress or Silent(), work, LOCK_WAIT)
+    return recorded(database, FILES, policy, progress or Silent(), work, LOCK_WAIT)
 
 
 class _Pull:
@@ -250,7 +250,7 @@ def _state_kept(database: Database, name: str) -> Iterator[None]:
         sources.update(connection, name, completed=now(connection), failing=None, error=None, next_try=None)
 
 
-def _run(
+def recorded(
     database: Database,
     source: str,
     policy: Policy,
@@ -258,6 +258,7 @@ def _run(
     work: Callable[[Intake, Progress], None],
     wait: float,
 ) -> Outcome:
+    """Do the work of one pull, published after it, with its record and its source's state, and one at a time."""
     intake = Intake()
     collect_rarely()
 
