@@ -94,7 +94,7 @@ FAULTS = {
     "torn": (lambda *_: response(named("a.example"))[:-10], UpstreamError, "its answer can't be read"),
     "doctype": (response(before=BOMB), UpstreamError, "its answer has a document type declaration"),
     "end before begin": (
-        lambda begin, _: response(end=begin - DAY), UpstreamError, "its answer's end label, …, lies before the begin",
+        lambda begin, _: response(end=begin - DAY), UpstreamError, "its answer's end label, …, does not lie after the begin",
     ),
     "outside": (
         lambda begin, end: response(named("z.example", label=(begin - DAY).isoformat()), end=end), UpstreamError,
@@ -310,3 +310,9 @@ def test_poll_service_elsewhere_gets_no_password(here):
         "its discovery service names a poll service at another address, 'http://elsewhere.example/poll'"
     )
     assert server.asked == []
+
+
+def test_server_that_gets_nowhere_is_told(here):
+    with Hostile(lambda begin, _: response(end=begin)).served() as address:
+        kind, words = pulled(here, address)
+    assert (kind, words[:55]) == (UpstreamError, "its answer's end label, …, does not lie after the begin")

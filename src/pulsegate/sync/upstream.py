@@ -195,7 +195,6 @@ class _Pull:
             before = self._intake.pulses
             reached, is_last = self._ask(partial(self._window, begin), self._shorten)
             walk = replace(walk, offset=walk.offset + self._intake.pulses - before)
-            is_last = is_last or reached <= begin
             self._note(watermark=reached, walk=None if is_last else walk)
             begin = reached
 

@@ -44,8 +44,8 @@ class Labels:
             raise _unfit(f"its answer for {self._window} has no end label, by which the next poll would begin")
         if told is None:  # a stock OpenTAXII only repeats an end that it is given
             return self._latest
-        if told < self._begin - ROUNDED:
-            raise _unfit(f"its answer's end label, {told.isoformat()}, lies before the begin of {self._window}")
+        if told < self._begin - ROUNDED or (self._end is not None and told <= self._begin):
+            raise _unfit(f"its answer's end label, {told.isoformat()}, does not lie after the begin of {self._window}")
         return min(max(told, self._begin), self._end or told)
 
     @property
