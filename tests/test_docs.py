@@ -29,6 +29,7 @@ from pulsegate.settings import (
     Settings,
     TAXIISettings,
     TLSSettings,
+    UpstreamSettings,
     load,
 )
 from pulsegate.settings.relay import RelaySettings, TrustedKeySettings
@@ -44,6 +45,7 @@ TABLES = [
     ("The server", Settings, "PULSEGATE_"),
     ("HTTPS: `tls`", TLSSettings, "PULSEGATE_TLS__"),
     ("The source: `otx`", OTXSettings, "PULSEGATE_OTX__"),
+    ("An entry of `upstreams`", UpstreamSettings, None),
     ("Alarms: `alarms`", AlarmSettings, "PULSEGATE_ALARMS__"),
     ("Metrics: `metrics`", MetricsSettings, "PULSEGATE_METRICS__"),
     ("The pages: `pages`", PagesSettings, "PULSEGATE_PAGES__"),

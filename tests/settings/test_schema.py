@@ -93,6 +93,7 @@ def test_settings_by_default():
             "ca_file": None,
         },
         "sources": [],
+        "upstreams": [],
         "alarms": {"notify": [], "notify_file": None},
         "metrics": {"allow": []},
         "taxii": {"gzip": False, "max_block": "5MB", "token_life": "1h", "max_body": "10MB"},

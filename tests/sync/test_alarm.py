@@ -94,3 +94,11 @@ def test_source_with_everything_wrong():
 def test_what_is_over():
     assert cleared(WELL, STALE) == "The source otx was pulled completely again"
     assert cleared(WELL, HELD) == "No removals of otx wait for a confirmation any more"
+
+
+def test_packages_of_an_upstream_are_called_so() -> None:
+    source = Source("partner", NOW, "", completed=NOW, held=7)
+    assert complaints(source, 6 * HOUR, NOW, "packages") == {
+        "held": "7 packages have left partner at once. They are served on; if they may go: "
+        "pulsegate pull --source partner --accept-removals"
+    }

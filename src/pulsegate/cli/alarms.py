@@ -52,7 +52,7 @@ class Watch:
 
     def __call__(self) -> None:
         for one in self._found:
-            self._try(one.name, partial(complaints, stale_after=one.settings.stale_after))
+            self._try(one.name, partial(complaints, stale_after=one.settings.stale_after, brings=one.settings.brings))
         if self._where.settings.relay.inbox is not None:
             self._senders()
 

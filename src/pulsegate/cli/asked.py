@@ -13,7 +13,6 @@ from pulsegate.publication.publish import Publication, publish_all
 from pulsegate.store import failures, quarantine, sources
 from pulsegate.store.database import Connection
 from pulsegate.store.quarantine import Wanted
-from pulsegate.sync import pull as sync
 from pulsegate.sync.retrial import Retrial, retry
 
 if TYPE_CHECKING:
@@ -32,10 +31,9 @@ def pull(where: Installation, arguments: Mapping[str, Any], progress: Progress) 
     (source,) = feeding.named(where, str(arguments["source"]))
     shown = _shown(where, source.name, arguments.get("held"))
     with feeding.client(where, source) as client:
-        outcome = sync.pull(
-            where.database, client, where.policy, feeding.wanted(source), feeding.pace(where, source),
-            full=bool(arguments.get("full")), compare=True, shown=shown, progress=progress,
-        )  # fmt: skip
+        outcome = feeding.pull(
+            where, source, client, full=bool(arguments.get("full")), compare=True, shown=shown, progress=progress
+        )
     intake = outcome.intake
     names = ("pulses", "indicators", "new", "changed", "removed", "rejected", "unreadable")
     return _counts(outcome.publications) | {"read": {name: getattr(intake, name) for name in names}}
@@ -56,6 +54,8 @@ def _shown(where: Installation, source: str, stamp: str | None) -> set[int]:
 def test_key(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
     """``source``: its name. Whose key it is, as OTX says; None: it accepts the key and doesn't tell."""
     (source,) = feeding.named(where, str(arguments["source"]))
+    if source.is_upstream:
+        raise UsageError("has no key that could be tested", resource=source.name, hint="Pull from it")
     progress.say("asking")
     with feeding.client(where, source) as client:
         owner = client.owner()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -22,21 +22,22 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-import pulsegate.sync.pull as sync
 from pulsegate.cli import feeding
 from pulsegate.cli.alarms import Watch
 from pulsegate.cli.feeding import Feeding
 from pulsegate.cli.relaying import Receiving, Sending
 from pulsegate.cli.setup import Installation
 from pulsegate.cli.tasks import Runner
-from pulsegate.errors import BusyError, OTXRateLimitedError, PulsegateError
-from pulsegate.otx.client import OTXClient
+from pulsegate.errors import BusyError, PulsegateError, RateLimitedError
 from pulsegate.publication.counting import Counting
 from pulsegate.publication.publish import publish_all
-from pulsegate.settings import OTXSettings
+from pulsegate.settings import PullSettings
 from pulsegate.store import relay, retention, sources
 from pulsegate.store.locks import WORKER, hold
 from pulsegate.sync.retrial import retry_after_upgrade
+
+if TYPE_CHECKING:
+    from pulsegate.cli.feeding import Client
 
 log = structlog.get_logger(__name__)
 
@@ -139,7 +140,7 @@ def _every(interval: timedelta, jitter: timedelta = timedelta()) -> IntervalTrig
     return IntervalTrigger(seconds=interval.total_seconds(), timezone=UTC, jitter=jitter.total_seconds() or None)
 
 
-def _trigger(source: OTXSettings) -> BaseTrigger:
+def _trigger(source: PullSettings) -> BaseTrigger:
     """By cron or by interval, in either case a little off, so that a fleet of these does not ask at once."""
     if source.cron is not None:
         trigger = CronTrigger.from_crontab(source.cron, timezone=UTC)
@@ -151,7 +152,7 @@ def _trigger(source: OTXSettings) -> BaseTrigger:
 class _Pull:
     """The pull of one source; after a failure it comes again soon instead of at its next time, then less and less."""
 
-    def __init__(self, scheduler: BaseScheduler, where: Installation, source: Feeding, client: OTXClient) -> None:
+    def __init__(self, scheduler: BaseScheduler, where: Installation, source: Feeding, client: Client) -> None:
         self._scheduler = scheduler
         self._where = where
         self._source = source
@@ -161,10 +162,7 @@ class _Pull:
     def __call__(self) -> None:
         where, source = self._where, self._source
         try:
-            sync.pull(
-                where.database, self._client, where.policy, feeding.wanted(source), feeding.pace(where, source),
-                wait=LOCK_WAIT,
-            )  # fmt: skip
+            feeding.pull(where, source, self._client, wait=LOCK_WAIT)
         except BusyError as error:
             log.info("pull.put_off", source=source.name, reason=str(error))
             self._at(_in(source.settings.retry))
@@ -177,7 +175,7 @@ class _Pull:
         settings = self._source.settings
         longest = max(settings.retry, min(settings.interval, LONGEST_RETRY))
         wait = min(settings.retry * 2**self._failures, longest)
-        if isinstance(error, OTXRateLimitedError) and error.retry_after is not None:
+        if isinstance(error, RateLimitedError) and error.retry_after is not None:
             wait = max(wait, min(timedelta(seconds=error.retry_after), LONGEST_RETRY))
         self._failures = min(self._failures + 1, 10)
         again = _in(wait)

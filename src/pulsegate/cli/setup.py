@@ -141,7 +141,7 @@ def prepare(installation: Installation) -> None:
             collections.put(connection, collection)
         kept = [one.collection for one in collections.every(connection) if one.origin is Origin.SETTINGS]
     own = {one.name for one in kept if one.kind in (CollectionKind.OWN, CollectionKind.INBOX)}
-    for name in sorted(own - {one.name for one in named}):
+    for name in sorted(own - installation.settings.collection_names):
         log.warning("collection.not_in_settings", collection=name, hint=f"pulsegate collection remove {name}")
 
 

@@ -12,7 +12,7 @@ from pulsegate.settings.schema import (
     TAXIISettings,
     TLSSettings,
 )
-from pulsegate.settings.sources import AlarmSettings, OTXSettings, SourceSettings
+from pulsegate.settings.sources import AlarmSettings, OTXSettings, PullSettings, SourceSettings, UpstreamSettings
 
 __all__ = [
     "AlarmSettings",
@@ -22,11 +22,13 @@ __all__ = [
     "MetricsSettings",
     "OTXSettings",
     "PagesSettings",
+    "PullSettings",
     "RuleSettings",
     "Settings",
     "SourceSettings",
     "TAXIISettings",
     "TLSSettings",
+    "UpstreamSettings",
     "find_file",
     "load",
 ]

@@ -397,6 +397,17 @@ def published(
     return found
 
 
+def packages(connection: sa.Connection, collection_id: int) -> dict[bytes, StoredBlock]:
+    """The published blocks of an inbox by the identities of their packages."""
+    names = ("content_block_id", "pulse_pk", "label", "revision", "indicators", "profile")
+    query = (
+        sa.select(placements.c.identity, *(blocks.c[name] for name in names))
+        .join(blocks, blocks.c.content_block_id == placements.c.content_block_id)
+        .where(placements.c.collection_id == collection_id, blocks.c.revision.is_not(None))
+    )
+    return {row[0]: StoredBlock(*row[1:]) for row in connection.execute(query)}
+
+
 def in_block(connection: sa.Connection, block_id: int) -> list[Placement]:
     query = _placements().where(placements.c.content_block_id == block_id).order_by(placements.c.indicator_pk)
     return [Placement(*row) for row in connection.execute(query)]

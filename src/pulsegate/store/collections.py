@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pulsegate.errors import StoreError
+from pulsegate.errors import StoreError, UnsupportedContentError
 from pulsegate.model.collection import EXPAND, Collection, CollectionKind, Profile, ReviewMode, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
@@ -33,6 +33,13 @@ from pulsegate.store.tables import (
 STIX_BINDING = "urn:stix.mitre.org:xml:1.2"
 STIX_BINDINGS = {"1.1.1": "urn:stix.mitre.org:xml:1.1.1", "1.2": STIX_BINDING}
 """The content bindings by the version of STIX."""
+
+
+def check_binding(claimed: str) -> None:
+    """UnsupportedContentError unless a block that says so of itself may be taken."""
+    if claimed not in STIX_BINDINGS.values():
+        raise UnsupportedContentError(f"its content binding is {claimed}; send {' or '.join(STIX_BINDINGS.values())}")
+
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _SERVICES = {
@@ -162,7 +169,7 @@ def _rules(collection: Collection, origin: Origin) -> dict[str, Any]:
 
 def _refuse_another_kind(known: Collection, wanted: Collection) -> None:
     """What is in an inbox can't be made from pulses, nor be kept where rules decide."""
-    was, becomes = ("inbox" if one.kind is CollectionKind.INBOX else "rules" for one in (known, wanted))
+    was, becomes = map(_filled_by, (known, wanted))
     if was != becomes:
         raise StoreError(
             f"the collection is there already, of kind {was}, and can't become one of kind {becomes}",
@@ -170,6 +177,12 @@ def _refuse_another_kind(known: Collection, wanted: Collection) -> None:
             hint="Choose another name; or take it out of the settings, remove it ('pulsegate collection remove'), "
             "and add it again",
         )
+
+
+def _filled_by(collection: Collection) -> str:
+    if collection.upstream is not None:
+        return f"inbox of the upstream {collection.upstream}"
+    return "inbox" if collection.kind is CollectionKind.INBOX else "rules"
 
 
 def _insert(connection: sa.Connection, collection: Collection, origin: Origin) -> int:
@@ -189,7 +202,7 @@ def _insert(connection: sa.Connection, collection: Collection, origin: Origin) -
     identifier = inserted_key(connection.execute(sa.insert(data_collections).values(row)))
     rules = _rules(collection, origin) | {"collection_id": identifier, "changed": moment}
     connection.execute(sa.insert(collection_rules).values(rules))
-    offering = ["collections", "poll", *(["inbox"] if is_inbox else [])]
+    offering = ["collections", "poll", *(["inbox"] if is_inbox and collection.upstream is None else [])]
     links = [{"service_id": service, "collection_id": identifier} for service in offering]
     connection.execute(sa.insert(service_to_collection), links)
     if connection.scalar(sa.select(ledgers.c.name).where(ledgers.c.name == collection.name)) is None:
@@ -229,10 +242,10 @@ def every(connection: sa.Connection) -> list[StoredCollection]:
 
 
 def inboxes(connection: sa.Connection) -> list[StoredCollection]:
-    """The collections that packages can be pushed to, by name."""
+    """The collections that packages can be pushed to, by name; not those that an upstream fills."""
     mine = collection_rules.c.kind == CollectionKind.INBOX.value
     rows = connection.execute(_query().where(mine).order_by(data_collections.c.name))
-    return [_stored(row) for row in rows]
+    return [one for one in map(_stored, rows) if one.collection.upstream is None]
 
 
 def named_lists(connection: sa.Connection) -> frozenset[str]:
@@ -378,7 +391,8 @@ def written(collection: Collection) -> str:
             "ttl": {kind.value: age.total_seconds() for kind, age in collection.ttl.items()},
             "refresh": _seconds(collection.refresh),
             "max_age": _seconds(collection.max_age),
-        },
+        }
+        | ({} if collection.upstream is None else {"upstream": collection.upstream}),
         sort_keys=True,
     )
 
@@ -412,6 +426,7 @@ def _load(row: Any) -> Collection:
         ttl={IndicatorType(kind): timedelta(seconds=age) for kind, age in rules["ttl"].items()},
         refresh=_duration(rules["refresh"]),
         max_age=_duration(rules.get("max_age")),
+        upstream=rules.get("upstream"),
     )
 
 

@@ -19,6 +19,8 @@ from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
 from pulsegate.store.digests import digest, storable
 from pulsegate.store.paged import paged
+from pulsegate.store.quarantine import BLOCK
+from pulsegate.store.quarantine import PULSE as PULSE_ENTRY
 from pulsegate.store.tables import held_back, passed_over, pulses, quarantine, source_pulses, sources
 from pulsegate.store.taken import withdraw
 
@@ -107,7 +109,9 @@ def update(connection: sa.Connection, name: str, **values: Any) -> None:
 def forget(connection: sa.Connection, name: str) -> int:
     """Remove the source with all its claims, and what of it can't be read; gives how many pulses are withdrawn."""
     withdrawn = release(connection, name, None)
-    connection.execute(sa.delete(quarantine).where(quarantine.c.source == name, quarantine.c.kind == "pulse"))
+    kinds = (PULSE_ENTRY, BLOCK)
+    connection.execute(sa.delete(quarantine).where(quarantine.c.source == name, quarantine.c.kind.in_(kinds)))
+    hold_packages(connection, name, ())
     connection.execute(sa.delete(passed_over).where(passed_over.c.source == name))
     connection.execute(sa.delete(held_back).where(_held_of(name)))
     state.remove(connection, _owner(name))
@@ -252,8 +256,21 @@ def hold_back(connection: sa.Connection, name: str, via: str, keys: Iterable[int
 
 
 def held(connection: sa.Connection, name: str) -> set[int]:
-    """The keys of the pulses that are held back, whichever way the source has them."""
-    return set(connection.scalars(sa.select(held_back.c.pulse_pk).where(_held_of(name))))
+    """The keys of the pulses, or of an upstream's packages, that are held back."""
+    packages = json.loads(state.get(connection, _held(name)) or "[]")
+    return {*packages, *connection.scalars(sa.select(held_back.c.pulse_pk).where(_held_of(name)))}
+
+
+def hold_packages(connection: sa.Connection, name: str, keys: Collection[int]) -> None:
+    """Remember which content blocks of an upstream are not taken away yet, in place of those known until now."""
+    if keys:
+        state.put(connection, _held(name), json.dumps(sorted(keys)))
+    else:
+        state.remove(connection, _held(name))
+
+
+def _held(name: str) -> str:
+    return f"source.held.{name}"
 
 
 def _held_as(name: str, via: str) -> str:

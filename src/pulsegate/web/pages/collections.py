@@ -253,7 +253,7 @@ def _wanted(task: Task) -> Collection:
 
 
 def _in_settings(name: str) -> bool:
-    return name in {one.name for one in site().settings.collections}
+    return name in site().settings.collection_names
 
 
 def _source(stored: StoredCollection) -> str:

@@ -14,7 +14,7 @@ from wtforms import SearchField, SelectField
 from pulsegate.model.role import Role
 from pulsegate.store import failures, pulses, quarantine, sources
 from pulsegate.store.database import Connection
-from pulsegate.store.quarantine import INDICATOR, PULSE, Quarantined, Wanted
+from pulsegate.store.quarantine import BLOCK, INDICATOR, PULSE, Quarantined, Wanted
 from pulsegate.store.sources import FILES
 from pulsegate.sync.retrial import forecast
 from pulsegate.web import paging, tasks
@@ -36,7 +36,9 @@ class Filters(Form):
     text = SearchField(later("Value, or id of the pulse"))
     kind = SelectField(
         later("What"),
-        choices=choices([("", later("all")), (INDICATOR, later("indicators")), (PULSE, later("pulses"))]),
+        choices=choices(
+            [("", later("all")), (INDICATOR, later("indicators")), (PULSE, later("pulses")), (BLOCK, later("packages"))]
+        ),
     )
     reason = SelectField(later("Reason"), validate_choice=False)
     source = SelectField(later("Source"), validate_choice=False)
