@@ -10,7 +10,7 @@ BUFFER = 128 * 1024  # octets of a request that are kept before a thread takes o
 _MAX_CHUNK_LINE = 8192
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
-_TARGET = re.compile(rb"(?:\r\n)*\S+ (?:https?://[^/\s]*)?(/[^\s?]*)", re.IGNORECASE)
+_TARGET = re.compile(rb"(?:\r\n)*[^\s:]+ (?:https?://[^/\s]*)?(/[^\s?]*)", re.IGNORECASE)
 _LONGEST_LINE = 8192  # octets
 _EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
 

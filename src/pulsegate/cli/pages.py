@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from pulsegate.cli.setup import Installation
 from pulsegate.store.accounts import Stored
 from pulsegate.store.database import Database
 from pulsegate.taxii.auth import AuthAPI
-from pulsegate.taxii.edge import WSGI
+from pulsegate.taxii.edge import WSGI, Environment
 from pulsegate.taxii.refusals import BusyError, TooManyAttemptsError, UnauthorizedError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 NICENESS = 10  # polls have the processor first
+AT_ONCE = 4  # pages that are made at a time: each has a connection with a cache, and more would not be faster
 
 
 def run(where: Installation, channel: hop.Channel, parent: int) -> None:
@@ -60,7 +62,18 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
 
         settings = self._where.settings
         auth = AuthAPI(settings.database_url, settings.taxii.token_life, settings.threads)
-        return hop.unpacked(app.create(site(self._where, auth)))
+        return hop.unpacked(_by_turns(app.create(site(self._where, auth))))
+
+
+def _by_turns(application: WSGI) -> WSGI:
+    """A few pages at a time; a download is made while it is sent, after its turn."""
+    turns = threading.Semaphore(AT_ONCE)
+
+    def call(environment: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        with turns:
+            return application(environment, start_response)
+
+    return call
 
 
 class _Process(ThreadWorker):  # type: ignore[misc]  # gunicorn is not typed
