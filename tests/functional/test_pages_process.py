@@ -28,9 +28,11 @@ from pulsegate.store import blocks as stored_blocks
 from pulsegate.store import collections, ledger, migrate
 from pulsegate.store.blocks import Ready
 from pulsegate.store.database import Database
+from store.databases import database, migrated_file
 from taxii.filled import headers
 from taxii.questions import poll11
 
+__all__ = ["database", "migrated_file"]
 WORD = "right-word"
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 MEGABYTES = 120  # of the feed, more than all sockets on the way hold
@@ -122,8 +124,9 @@ def rest_of(client: socket.socket) -> int:
 # --- One process, when somebody browses ------------------------------------------------------------------------------
 
 
-def test_server_that_nobody_browses_has_no_process_for_it_and_all_share_one(start) -> None:
-    with start("--workers", "2") as server:
+def test_server_that_nobody_browses_has_no_process_for_it_and_all_share_one(start, database: Database) -> None:
+    database.close()
+    with start("--workers", "2", PULSEGATE_DATABASE=database.url) as server:
         server.wait_for("Stop with Ctrl-C")
         assert requests.get(f"{server.address}/healthz", timeout=10).status_code == 200
         assert "pages.started" not in server.output

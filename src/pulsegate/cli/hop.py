@@ -116,7 +116,7 @@ class Front:
     def _receive(self, environment: Environment, body: IO[bytes]) -> None:
         """Take the body in. One that is too long is not, and the pages, which refuse it, are told its length."""
         length = environment.get("CONTENT_LENGTH") or "0"
-        if length.isdigit() and int(length) > self._max_body:
+        if length.isascii() and length.isdigit() and int(length) > self._max_body:
             return
         try:
             shutil.copyfileobj(environment["wsgi.input"], body)

@@ -21,6 +21,7 @@ from pulsegate.cli.connections import Worker as ServerProcess
 from pulsegate.cli.hop import Channel, Front
 from pulsegate.cli.setup import Installation
 from pulsegate.cli.tls import Renewal
+from pulsegate.errors import PulsegateError
 from pulsegate.model.network import Networks
 from pulsegate.taxii import app as taxii_app
 from pulsegate.taxii.app import Service
@@ -211,8 +212,10 @@ class _Pages:
             from pulsegate.cli import pages
 
             pages.run(self._where, self._channel, self._master)
+        except PulsegateError as error:
+            log.error("pages.failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
         except Exception:
-            log.exception("pages.failed_to_start")
+            log.exception("pages.failed")
         finally:
             os._exit(0)
 
