@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -25,6 +24,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from pulsegate.cli import feeding
 from pulsegate.cli.alarms import Watch
 from pulsegate.cli.feeding import Feeding
+from pulsegate.cli.lifeline import end_with
 from pulsegate.cli.relaying import Receiving, Sending
 from pulsegate.cli.setup import Installation
 from pulsegate.cli.tasks import Runner
@@ -55,7 +55,7 @@ GRACE = 3.0  # seconds that a pull has to end when the worker is told to; the ne
 def run(where: Installation, parent: int | None = None) -> None:
     """Run until told to stop, or until the process ``parent`` is gone. One worker works at a time on a database."""
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), name="parent", daemon=True).start()
+        end_with(parent)  # a pull resumes where it stopped
     with hold(where.database, WORKER, wait=FOREVER, on_wait=lambda: log.info("worker.stands_by")) as holds:
         _work(where, holds)
 
@@ -225,13 +225,6 @@ def _end_unless(holds: Callable[[], bool]) -> None:
     if not holds():
         log.error("worker.lock_lost", hint="it ends, and stands by when it is started again")
         os._exit(1)
-
-
-def _end_with(parent: int) -> None:
-    """A worker must not outlive the server that started it, however that one ended; a pull resumes where it stopped."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(0)
 
 
 @contextmanager

@@ -49,10 +49,10 @@ class Service:
 MOUNT = "/admin"
 
 
-def create(service: Service, pages: Callable[[AuthAPI], WSGI] | None = None) -> Flask:
+def create(service: Service, pages: WSGI | None = None) -> Flask:
     """The application. Make one in each process.
 
-    ``pages``: makes the WSGI application for what lies below ``/admin``, from what checks passwords.
+    ``pages``: the WSGI application for what lies below ``/admin``.
     """
     scheme, _, domain = (service.domain or "").rpartition("://")
     parameters = {
@@ -87,7 +87,7 @@ def create(service: Service, pages: Callable[[AuthAPI], WSGI] | None = None) -> 
     edge = replace(service.edge, scheme=scheme or None, refuses_itself=(MOUNT,) if pages else ())
     inner = _accepting(app.wsgi_app)
     if pages is not None:
-        inner = _mounted(pages(auth), inner)
+        inner = _mounted(pages, inner)
     app.wsgi_app = edge.around(inner)  # type: ignore[assignment, method-assign]
     app.add_url_rule("/", "front", partial(_front, has_pages=pages is not None))
     return app
