@@ -1,4 +1,4 @@
-"""The relay: states that were exported or taken, their pulses, the log of bundles, the keys that signed them."""
+"""The relay: states that were exported or taken, their pulses, the log of bundles, keys, and whose rules came so."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -56,3 +56,4 @@ def upgrade() -> None:
         sa.Column("seen", moment, nullable=False),
         sa.PrimaryKeyConstraint("fingerprint"),
     )
+    op.add_column("collection_rules", sa.Column("sender", sa.String(length=100), nullable=True))

@@ -24,8 +24,17 @@ NEW_IN_0004 = (
     "withdrawals", "touched", "reflections", "allowed", "overrides", "reviews", "trusted_authors", "audit",
 )  # fmt: skip
 NEW_IN_0005 = (
-    "account_roles", "accounts_disabled", "web_sessions", "tasks", "tallies", "drafts", "held_back", "alarms", "counts",
-)  # fmt: skip
+    "account_roles",
+    "accounts_disabled",
+    "web_sessions",
+    "tasks",
+    "tallies",
+    "drafts",
+    "held_back",
+    "alarms",
+    "counts",
+)
+NEW_IN_0006 = ("relay_heads", "relay_keys", "relay_log", "relay_pulses")  # fmt: skip
 LABEL = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
@@ -219,7 +228,7 @@ def test_everything_of_0002_is_there_with_its_source(empty, keys, source, via):
     after = rows(empty)
     (indicator,) = before["indicators"]
     before["indicators"] = [indicator | {"failure": None, "host_key": None, "lists": None, "noted": False}]
-    before["collection_rules"] = [one | {"origin": "settings"} for one in before["collection_rules"]]
+    before["collection_rules"] = [one | {"origin": "settings", "sender": None} for one in before["collection_rules"]]
     before["blocks"] = [one | {"profile": "full"} for one in before["blocks"]]
     before["pulses"] = [one | {"complete": True} for one in before["pulses"]]
     before["quarantine"] = [one | {"source": source} for one in before["quarantine"]]
@@ -227,7 +236,7 @@ def test_everything_of_0002_is_there_with_its_source(empty, keys, source, via):
     before["superseded"] = [one | {"message": None} for one in before["superseded"]]
     before["state"] = [one for one in before["state"] if one["key"] == "text"]
     new = {"sources": [], "passed_over": [], "source_pulses": [{"source": source, "pulse_pk": 1, "via": via}]}
-    new |= {name: [] for name in (*NEW_IN_0004, *NEW_IN_0005)}
+    new |= {name: [] for name in (*NEW_IN_0004, *NEW_IN_0005, *NEW_IN_0006)}
     assert after == before | new
     assert all(after[name] for name in before)
 
@@ -240,5 +249,7 @@ def test_everything_of_0004_is_there_beside_the_tables_of_the_pages(empty):
         fill(connection, "0004")
     before = rows(empty)
     assert migrate.upgrade(empty) == ("0004", migrate.HEAD)
-    assert rows(empty) == before | {name: [] for name in NEW_IN_0005}
+    rules = [one | {"sender": None} for one in before["collection_rules"]]
+    new = {name: [] for name in (*NEW_IN_0005, *NEW_IN_0006)}
+    assert rows(empty) == before | {"collection_rules": rules} | new
     assert all(before.values())

@@ -7,7 +7,7 @@ whether what it marks them by still holds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -240,6 +240,52 @@ def review(
         touched.touch_pulses(connection, chunk)
         number += len(rows)
     return number
+
+
+def put_reviews(connection: sa.Connection, found: Sequence[Review]) -> None:
+    """Store what was decided elsewhere, on pulses that are here or not yet; ``upto`` is made here: all there is now."""
+    _begin(connection)
+    for chunk in chunks(found):
+        ids = [one.pulse_id for one in chunk]
+        here = {row.id: row for row in connection.execute(_standing(ids))}
+        before = reviewed(connection, ids)
+        connection.execute(sa.delete(reviews).where(reviews.c.pulse_id.in_(ids)))
+        made = [replace(one, upto=here[one.pulse_id].upto if one.pulse_id in here else 0) for one in chunk]
+        connection.execute(sa.insert(reviews), [asdict(one) for one in made])
+        for one in chunk:
+            was = before[one.pulse_id].status if one.pulse_id in before else None
+            audit.record(connection, one.account, "pulse.review", one.pulse_id, before=was, after=one.status)
+        touched.touch_pulses(connection, [row.pk for row in here.values()])
+
+
+def drop_reviews(connection: sa.Connection, found: Sequence[Review], account: str) -> None:
+    """Take back what was decided on these pulses, which may be gone."""
+    _begin(connection)
+    for chunk in chunks(found):
+        ids = [one.pulse_id for one in chunk]
+        connection.execute(sa.delete(reviews).where(reviews.c.pulse_id.in_(ids)))
+        audit.record_many(connection, account, "pulse.review", [(one.pulse_id, one.status, None) for one in chunk])
+        touched.touch_pulses(connection, [row.pk for row in connection.execute(_standing(ids))])
+
+
+def catch_up(connection: sa.Connection, ids: Iterable[str], account: str) -> set[str]:
+    """What the account decided on these pulses counts for all that they have now; gives those that are here."""
+    _begin(connection)
+    found: set[str] = set()
+    for chunk in chunks(sorted(ids)):
+        here = connection.execute(_standing(chunk)).all()
+        for row in here:
+            mine = sa.and_(reviews.c.pulse_id == row.id, reviews.c.account == account)
+            connection.execute(sa.update(reviews).where(mine).values(upto=row.upto))
+        touched.touch_pulses(connection, [row.pk for row in here])
+        found.update(row.id for row in here)
+    return found
+
+
+def _standing(ids: Sequence[str]) -> sa.Select[Any]:
+    """Id, key and the last key of an indicator of each of these pulses that is here."""
+    upto = sa.select(sa.func.max(indicators.c.pk)).where(indicators.c.pulse_pk == pulses.c.pk).scalar_subquery()
+    return sa.select(pulses.c.id, pulses.c.pk, sa.func.coalesce(upto, 0).label("upto")).where(pulses.c.id.in_(ids))
 
 
 def _looked_at(keys: Sequence[int]) -> sa.Select[Any]:
