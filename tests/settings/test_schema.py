@@ -96,6 +96,7 @@ def test_settings_by_default():
         "metrics": {"allow": []},
         "taxii": {"gzip": False, "max_block": "5MB", "token_life": "1h", "max_body": "10MB"},
         "pages": {"enabled": True, "idle": "30m", "max_upload": "5MB"},
+        "relay": {"origin": None, "key": None, "trust": [], "revoked": [], "curation": False, "take": []},
         "collections": [],
     }
 

@@ -1,6 +1,7 @@
 """Settings: the section ``pulsegate:`` of opentaxii.yml and the environment, read into one typed object."""
 
 from pulsegate.settings.load import find_file, load
+from pulsegate.settings.relay import RelaySettings
 from pulsegate.settings.schema import (
     CollectionSettings,
     ListFileSettings,
@@ -22,6 +23,7 @@ __all__ = [
     "MetricsSettings",
     "OTXSettings",
     "PagesSettings",
+    "RelaySettings",
     "RuleSettings",
     "Settings",
     "SourceSettings",

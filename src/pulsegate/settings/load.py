@@ -33,7 +33,10 @@ _NOT_OURS = re.compile(r"PULSEGATE_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+
 _ADDRESS_OF_A_SERVICE = re.compile(r"(tcp|udp)://")  # in a variable that ends in _PORT
 _NAMED = {"collections": "collection", "sources": "source"}
 # Written as in YAML; any other variable is taken to the letter.
-_LISTS = {"own", "proxies", "collections", "sources", "authors", "pulses", "searches", "notify", "warning_lists"}
+_LISTS = {
+    "own", "proxies", "collections", "sources", "authors", "pulses", "searches", "notify", "warning_lists", "take",
+    "trust", "revoked",
+}  # fmt: skip
 
 
 def find_file(environment: Mapping[str, str] | None = None) -> Path | None:

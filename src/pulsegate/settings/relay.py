@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
-from pulsegate.settings.section import Section
+from pulsegate.model.relay import Take
+from pulsegate.settings.section import Section, split
 
 
 class TrustedKeySettings(Section):
@@ -40,6 +42,14 @@ class RelaySettings(Section):
     key: Path | None = Field(None, description="the file with the secret key that this sender signs with")
     trust: list[TrustedKeySettings] = Field([])
     revoked: list[str] = Field([], description="fingerprints of keys that count no more")
+    curation: bool = Field(
+        False, description="what was decided on this sender, and its own pulses, go into its bundles, too"
+    )
+    take: Annotated[list[Take], BeforeValidator(split)] = Field(
+        [],
+        description="what is taken of the senders' curation: `collections`, `allow`, `decisions` (values forced in or "
+        "out, reviews, trusted authors), `own` (their own pulses)",
+    )
 
     @field_validator("origin")
     @classmethod
