@@ -332,7 +332,7 @@ def test_decision_on_a_pulse_that_comes_later_counts_then(sender: Gate, receiver
     collect(sender, STRICT, LOOKED_AT)
     with sender.database.write() as connection:
         made = [Review(one.id, status, 0, "", "carol", SINCE) for one, status in _LATER]
-        decisions.put_reviews(connection, made)
+        decisions.put_reviews(connection, made, "carol")
     between(sender, receiver)
     sender.put(TOOLS, "two.example")
     sender.put(a_pulse(3), "three.example")
@@ -621,6 +621,9 @@ def test_bundle_with_a_hostile_line_changes_nothing(
     with pytest.raises(RelayFormatError, match="line of curation that can't be read"):
         receiver.take(path, ())
     with receiver.database.read() as connection:
+        moment = now(connection)
+        with pytest.raises(RelayFormatError), verified(path, receiver.trust, moment):
+            pass
         assert pulses.get(connection, WAVE.id) is None
     assert receiver.decisions() == decisions.Decisions()
 

@@ -282,8 +282,8 @@ def _carry_out(
 
 
 def _put_decisions(connection: Connection, made: Plan, account: str) -> None:
-    for entry in made.allow.gone:
-        decisions.disallow(connection, entry.kind, entry.text, account)
+    if made.allow.gone:
+        decisions.disallow_all(connection, made.allow.gone, account)
     if made.allow.put:
         decisions.allow(connection, made.allow.put)
     for override in made.overrides.gone:
@@ -297,7 +297,7 @@ def _put_decisions(connection: Connection, made: Plan, account: str) -> None:
     if made.reviews.gone:
         decisions.drop_reviews(connection, made.reviews.gone, account)
     if made.reviews.put:
-        decisions.put_reviews(connection, made.reviews.put)
+        decisions.put_reviews(connection, made.reviews.put, account)
 
 
 def _put_collection(connection: Connection, rules: Rules, origin: str) -> None:
