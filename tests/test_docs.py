@@ -25,6 +25,7 @@ from pulsegate.settings import (
     MetricsSettings,
     OTXSettings,
     PagesSettings,
+    RelaySettings,
     RuleSettings,
     Settings,
     TAXIISettings,
@@ -32,7 +33,7 @@ from pulsegate.settings import (
     UpstreamSettings,
     load,
 )
-from pulsegate.settings.relay import RelaySettings, TrustedKeySettings
+from pulsegate.settings.relay import TrustedKeySettings
 from pulsegate.stix.mapping import MAPPING
 from pulsegate.store.tables import metadata
 from pulsegate.values.normalise import normalise

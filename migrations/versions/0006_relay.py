@@ -66,3 +66,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("collection", "outcome"),
     )
     op.add_column("polls", sa.Column("request", sa.String(length=64), nullable=True))
+    op.add_column("collection_rules", sa.Column("sender", sa.String(length=100), nullable=True))

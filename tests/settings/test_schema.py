@@ -113,6 +113,8 @@ def test_settings_by_default():
             "kept": "30d",
             "trust": [],
             "revoked": [],
+            "curation": False,
+            "take": [],
         },
         "collections": [],
     }

@@ -222,7 +222,7 @@ def test_everything_of_0002_is_there_with_its_source(empty, keys, source, via):
     after = rows(empty)
     (indicator,) = before["indicators"]
     before["indicators"] = [indicator | {"failure": None, "host_key": None, "lists": None, "noted": False}]
-    before["collection_rules"] = [one | {"origin": "settings"} for one in before["collection_rules"]]
+    before["collection_rules"] = [one | {"origin": "settings", "sender": None} for one in before["collection_rules"]]
     before["blocks"] = [one | {"profile": "full"} for one in before["blocks"]]
     before["pulses"] = [one | {"complete": True} for one in before["pulses"]]
     before["quarantine"] = [one | {"source": source} for one in before["quarantine"]]
@@ -245,6 +245,7 @@ def test_everything_of_0004_is_there_beside_the_tables_of_the_pages(empty):
     before = rows(empty)
     assert migrate.upgrade(empty) == ("0004", migrate.HEAD)
     before["polls"] = [one | {"request": None} for one in before["polls"]]
+    before["collection_rules"] = [one | {"sender": None} for one in before["collection_rules"]]
     assert rows(empty) == before | {name: [] for name in (*NEW_IN_0005, *NEW_IN_0006)}
     assert all(before.values())
 
@@ -258,5 +259,6 @@ def test_everything_of_0005_is_there_beside_the_tables_of_the_relay(empty):
     before = rows(empty)
     assert migrate.upgrade(empty) == ("0005", migrate.HEAD)
     before["polls"] = [one | {"request": None} for one in before["polls"]]
+    before["collection_rules"] = [one | {"sender": None} for one in before["collection_rules"]]
     assert rows(empty) == before | {name: [] for name in NEW_IN_0006}
     assert all(before.values())

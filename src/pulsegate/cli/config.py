@@ -11,8 +11,9 @@ from pulsegate.cli import alarms, tls
 from pulsegate.cli.feeding import api_key, password
 from pulsegate.cli.options import Options
 from pulsegate.cli.output import AsJSON, people, print_json, without_password
-from pulsegate.cli.setup import load_settings, make_policy, require_lists
+from pulsegate.cli.setup import load_settings, make_policy
 from pulsegate.curation.entry_file import read_entries
+from pulsegate.curation.list_choice import require_lists
 from pulsegate.errors import PulsegateError, SettingsError
 from pulsegate.settings import OTXSettings, PullSettings, Settings, find_file
 from pulsegate.settings.duration import format_duration

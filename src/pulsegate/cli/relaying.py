@@ -52,7 +52,7 @@ def outbox(where: Installation, folder: Path) -> Outbox:
     from pulsegate.relay.outbox import Outbox
 
     found = where.settings.relay
-    return Outbox(folder, found.full_every, found.repeat, found.part_size)
+    return Outbox(folder, found.full_every, found.repeat, found.part_size, found.curation)
 
 
 class Sending:
@@ -81,7 +81,7 @@ class Receiving:
 
         self._where = where
         self._folder = folder
-        self._inbox = Inbox(where.database, where.policy, folder, trust(where))
+        self._inbox = Inbox(where.database, where.policy, folder, trust(where), where.settings.relay.take)
         self._wrong: str | None = None
 
     def __call__(self) -> None:

@@ -11,12 +11,12 @@ import structlog
 from pulsegate import settings as settings_module
 from pulsegate.cli import logs
 from pulsegate.curation.choices import DEFAULTS
-from pulsegate.curation.list_choice import ListChoice
+from pulsegate.curation.list_choice import ListChoice, require_lists
 from pulsegate.curation.own import Own
 from pulsegate.curation.policy import Policy
 from pulsegate.curation.warning_lists import ListFile
 from pulsegate.errors import SettingsError, UsageError
-from pulsegate.model.collection import Collection, CollectionKind
+from pulsegate.model.collection import CollectionKind
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.settings import Settings
 from pulsegate.settings.schema import ListSettings
@@ -118,14 +118,6 @@ def make_lists(found: ListSettings) -> ListChoice:
             )
     files = [ListFile(one.name, one.file, one.mode, one.title) for one in found.files]
     return ListChoice.of({**DEFAULTS, **found.modes}, files)
-
-
-def require_lists(collection: Collection, lists: ListChoice) -> None:
-    """SettingsError when the collection names a warning list that is none."""
-    for name in sorted((collection.warning_lists or frozenset()) - lists.names):
-        near = get_close_matches(name, lists.names, 1)
-        hint = f"Did you mean {near[0]}?" if near else "'pulsegate lists list' shows them"
-        raise SettingsError(f"collection {collection.name}: there is no such warning list", resource=name, hint=hint)
 
 
 def prepare(installation: Installation) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -20,11 +20,17 @@ from typing import BinaryIO
 import structlog
 
 from pulsegate.errors import RelayError
+from pulsegate.model.collection import CollectionKind
+from pulsegate.model.indicator import RawIndicator
+from pulsegate.model.pulse import Pulse
 from pulsegate.relay import archive, records
 from pulsegate.relay.archive import Packer
+from pulsegate.relay.curation import Decision, as_lines
 from pulsegate.relay.keys import SecretKey
 from pulsegate.relay.manifest import (
+    CURATION,
     LONGEST_CHAIN,
+    OWN,
     PULSES,
     REMOVALS,
     Head,
@@ -34,16 +40,18 @@ from pulsegate.relay.manifest import (
     canonical,
     read_head,
 )
-from pulsegate.store import relay, state
+from pulsegate.store import collections, decisions, relay, state
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.locks import hold
 from pulsegate.store.relay import Entry, Part
+from pulsegate.store.sources import RELAYED
 
 log = structlog.get_logger(__name__)
 
 LOCK, LOCK_WAIT = "relay.export", 600.0  # seconds
 ORIGIN = "relay.origin"  # the name that was made up for this installation, in ``state``
 FULL = "Export a full snapshot with --full"
+CURATED = "relay.curated"  # the number of the last state that was written with its curation, and a digest of that
 WRITTEN = "relay.written"  # the number of the last state that was written to a file, in ``state``
 
 
@@ -63,11 +71,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A bundle that was written."""
+    """A bundle that was written. ``left_out``: what of the curation no receiver would take, and why."""
 
     path: Path
     manifest: Manifest
     size: int
+    left_out: Sequence[str] = ()
 
 
 def origin_of(connection: Connection, configured: str | None) -> str:
@@ -99,11 +108,11 @@ def to_file(path: Path) -> Place:
 
 def export(database: Database, key: SecretKey, origin: str | None, place: Place, wanted: Wanted) -> Exported:
     """Write a bundle. RelayError: it can't be written, or built upon."""
-    with hold(database, LOCK, wait=LOCK_WAIT), tempfile.TemporaryDirectory(prefix="pulsegate-") as folder:
+    with hold(database, LOCK, wait=LOCK_WAIT):
         with database.write() as connection:
             name = origin_of(connection, origin)
         with database.snapshot() as snapshot:
-            exported = _Export(database, key, snapshot, name, wanted).run(place, Path(folder))
+            exported = _Export(database, key, snapshot, name, wanted).run(place)
         with database.write() as connection:
             state.put(connection, WRITTEN, str(exported.manifest.head.sequence))
             relay.log(connection, _entry(exported))
@@ -123,21 +132,23 @@ class _Export:
         self._last = relay.last_head(snapshot, relay.OWN)
         self._known = relay.parts(snapshot, relay.OWN)
         self._there = relay.versions(snapshot)
+        self._left_out: list[str] = []
 
-    def run(self, place: Place, folder: Path) -> Exported:
-        """Write the bundle by way of files in ``folder``."""
-        with ExitStack() as files:
-            return self._write(place, lambda name: files.enter_context(closing(_File(name, folder))))
+    def run(self, place: Place) -> Exported:
+        """Write the bundle by way of files without names, which end with the process."""
+        with ExitStack() as stack:
+            return self._run(place, lambda name: _File(name, stack))
 
-    def _write(self, place: Place, make: Callable[[str], _File]) -> Exported:
+    def _run(self, place: Place, open_: Callable[[str], _File]) -> Exported:
         since = self._since()
-        pulses = make(PULSES)
-        head, parts = self._state(since, pulses)
-        files = [pulses]
+        pulses = open_(PULSES)
+        curation = self._curation(open_) if self._wanted.curation else []
+        head, parts = self._state(since, pulses, curation)
+        files = [pulses, *curation]
         removed: list[str] = []
         if since is not None:
             removed = sorted(one for one, part in parts.items() if part.digest is None and part.sequence > since)
-            files.insert(0, make(REMOVALS))
+            files.insert(0, open_(REMOVALS))
             files[0].add_all(records.removal_line(one) for one in removed)
             self._scan([one for one, part in parts.items() if part.digest and part.sequence > since], pulses)
         members = [one.done() for one in files]
@@ -153,6 +164,26 @@ class _Export:
         )
         return self._assemble(manifest, files, place)
 
+    def _curation(self, open_: Callable[[str], _File]) -> list[_File]:
+        """What was decided here, and the own pulses, all of it. What others' bundles brought is theirs to send."""
+        here = decisions.read(self._snapshot)
+        every: tuple[Decision, ...] = (*here.allowed, *here.overrides, *here.reviews, *here.trusted)
+        made = [one for one in every if not one.account.startswith(RELAYED)]
+        rules = [
+            one.collection
+            for one in collections.every(self._snapshot)
+            if one.sender is None and one.collection.kind is CollectionKind.OWN
+        ]
+        lines, self._left_out = as_lines([*made, *rules])
+        for fault in self._left_out:
+            log.warning("relay.left_out", reason=fault)
+        decided, own = open_(CURATION), open_(OWN)
+        decided.add_all(lines)
+        there = relay.own_pulses(self._snapshot)
+        for pulse, number, indicators in relay.contents(self._snapshot, [there[one] for one in sorted(there)]):
+            own.add_all(_lines_of(pulse, number, indicators))
+        return [decided, own]
+
     def _since(self) -> int | None:
         """The number to build on; None: nothing, it is a full snapshot."""
         if self._wanted.full:
@@ -166,8 +197,10 @@ class _Export:
             raise RelayError(f"there is no export with number {since}: {known}", hint=FULL)
         return since
 
-    def _state(self, since: int | None, pulses: _File) -> tuple[Head, dict[str, Part]]:
+    def _state(self, since: int | None, pulses: _File, curation: Sequence[_File]) -> tuple[Head, dict[str, Part]]:
         """The head of what is stored now, and its pulses; the last one where nothing changed. It is kept.
+
+        So there is one curation to each number, or none.
 
         For a full snapshot all pulses are read, and written to ``pulses`` on the way; else those that were stored anew.
         """
@@ -180,14 +213,16 @@ class _Export:
         changed = {one for one, digest in digests.items() if known.get(one) != digest}
         gone = known.keys() - digests.keys()
         last = self._last
-        is_same = last is not None and not changed and not gone and last.sequence != since and not self._wanted.anew
+        curated = records.digest(one.done().sha256.encode() for one in curation).hex() if curation else None
+        is_same = last is not None and not changed and not gone and last.sequence != since
+        is_same = is_same and not self._wanted.anew and not self._is_curated_anew(curated)
         number = (last.sequence if last else 0) + (not is_same)
         noted = {
             one: Part(digests[one], number if one in changed else self._known[one].sequence, self._there[one][1])
             for one in made
         } | {one: Part(None, number, None) for one in gone}
         head = read_head(last.head) if last is not None and is_same else self._head(number, digests)
-        self._keep(head, noted)
+        self._keep(head, noted, curated)
         return head, self._known | noted
 
     def _version(self, pulse_id: str) -> datetime | None:
@@ -206,8 +241,16 @@ class _Export:
             state=records.state_digest(digests),
         )
 
-    def _keep(self, head: Head, noted: Mapping[str, Part]) -> None:
+    def _is_curated_anew(self, digest: str | None) -> bool:
+        """Whether the last state has gone out with another curation than this."""
+        number, _, known = (state.get(self._snapshot, CURATED) or "").partition(" ")
+        is_of_the_last = self._last is not None and number == str(self._last.sequence)
+        return digest is not None and is_of_the_last and digest != known
+
+    def _keep(self, head: Head, noted: Mapping[str, Part], curated: str | None) -> None:
         with self._database.write() as connection:
+            if curated is not None:
+                state.put(connection, CURATED, f"{head.sequence} {curated}")
             relay.put_parts(connection, relay.OWN, noted)
             if self._last is None or head.sequence != self._last.sequence:
                 text = canonical(head).decode()
@@ -218,7 +261,7 @@ class _Export:
         found: dict[str, bytes] = {}
         keys = [self._there[one][0] for one in sorted(ids)]
         for pulse, number, indicators in relay.contents(self._snapshot, keys):
-            lines = chain((records.pulse_line(pulse, number),), map(records.indicator_line, indicators))
+            lines = _lines_of(pulse, number, indicators)
             found[pulse.id] = records.digest(lines if file is None else file.through(lines))
         return found
 
@@ -242,15 +285,16 @@ class _Export:
         data = canonical(manifest)
         contents = list(zip(manifest.members, (one.file for one in files), strict=True))
         path, size = place(manifest, lambda file: archive.write(file, data, self._key.sign(data), contents))
-        return Exported(path, manifest, size)
+        return Exported(path, manifest, size, self._left_out)
 
 
 class _File:
     """A member on its way into the bundle."""
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self.file: BinaryIO = (folder / name).open("w+b")
+    def __init__(self, name: str, stack: ExitStack) -> None:
+        self.file: BinaryIO = stack.enter_context(tempfile.TemporaryFile(prefix="pulsegate-"))  # noqa: SIM115 - the stack closes it
         self._packer = Packer(name, self.file)
+        self._done: Member | None = None
 
     def add_all(self, lines: Iterable[bytes]) -> None:
         for line in lines:
@@ -263,10 +307,14 @@ class _File:
             yield line
 
     def done(self) -> Member:
-        return self._packer.done()
+        """What the manifest says of it; nothing is added from now on."""
+        if self._done is None:
+            self._done = self._packer.done()
+        return self._done
 
-    def close(self) -> None:
-        self.file.close()
+
+def _lines_of(pulse: Pulse, number: int, indicators: Iterable[RawIndicator]) -> Iterator[bytes]:
+    return chain((records.pulse_line(pulse, number),), map(records.indicator_line, indicators))
 
 
 @contextmanager

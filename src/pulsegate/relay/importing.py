@@ -7,7 +7,7 @@ one that fits, ends it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,17 +19,20 @@ from pulsegate.intake import running, taking
 from pulsegate.intake.running import Outcome, Progress, Silent
 from pulsegate.intake.taking import Arrived, Claim, Intake, clean, rejected
 from pulsegate.model.indicator import Rejection
+from pulsegate.model.relay import Take
 from pulsegate.publication.marking import Marker
-from pulsegate.relay import records
+from pulsegate.relay import adopting, curated, own, records
+from pulsegate.relay.adopting import Tally
 from pulsegate.relay.chain import Known, continues
 from pulsegate.relay.keys import Trust
 from pulsegate.relay.manifest import Manifest, canonical, read_head
 from pulsegate.relay.verify import Bundle, Piece, verified
-from pulsegate.store import pulses, quarantine, relay, sources, taken
+from pulsegate.store import locks, pulses, quarantine, relay, sources, taken
 from pulsegate.store.chunks import chunks
 from pulsegate.store.database import Connection, Database, now
-from pulsegate.store.locks import INTAKE, within
+from pulsegate.store.locks import INTAKE, hold, within
 from pulsegate.store.relay import Entry, Part
+from pulsegate.store.sources import OWN as BY_HAND
 from pulsegate.store.taken import Growing, Put
 
 log = structlog.get_logger(__name__)
@@ -48,6 +51,7 @@ class Imported:
     """What a bundle brought. ``known``: its state had been taken before, and nothing was done.
 
     ``outcome``: what was stored and published; None: nothing was. ``differs``: what is here is not the sender's state.
+    ``curation``: what was changed of that, by kind; ``refused``: collections that can't be read here, and why.
     """
 
     manifest: Manifest
@@ -56,11 +60,16 @@ class Imported:
     known: bool = False
     outcome: Outcome | None = None
     differs: bool = False
+    curation: dict[str, Tally] = field(default_factory=dict)
+    refused: Sequence[str] = ()
 
 
 @dataclass(slots=True)
 class Forecast:
-    """What a bundle would change: pulses that would come, change and leave; of the first some names."""
+    """What a bundle would change: pulses that would come, change and leave; of the first some names.
+
+    ``curation`` and ``refused`` as in ``Imported``.
+    """
 
     manifest: Manifest
     signer: str
@@ -71,11 +80,13 @@ class Forecast:
     leaving: int = 0
     indicators: int = 0
     examples: list[str] = field(default_factory=list)
+    curation: dict[str, Tally] = field(default_factory=dict)
+    refused: Sequence[str] = ()
 
 
 def source_of(origin: str) -> str:
     """The name of the source that an origin's pulses belong to."""
-    return f"{sources.RELAYED}{origin}"
+    return adopting.account_of(origin)
 
 
 def take(
@@ -83,6 +94,7 @@ def take(
     policy: Policy,
     path: Path,
     trust: Trust,
+    kinds: Collection[Take] = (),
     *,
     name: str | None = None,
     restart: bool = False,
@@ -90,21 +102,26 @@ def take(
 ) -> Imported:
     """Take the bundle, and publish what it brought; the log of the relay tells of it, as ``name`` or the file's.
 
+    ``kinds``: what is taken of the sender's curation; what was taken of the others goes.
     RelayError: it is refused, and nothing was changed. ``restart``: a full snapshot counts whatever was taken before.
     """
     with database.read() as connection:
         moment = now(connection)
     with verified(path, trust, moment) as bundle:
-        return _take(database, policy, bundle, name or path.name, progress or Silent(), restart=restart)
+        return _take(database, policy, bundle, name or path.name, progress or Silent(), kinds, restart=restart)
 
 
-def forecast(database: Database, path: Path, trust: Trust, *, restart: bool = False) -> Forecast:
+def forecast(
+    database: Database, policy: Policy, path: Path, trust: Trust, kinds: Collection[Take] = (), *, restart: bool = False
+) -> Forecast:
     """What the bundle would change; nothing is, and nothing noted. RelayError: it would be refused."""
     with database.read() as connection:
         moment = now(connection)
     with verified(path, trust, moment) as bundle:
         made = bundle.manifest
         found = Forecast(made, bundle.signer.name, known=not _is_due(database, bundle, restart=restart))
+        changes = curated.foresee(database, policy, bundle, kinds, is_due=not found.known)
+        found.curation, found.refused = changes.tallies, changes.refused
         if found.known:
             return found
         with database.read() as connection:
@@ -141,24 +158,56 @@ def note_refusal(database: Database, name: str, error: RelayError, outcome: str 
 
 
 def _take(
-    database: Database, policy: Policy, bundle: Bundle, file: str, progress: Progress, *, restart: bool
+    database: Database,
+    policy: Policy,
+    bundle: Bundle,
+    file: str,
+    progress: Progress,
+    kinds: Collection[Take],
+    *,
+    restart: bool,
 ) -> Imported:
     made = bundle.manifest
     imported = Imported(made, bundle.signer.name, bundle.size)
     imported.known = not _is_due(database, bundle, restart=restart)
-    if not imported.known:
+    found = curated.foresee(database, policy, bundle, kinds, is_due=not imported.known)
+    imported.curation, imported.refused = found.tallies, found.refused
+    if not imported.known or found.is_something:
         name = source_of(made.head.origin)
         with database.write() as connection:
             sources.ensure(connection, name, VIA)
 
         def work(intake: Intake, told: Progress) -> None:
-            if _is_due(database, bundle, restart=restart):  # another process may have been faster
-                imported.differs = _Import(database, policy, bundle, intake, told).run()
+            _work(database, policy, bundle, kinds, imported, intake, told, restart=restart)
 
         imported.outcome = running.run(database, name, policy, progress, work, LOCK_WAIT)
     with database.write() as connection:
         relay.log(connection, _entry(imported, file))
     return imported
+
+
+def _work(
+    database: Database,
+    policy: Policy,
+    bundle: Bundle,
+    kinds: Collection[Take],
+    imported: Imported,
+    intake: Intake,
+    progress: Progress,
+    *,
+    restart: bool,
+) -> None:
+    """Decisions come first, so that nothing is served meanwhile that the sender keeps out."""
+    is_due = _is_due(database, bundle, restart=restart)  # another process may have been faster
+    holds = is_due or curated.is_last(database, bundle)
+    origin = bundle.manifest.head.origin
+    with database.write() as connection:
+        adopting.adopt(connection, policy.lists, origin, kinds, curated.lines(bundle, holds=holds))
+    if is_due:
+        imported.differs = _Import(database, policy, bundle, intake, progress).run()
+    _OwnImport(database, policy, bundle, intake, progress).take_over(kinds, holds=holds)
+    with database.write() as connection:
+        adopting.settle(connection, origin)
 
 
 def _entry(imported: Imported, file: str) -> Entry:
@@ -170,7 +219,7 @@ def _entry(imported: Imported, file: str) -> Entry:
         head.origin,
         head.sequence,
         imported.manifest.kind,
-        reason=DIFFERS if imported.differs else None,
+        reason="; ".join([DIFFERS] * imported.differs + [*imported.refused]) or None,
         pulses=intake.pulses,
         removals=intake.removed,
         bytes=imported.size,
@@ -205,6 +254,7 @@ class _Import:
         self._head = bundle.manifest.head
         self._name = source_of(self._head.origin)
         self._claim = Claim(self._name, VIA)
+        self._brings = self._head.origin  # under which name it is noted what was brought
         self._intake = intake
         self._progress = progress
         self._marker = Marker(database, policy)
@@ -227,7 +277,7 @@ class _Import:
         """Store the pulses; gives their ids."""
         brought: set[str] = set()
         waiting: list[Piece] = []
-        for piece in self._bundle.pulses():
+        for piece in self._pieces():
             brought.add(piece.pulse.id)
             if not (piece.first and piece.last):
                 self._grow(piece)
@@ -238,6 +288,9 @@ class _Import:
                 waiting = []
         self._put(waiting)
         return brought
+
+    def _pieces(self) -> Iterator[Piece]:
+        return self._bundle.pulses()
 
     def _put(self, pieces: Sequence[Piece]) -> None:
         arrived = [Arrived(one.pulse, *clean(one.indicators)) for one in pieces]
@@ -252,7 +305,7 @@ class _Import:
         """What the origin has is what was brought."""
         number = self._head.sequence
         found = {pulse_id: Part(digest, number, None) for pulse_id, digest in digests.items()}
-        relay.put_parts(connection, self._head.origin, found)
+        relay.put_parts(connection, self._brings, found)
 
     def _grow(self, piece: Piece) -> None:
         """A piece of a large pulse; what isn't brought leaves it with the last one."""
@@ -291,5 +344,22 @@ class _Import:
             with self._database.write() as connection:
                 within(connection, INTAKE)
                 keys = list(pulses.keys_of(connection, some).values())
-                self._intake.removed += sources.release(connection, self._name, VIA, keys)
+                self._intake.removed += sources.release(connection, self._name, self._claim.via, keys)
                 self._note(connection, dict.fromkeys(some))
+
+
+class _OwnImport(_Import):
+    """Puts the sender's own pulses into the store, by the plan, while nobody adds own indicators by hand."""
+
+    def take_over(self, kinds: Collection[Take], *, holds: bool) -> None:
+        """BusyError: somebody does, for too long. ``holds``: as in ``own.plan``."""
+        self._claim = Claim(self._name, own.VIA)
+        self._brings = relay.own_of(self._head.origin)
+        with hold(self._database, locks.pull(BY_HAND), wait=LOCK_WAIT):
+            with self._database.read() as connection:
+                self._plan = own.plan(connection, self._bundle, kinds, holds=holds)
+            self._put_all()
+            self._remove(sorted(self._plan.gone))
+
+    def _pieces(self) -> Iterator[Piece]:
+        return (one for one in self._bundle.own() if one.pulse.id in self._plan.put)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import RelayError, RelayGapError
+from pulsegate.model.relay import Take
 from pulsegate.relay.export import written
 from pulsegate.relay.importing import note_refusal, take
 from pulsegate.relay.keys import Trust
@@ -74,11 +75,14 @@ def deliveries(folder: Path) -> list[Delivery]:
 class Inbox:
     """The folder of one receiver, looked at again and again."""
 
-    def __init__(self, database: Database, policy: Policy, folder: Path, trust: Trust) -> None:
+    def __init__(
+        self, database: Database, policy: Policy, folder: Path, trust: Trust, kinds: Collection[Take] = ()
+    ) -> None:
         self._database = database
         self._policy = policy
         self._folder = folder
         self._trust = trust
+        self._kinds = kinds
         self._seen: dict[str, object] = {}
         self._told: set[str] = set()
 
@@ -124,7 +128,7 @@ class Inbox:
         """Whether it is done with: taken, known, or refused."""
         try:
             with _whole(one) as path:
-                imported = take(self._database, self._policy, path, self._trust, name=one.name)
+                imported = take(self._database, self._policy, path, self._trust, self._kinds, name=one.name)
         except RelayGapError as error:
             waiting[one.name] = one, str(error)
             return False

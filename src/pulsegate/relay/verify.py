@@ -17,8 +17,9 @@ from typing import BinaryIO
 from pulsegate.errors import RelayError, RelayFormatError, RelayTrustError
 from pulsegate.model.indicator import RawIndicator
 from pulsegate.model.pulse import Pulse
-from pulsegate.relay import archive, manifest, records
+from pulsegate.relay import archive, curation, manifest, records
 from pulsegate.relay.archive import Archive, Opened
+from pulsegate.relay.curation import Line
 from pulsegate.relay.keys import Trust, TrustedKey, names
 from pulsegate.relay.manifest import CURATION, OWN, PULSES, REMOVALS, Manifest, Member
 
@@ -56,8 +57,8 @@ class Bundle:
     def own(self) -> Iterator[Piece]:
         return read_pieces(self._lines(OWN))
 
-    def curation(self) -> Iterator[bytes]:
-        return self._lines(CURATION)
+    def curation(self) -> Iterator[Line]:
+        return curation.read_all(self._lines(CURATION))
 
     def has(self, name: str) -> bool:
         return name in self._places
@@ -138,6 +139,8 @@ def _look_at_all(bundle: Bundle) -> None:
     removed = _rising(bundle.removals(), "removals")
     pulses, indicators = _count(bundle.pulses(), own=False)
     _count(bundle.own(), own=True)
+    for _ in bundle.curation():
+        pass
     if removed != made.removals:
         raise RelayFormatError(f"is not what it says: it has {removed:,} removals, not {made.removals:,}")
     if made.kind == "full" and (pulses, indicators) != (made.head.pulses, made.head.indicators):

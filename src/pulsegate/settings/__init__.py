@@ -1,6 +1,7 @@
 """Settings: the section ``pulsegate:`` of opentaxii.yml and the environment, read into one typed object."""
 
 from pulsegate.settings.load import find_file, load
+from pulsegate.settings.relay import RelaySettings
 from pulsegate.settings.schema import (
     CollectionSettings,
     ListFileSettings,
@@ -23,6 +24,7 @@ __all__ = [
     "OTXSettings",
     "PagesSettings",
     "PullSettings",
+    "RelaySettings",
     "RuleSettings",
     "Settings",
     "SourceSettings",

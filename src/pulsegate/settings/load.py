@@ -35,6 +35,7 @@ _NAMED = {"collections": "collection", "sources": "source", "upstreams": "upstre
 # Written as in YAML; any other variable is taken to the letter.
 _LISTS = {
     "own", "proxies", "collections", "sources", "upstreams", "authors", "pulses", "searches", "notify", "warning_lists",
+    "take", "trust", "revoked",
 }  # fmt: skip
 
 

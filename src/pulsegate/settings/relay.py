@@ -9,6 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from pulsegate.model.relay import Take
 from pulsegate.settings.duration import Duration
 from pulsegate.settings.section import Section, split
 from pulsegate.settings.size import Size
@@ -62,6 +63,14 @@ class RelaySettings(Section):
     trust: list[TrustedKeySettings] = Field([])
     revoked: Annotated[list[str], BeforeValidator(split)] = Field(
         [], description="fingerprints of keys that count no more"
+    )
+    curation: bool = Field(
+        False, description="what was decided on this sender, and its own pulses, go into its bundles, too"
+    )
+    take: Annotated[list[Take], BeforeValidator(split)] = Field(
+        [],
+        description="what is taken of the senders' curation: `collections`, `allow`, `decisions` (values forced in or "
+        "out, reviews, trusted authors), `own` (their own pulses)",
     )
 
     @field_validator("origin")

@@ -56,16 +56,18 @@ class Origin(StrEnum):
 
     SETTINGS = "settings"  # opentaxii.yml, or Pulsegate itself
     COMMAND = "command"  # ``pulsegate collection add`` and ``edit``
+    RELAY = "relay"  # another Pulsegate, by its bundles
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCollection:
-    """A collection and its row. ``changed``: when its rules last did."""
+    """A collection and its row. ``changed``: when its rules last did; ``sender``: whose bundle brought them."""
 
     id: int
     collection: Collection
     changed: datetime
     origin: Origin = Origin.SETTINGS
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,30 +142,32 @@ def _advertise(connection: sa.Connection, identifier: str, properties: dict[str,
         connection.execute(sa.update(services).where(services.c.id == identifier).values(values))
 
 
-def put(connection: sa.Connection, collection: Collection, origin: Origin = Origin.SETTINGS) -> StoredCollection:
-    """Add the collection, or give the one of its name new rules, which ``origin`` keeps from now on.
+def put(
+    connection: sa.Connection, collection: Collection, origin: Origin = Origin.SETTINGS, sender: str | None = None
+) -> StoredCollection:
+    """Add the collection, or give the one of its name new rules, which ``origin`` (of RELAY: ``sender``) keeps now.
 
     A ledger of the same name that an earlier collection left is taken up again: its frontier must never fall. An inbox
     can be polled at once. StoreError when the one of its name is of another kind.
     """
     known = get(connection, collection.name)
     if known is None:
-        identifier = _insert(connection, collection, origin)
-        return StoredCollection(identifier, collection, now(connection), origin)
-    if (known.collection, known.origin) == (collection, origin):
+        identifier = _insert(connection, collection, _rules(collection, origin, sender))
+        return StoredCollection(identifier, collection, now(connection), origin, sender)
+    if (known.collection, known.origin, known.sender) == (collection, origin, sender):
         return known
     _refuse_another_kind(known.collection, collection)
     there = data_collections.c.id == known.id
     connection.execute(sa.update(data_collections).where(there).values(description=collection.description))
     changed = known.changed if known.collection == collection else now(connection)
-    values = _rules(collection, origin) | {"changed": changed}
+    values = _rules(collection, origin, sender) | {"changed": changed}
     there = collection_rules.c.collection_id == known.id
     connection.execute(sa.update(collection_rules).where(there).values(values))
-    return StoredCollection(known.id, collection, changed, origin)
+    return StoredCollection(known.id, collection, changed, origin, sender)
 
 
-def _rules(collection: Collection, origin: Origin) -> dict[str, Any]:
-    kept = {"kind": collection.kind.value, "author": collection.author, "origin": origin.value}
+def _rules(collection: Collection, origin: Origin, sender: str | None) -> dict[str, Any]:
+    kept = {"kind": collection.kind.value, "author": collection.author, "origin": origin.value, "sender": sender}
     return kept | {"rules": written(collection)}
 
 
@@ -185,7 +189,7 @@ def _filled_by(collection: Collection) -> str:
     return "inbox" if collection.kind is CollectionKind.INBOX else "rules"
 
 
-def _insert(connection: sa.Connection, collection: Collection, origin: Origin) -> int:
+def _insert(connection: sa.Connection, collection: Collection, rules: Mapping[str, Any]) -> int:
     moment = now(connection)
     is_inbox = collection.kind is CollectionKind.INBOX
     bindings = STIX_BINDINGS.values() if is_inbox else [STIX_BINDING]
@@ -200,8 +204,8 @@ def _insert(connection: sa.Connection, collection: Collection, origin: Origin) -
         "volume": 0,
     }
     identifier = inserted_key(connection.execute(sa.insert(data_collections).values(row)))
-    rules = _rules(collection, origin) | {"collection_id": identifier, "changed": moment}
-    connection.execute(sa.insert(collection_rules).values(rules))
+    row = {**rules, "collection_id": identifier, "changed": moment}
+    connection.execute(sa.insert(collection_rules).values(row))
     offering = ["collections", "poll", *(["inbox"] if is_inbox and collection.upstream is None else [])]
     links = [{"service_id": service, "collection_id": identifier} for service in offering]
     connection.execute(sa.insert(service_to_collection), links)
@@ -403,7 +407,7 @@ def _dump_rule(rule: Rule) -> dict[str, Any]:
 
 
 def _stored(row: Any) -> StoredCollection:
-    return StoredCollection(row.id, _load(row), row.changed, Origin(row.origin))
+    return StoredCollection(row.id, _load(row), row.changed, Origin(row.origin), row.sender)
 
 
 def _load(row: Any) -> Collection:

@@ -83,12 +83,15 @@ def _pulse(row: Any) -> OwnPulse:
 
 def ensure(connection: sa.Connection, pulse: Pulse) -> int:
     """The key of the pulse, which is the source's from now on, made if need be; one that was withdrawn is back."""
-    known = connection.execute(sa.select(pulses.c.pk).where(pulses.c.id == pulse.id)).first()
+    known = connection.execute(sa.select(pulses.c.pk, pulses.c.active).where(pulses.c.id == pulse.id)).first()
     if known is None:
         pk = taken.put_many(connection, [Taken(pulse, ())], taken.unmarked)[0].pk
     else:
         pk = known.pk
-        values = {"modified": pulse.modified, "active": True, "withdrawn": None}
+        if not known.active:  # what is left in it was somebody's whose bundle brought it, and is gone
+            taken.finish(connection, Growing(pk))
+        # What it holds from now on is not what the fingerprint is of, should a bundle bring the pulse again.
+        values = {"modified": pulse.modified, "active": True, "withdrawn": None, "fingerprint": b""}
         connection.execute(sa.update(pulses).where(pulses.c.pk == pk).values(values))
         touched.touch_pulses(connection, [pk])
     sources.claim(connection, OWN, HAND, [pk])

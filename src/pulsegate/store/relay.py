@@ -19,7 +19,9 @@ from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
 from pulsegate.store.paged import paged
 from pulsegate.store.pulses import stored
-from pulsegate.store.tables import indicators, pulses, relay_heads, relay_keys, relay_log, relay_pulses
+from pulsegate.store.sources import HAND
+from pulsegate.store.sources import OWN as BY_HAND
+from pulsegate.store.tables import indicators, pulses, relay_heads, relay_keys, relay_log, relay_pulses, source_pulses
 from pulsegate.store.upsert import upsert
 
 OWN = ""
@@ -76,8 +78,14 @@ def origins(connection: sa.Connection) -> list[str]:
     return list(connection.scalars(query.order_by(relay_heads.c.origin)))
 
 
-def forget(connection: sa.Connection, origin: str) -> None:
-    """Forget the chain of that origin, and its keys: its next full snapshot is a first one."""
+def forget(connection: sa.Connection, origin: str, *, pulses_too: bool = False) -> None:
+    """Forget the chain of that origin, and its keys: its next full snapshot is a first one.
+
+    ``pulses_too``: what it has brought, too; else that snapshot takes away what it does not bring any more.
+    """
+    if pulses_too:
+        mine = relay_pulses.c.origin.in_([origin, own_of(origin)])
+        connection.execute(sa.delete(relay_pulses).where(mine))
     connection.execute(sa.delete(relay_heads).where(relay_heads.c.origin == origin))
     connection.execute(sa.delete(relay_keys).where(relay_keys.c.origin == origin))
 
@@ -113,6 +121,11 @@ def put_parts(connection: sa.Connection, origin: str, found: Mapping[str, Part])
         connection.execute(sa.insert(relay_pulses), rows)
 
 
+def own_of(origin: str) -> str:
+    """What stands for the origin's own pulses, in place of the origin; no origin has a colon."""
+    return f"{origin}:own"
+
+
 # --- What is exported ------------------------------------------------------------------------------------------------
 
 
@@ -123,9 +136,16 @@ def versions(connection: sa.Connection) -> dict[str, tuple[int, datetime]]:
 
 
 def own_pulses(connection: sa.Connection) -> dict[str, int]:
-    """The keys of the active own pulses, by their ids."""
-    query = sa.select(pulses.c.id, pulses.c.pk).where(pulses.c.active, _IS_OWN)
+    """The keys of the own pulses that were made here, by their ids."""
+    query = sa.select(pulses.c.id, pulses.c.pk).join(source_pulses, source_pulses.c.pulse_pk == pulses.c.pk)
+    query = query.where(pulses.c.active, source_pulses.c.source == BY_HAND, source_pulses.c.via == HAND)
     return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def own_of_others(connection: sa.Connection, name: str) -> set[str]:
+    """The ids of own pulses that were made here, or that another source than this one has brought."""
+    query = sa.select(pulses.c.id).join(source_pulses, source_pulses.c.pulse_pk == pulses.c.pk)
+    return set(connection.scalars(query.where(_IS_OWN, source_pulses.c.source != name)))
 
 
 def count_indicators(connection: sa.Connection) -> int:

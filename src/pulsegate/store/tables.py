@@ -278,7 +278,8 @@ collection_rules = Table(
     Column("author", Text),
     Column("rules", Text, nullable=False),  # model.Collection as JSON
     Column("changed", UTCDateTime, nullable=False),
-    Column("origin", String(16), nullable=False, server_default=sa.text("'settings'")),  # or command
+    Column("origin", String(16), nullable=False, server_default=sa.text("'settings'")),  # or command, relay
+    Column("sender", String(100)),  # whose bundle brought them, of origin relay
 )
 
 ledgers = Table(
