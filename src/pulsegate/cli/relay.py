@@ -11,7 +11,7 @@ from pulsegate.cli import relaying
 from pulsegate.cli.options import DryRun, account, installation
 from pulsegate.cli.output import AsJSON, errors, instant, people, print_json, when
 from pulsegate.cli.setup import prepare
-from pulsegate.errors import RelayError, UsageError
+from pulsegate.errors import UsageError
 from pulsegate.store.database import now
 
 if TYPE_CHECKING:  # imported when they are needed, so that help and other commands start fast
@@ -70,6 +70,8 @@ def export(
     done = exports.export(
         where.database, relaying.secret(where, key), where.settings.relay.origin, exports.to_file(out), wanted
     )
+    head = done.manifest.head
+    relaying.record(where, account(), "relay.write", done.path.name, head.origin, head.sequence)
     if as_json:
         print_json({"file": str(done.path), "bytes": done.size, **_described(done.manifest)})
         return
@@ -96,12 +98,7 @@ def import_(
     if dry_run:
         _tell_forecast(importing.forecast(where.database, file, trusted, restart=restart), as_json=as_json)
         return
-    try:
-        done = importing.take(where.database, where.policy, file, trusted, restart=restart)
-    except RelayError as error:
-        importing.note_refusal(where.database, file.name, error)
-        raise
-    _tell(done, as_json=as_json)
+    _tell(relaying.take(where, file, trusted, account(), restart=restart), as_json=as_json)
 
 
 @app.command()
@@ -137,18 +134,11 @@ def forget(
     withdraw: Annotated[bool, typer.Option("--withdraw", help="Withdraw the pulses that it brought, too.")] = False,
 ) -> None:
     """Forget what was taken of a sender, and its keys: its next full snapshot is a first one."""
-    from pulsegate.relay.importing import source_of
-    from pulsegate.store import audit, relay, sources
+    from pulsegate.relay import forgetting
 
     where = installation(context)
     with where.database.write() as connection:
-        known = relay.origins(connection)
-        if origin not in known:
-            hint = f"Known are: {', '.join(known) or 'none'}"
-            raise UsageError("nothing was taken of such a sender", resource=origin, hint=hint)
-        relay.forget(connection, origin)
-        withdrawn = sources.forget(connection, source_of(origin)) if withdraw else 0
-        audit.record(connection, account(), "relay.forget", origin, before={"withdrawn": withdrawn})
+        withdrawn = forgetting.forget(connection, account(), origin, withdraw=withdraw)
     left = f"{withdrawn:,} pulses leave with the next publication" if withdraw else "its pulses stay until then"
     people.print(f"{origin} is forgotten; take a full snapshot next, {left}.", markup=False)
 
