@@ -125,7 +125,7 @@ def test_relay_is_shown_only_where_there_is_one(site, outside):
 def test_trial_changes_nothing_and_tells_what_would_come(here, outside):
     before, browser = everything(here), as_(here, "ann")
     text, address = send(here, browser, outside.bundle(), f"{HOSTILE}.pgb")
-    for said in ("outside", "north", "full snapshot", "2 pulses would come, 0 would change", f"First {HOSTILE} (ann)"):
+    for said in ("outside", "north", "full snapshot", "Pulses: 2 new, 0 changed", f"First {HOSTILE} (ann)"):
         assert said in text
     assert HOSTILE not in browser.get(address).text
     assert everything(here) == before
@@ -147,7 +147,7 @@ def test_bundle_is_taken_published_recorded_and_shown(here, outside):
     outside.remove(2)
     text, address = send(here, browser, outside.bundle(), "second.pgb")
     assert "delta since number 1" in text
-    assert "0 pulses would come, 1 would change, 1 would leave" in text
+    assert "Pulses: 0 new, 1 changed, 1 leaving" in text
     browser.post(f"{address}/take")
     (task,) = work(here)
     assert sorted(served(here.database)) == ["more.example.org", "one.example.org"]
@@ -163,7 +163,7 @@ def test_bundle_is_taken_published_recorded_and_shown(here, outside):
     text = words(page)
     spaced = " ".join(outside.fingerprint[place : place + 16] for place in range(0, 64, 16))
     assert text.count(spaced) == 2  # of the sender, and among the trusted ones
-    for said in ("Number 2 of outside was taken: 0 pulses are new, 1 changed, 1 left.", "up to date", "trusted"):
+    for said in ("Number 2 of outside was taken. Pulses: 0 new, 1 changed, 1 withdrawn.", "up to date", "trusted"):
         assert said in text
     assert 'class="late"' not in page
     assert "relay.take" in browser.get("/admin/audit/?action=relay").text
@@ -247,7 +247,7 @@ def test_sender_that_was_set_back_is_taken_as_a_new_beginning_only_after_two_loo
     again = browser.post(f"{address}/restart")
     (task,) = work(here)
     text = words(browser.get(again.location).text)
-    assert "1 pulses would come, 0 would change, 3 would leave" in text
+    assert "Pulses: 1 new, 0 changed, 3 leaving" in text
     assert "A new beginning" in text
     assert numbers(here) == 2
     browser.post(f"{again.location}/take")
@@ -491,13 +491,13 @@ def test_sender_is_forgotten_as_it_was_shown(here, outside, withdraw):
     take(here, browser, content)
     address = "/admin/relay/senders/outside/forget"
     page = browser.get(address)
-    assert "2 pulses are here of it." in words(page.text)
+    assert "Pulses of it here: 2." in words(page.text)
     it = shown(page) | ({"withdraw": "yes"} if withdraw else {})
     outside.put(3, "three.example.org")
     take(here, browser, outside.bundle())
     answer = browser.post(address, it)
     assert answer.status_code == 409
-    assert "3 pulses are here of it." in words(answer.text)
+    assert "Pulses of it here: 3." in words(answer.text)
     assert work(here) == []
     assert browser.post(address, it | shown(answer)).status_code == 303
     (task,) = work(here)
