@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -13,6 +14,9 @@ from typing import Any
 from urllib.request import urlopen
 
 from functional.conftest import free_port
+from pulsegate.store import drafts, migrate, relay, tasks
+from pulsegate.store.database import Database
+from relays import Outside
 from support import BIN, end
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -69,6 +73,11 @@ ADDRESSES = [
     "/admin/lists/allow/file/import",
     "/admin/lists/forced/",
     "/admin/lists/forced/force?value=192.0.2.1&way=out",
+    "/admin/relay/",
+    "/admin/relay/log",
+    "/admin/relay/take",
+    "/admin/relay/trials/1",
+    "/admin/relay/senders/outside/forget",
     "/admin/nothing",
 ]
 
@@ -80,6 +89,7 @@ class Demo:
     address: str
     environment: dict[str, str]
     folder: Path
+    senders: dict[str, Outside]
 
     def run(self, *words: str, stdin: str = "") -> str:
         """A command on the demo's data."""
@@ -110,6 +120,8 @@ def log_in(page: Any, name: str, word: str | None = None) -> None:
 def demo(folder: Path) -> Iterator[Demo]:
     """Serve until the demo's first pull is published."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PULSEGATE_", "OTX_", "OPENTAXII_"))}
+    senders = {name: _sender(folder, name) for name in ("outside", "inland")}
+    (folder / "opentaxii.yml").write_text(_settings(folder, senders))
     environment = kept | {"PULSEGATE_DATA_DIR": str(folder), "PULSEGATE_ADMIN_PASSWORD": WORDS["admin"]}
     port = free_port()
     with (folder / "serve.log").open("w") as stream:
@@ -117,16 +129,59 @@ def demo(folder: Path) -> Iterator[Demo]:
             [BIN / "pulsegate", "serve", "--demo", "--port", str(port), "--workers", "1"],
             env=environment, cwd=folder, stdout=stream, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        running = Demo(f"http://127.0.0.1:{port}", environment, folder)
+        running = Demo(f"http://127.0.0.1:{port}", environment, folder, senders)
         try:
             _wait(process, folder / "serve.log", "Stop with Ctrl-C")
             for name, role in (("carl", "curator"), ("vera", "viewer")):
                 running.run("account", "add", name, "--role", role, "--password-stdin", stdin=WORDS[name] + "\n")
             with urlopen(f"{running.address}/admin/login", timeout=20) as answer:
                 assert answer.status == 200
+            _carry(running)
             yield running
         finally:
             end(process)
+            for one in senders.values():
+                one.database.close()
+
+
+def _sender(folder: Path, name: str) -> Outside:
+    place = folder / name
+    place.mkdir()
+    base = Database(f"sqlite:///{place / 'sender.db'}")
+    migrate.upgrade(base)
+    base.close()
+    return Outside(place / "sender.db", place, name)
+
+
+def _settings(folder: Path, senders: dict[str, Outside]) -> str:
+    """Of an installation that takes from the senders, and is one itself; YAML is JSON, too."""
+    trust = [{"name": name, "key": str(one.public), "until": "2099-01-31"} for name, one in senders.items()]
+    relayed = {"trust": trust, "origin": "demo", "key": str(senders["outside"].key)}
+    return json.dumps({"pulsegate": {"relay": relayed | {"outbox": str(folder / "out"), "inbox": str(folder / "in")}}})
+
+
+def _carry(running: Demo) -> None:
+    """Something for the pages of the relay: a bundle that was written, one that was taken, one to be looked at."""
+    sender = running.senders["outside"]
+    running.run("relay", "export", "--out", str(running.folder / "demo-0000000001-full.pgb"))
+    sender.bundle()  # of no pulse, so that the other pages have none of it
+    running.run("relay", "import", str(sender.folder / "bundle.pgb"))
+    sender.put(1, "relayed-one.example", "relayed-two.example", name="Seen by the other network")
+    database = Database(f"sqlite:///{running.folder / 'demo' / 'pulsegate.db'}")
+    with database.write() as connection:
+        reason = "leaves a gap: it builds on number 7 of outside, and here is number 1. Bring number 2 to 7 first"
+        relay.log(connection, relay.Entry(relay.IN, "outside-0000000008-delta.pgb", relay.REFUSED, reason=reason))
+        token = drafts.put(connection, "admin", "outside-0000000002-delta.pgb", sender.bundle())
+        arguments = {"draft": token, "file": "outside-0000000002-delta.pgb", "restart": False}
+        assert tasks.start(connection, "try_bundle", arguments, "admin") == 1  # the address above names it
+    deadline = time.monotonic() + 30
+    while True:
+        with database.read() as connection:
+            if tasks.get(connection, 1).is_done:
+                break
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    database.close()
 
 
 def _wait(process: Any, log: Path, text: str, seconds: float = 90.0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 
 from cli.curated import WAVE, call, lines, run, store, told
 from pulsegate.cli import options
+from pulsegate.errors import RelayFormatError, UsageError
 from pulsegate.store import sources
 from pulsegate.store.database import Database
+from relays import Outside
 
 __all__ = ["store"]
 
@@ -43,6 +46,29 @@ def test_decisions_are_recorded() -> None:
     assert lines("audit", "--action", "allow")[2].split()[3:] == [
         "carol", "(host)", "allow.add", "a.example", "kind", "exact,", "reason", "ours",
     ]  # fmt: skip
+
+
+def test_bundles_are_recorded(store: Database, migrated_file: Path, tmp_path: Path) -> None:
+    """What is written, taken and forgotten; not what was known already or refused."""
+    shutil.copyfile(migrated_file, tmp_path / "sender.db")
+    outside = Outside(tmp_path / "sender.db", tmp_path)
+    outside.put(1, "relayed.example")
+    file, ours = tmp_path / "bundle.pgb", tmp_path / "ours.pgb"
+    outside.bundle()
+    outside.database.close()
+    for _ in range(2):
+        run("relay", "import", str(file), "--trust", str(outside.public))
+    (tmp_path / "bad.pgb").write_bytes(b"no bundle")
+    with pytest.raises(RelayFormatError, match="too short"):
+        call("relay", "import", str(tmp_path / "bad.pgb"), "--trust", str(outside.public))
+    run("relay", "export", "--key", str(outside.key), "--out", str(ours))
+    run("relay", "forget", "outside", "--withdraw")
+    wrote, took, forgot = changes("relay.write"), changes("relay.take"), changes("relay.forget")
+    assert took == [("relay.take outside", None, {"file": "bundle.pgb", "origin": "outside", "sequence": 1})]
+    assert [(before, after["file"], after["sequence"]) for _, before, after in wrote] == [(None, "ours.pgb", 1)]
+    assert forgot == [("relay.forget outside", {"origin": "outside", "sequence": 1, "withdrawn": 1}, None)]
+    with pytest.raises(UsageError, match="nothing was taken"):
+        call("relay", "forget", "outside")
 
 
 def test_dry_runs_are_not_recorded(tmp_path: Path) -> None:

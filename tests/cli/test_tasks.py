@@ -122,3 +122,20 @@ def test_thread_does_one_after_the_other_and_notes_how_far_it_is(where: Installa
     runner.stop()
     [one.join(5) for one in runner._threads]
     assert not any(one.is_alive() for one in runner._threads)
+
+
+@pytest.mark.parametrize("kind", ["pull", "try_bundle", "take_bundle", "write_bundle"])
+def test_what_takes_long_holds_up_no_decision(
+    where: Installation, slow: threading.Event, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setitem(KINDS, kind, KINDS["slow"])
+    runner = Runner(where)
+    runner.start()
+    first, second = ask(where, kind), ask(where, "publish")
+    until(where, first, "progress")
+    assert until(where, second, "finished").outcome == "ok"
+    assert got(where, first).finished is None
+    slow.set()
+    assert until(where, first, "finished").outcome == "ok"
+    runner.stop()
+    [one.join(5) for one in runner._threads]

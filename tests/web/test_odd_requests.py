@@ -11,7 +11,10 @@ import pytest
 from web.curated import fill
 
 HUGE = "9" * 20
-LISTS = ("/admin/audit/", "/admin/pulses/", "/admin/indicators/", "/admin/appliances/polls", "/admin/lists/allow/")
+LISTS = (
+    "/admin/audit/", "/admin/pulses/", "/admin/indicators/", "/admin/appliances/polls", "/admin/lists/allow/",
+    "/admin/relay/log",
+)  # fmt: skip
 
 
 def at(*key) -> str:
@@ -47,7 +50,7 @@ def test_parameter_of_any_name_stays_in_the_pager(logged_in, site, address):
     "path",
     [
         "tasks/{}", "appliances/tests/{}", "collections/{}", "collections/trials/{}", "own/{}", "own/drafts/{}",
-        "accounts/{}", "quarantine/{}",
+        "accounts/{}", "quarantine/{}", "relay/trials/{}",
     ],
 )  # fmt: skip
 def test_key_that_no_row_has_is_not_found(logged_in, path):

@@ -20,7 +20,8 @@ from pulsegate.web import previews, stale
 from web.filled import pulse, put, work
 from web.seen import changes, shown
 
-NEVER_AGAIN = {"own.take", "own.drop", "collections.save"}  # on tasks, whose keys are given once
+# On tasks, whose keys are given once.
+NEVER_AGAIN = {"own.take", "own.drop", "collections.save", "relay.take", "relay.drop", "relay.restart"}
 
 
 def gone(answer, name, back):

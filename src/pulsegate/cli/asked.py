@@ -23,7 +23,7 @@ AT_ONCE = 200  # entries that are tried between two notes of progress
 
 
 def publish(where: Installation, _arguments: Mapping[str, Any], progress: Progress) -> Result:
-    return _counts(publish_all(where.database, where.policy, progress.publishing))
+    return counts(publish_all(where.database, where.policy, progress.publishing))
 
 
 def pull(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
@@ -36,7 +36,7 @@ def pull(where: Installation, arguments: Mapping[str, Any], progress: Progress) 
         )
     intake = outcome.intake
     names = ("pulses", "indicators", "new", "changed", "removed", "rejected", "unreadable")
-    return _counts(outcome.publications) | {"read": {name: getattr(intake, name) for name in names}}
+    return counts(outcome.publications) | {"read": {name: getattr(intake, name) for name in names}}
 
 
 def _shown(where: Installation, source: str, stamp: str | None) -> set[int]:
@@ -79,7 +79,7 @@ def try_again(where: Installation, arguments: Mapping[str, Any], progress: Progr
         progress.say("trying", done=start, total=len(keys))
         some = asdict(retry(where.database, where.policy, keys[start : start + AT_ONCE]))
         total = Retrial(**{name: number + some[name] for name, number in asdict(total).items()})
-    return asdict(total) | _counts(publish_all(where.database, where.policy, progress.publishing))
+    return asdict(total) | counts(publish_all(where.database, where.policy, progress.publishing))
 
 
 def _keys(connection: Connection, arguments: Mapping[str, Any]) -> list[int]:
@@ -96,11 +96,12 @@ def _keys(connection: Connection, arguments: Mapping[str, Any]) -> list[int]:
 def _write_again(where: Installation, progress: Progress) -> Result:
     with where.database.write() as connection:
         before = failures.forget(connection)
-    done = _counts(publish_all(where.database, where.policy, progress.publishing))
+    done = counts(publish_all(where.database, where.policy, progress.publishing))
     with where.database.read() as connection:
         still = failures.count(connection)
     return {"taken": max(0, before - still), "refused": min(before, still), "not_kept": 0} | done
 
 
-def _counts(publications: list[Publication]) -> Result:
+def counts(publications: list[Publication]) -> Result:
+    """How many indicators came to collections, and left them."""
     return {"added": sum(one.added for one in publications), "removed": sum(one.removed for one in publications)}

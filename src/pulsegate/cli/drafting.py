@@ -23,7 +23,7 @@ LISTED = 200  # lines of each kind that are shown
 
 def look(where: Installation, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What taking it in would do. Changes nothing."""
-    draft = _draft(where, arguments)
+    draft = get(where, arguments)
     if arguments["format"] == REPORT:
         found = weigh(where.database, where.policy, prose.find(draft.content.decode("utf-8", "replace")))
         return {"candidates": [_candidate(one) for one in found], "most": prose.MOST}
@@ -34,7 +34,7 @@ def look(where: Installation, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def take(where: Installation, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Store what can be taken, note who did it (``account``), and drop the draft."""
-    draft, into = _draft(where, arguments), _into(where, arguments)
+    draft, into = get(where, arguments), _into(where, arguments)
     added = sync.add(where.database, where.policy, _entries(draft, arguments), into)
     with where.database.write() as connection:
         if added.new or added.changed:
@@ -43,7 +43,8 @@ def take(where: Installation, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"new": added.new, "changed": added.changed, "there": added.there, "rejected": added.rejected}
 
 
-def _draft(where: Installation, arguments: Mapping[str, Any]) -> Draft:
+def get(where: Installation, arguments: Mapping[str, Any]) -> Draft:
+    """What was sent (``draft``: its token). UsageError: it is kept no longer."""
     with where.database.read() as connection:
         found = drafts.get(connection, str(arguments["draft"]))
     if found is None:

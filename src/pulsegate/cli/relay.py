@@ -12,7 +12,7 @@ from pulsegate.cli import relaying
 from pulsegate.cli.options import DryRun, account, installation
 from pulsegate.cli.output import AsJSON, errors, instant, people, print_json, when
 from pulsegate.cli.setup import prepare
-from pulsegate.errors import RelayError, UsageError
+from pulsegate.errors import UsageError
 from pulsegate.model.relay import Take
 from pulsegate.store.database import now
 
@@ -90,6 +90,8 @@ def export(
     done = exports.export(where.database, signing, settings.origin, place, wanted)
     for fault in done.left_out:
         errors.print(f"pulsegate: left out, as no receiver would take it: {fault}", markup=False)
+    head = done.manifest.head
+    relaying.record(where, account(), "relay.write", done.path.name, head.origin, head.sequence)
     if as_json:
         print_json({"file": str(done.path), "bytes": done.size, **_described(done.manifest)})
         return
@@ -122,12 +124,7 @@ def import_(
         found = importing.forecast(where.database, where.policy, file, trusted, wanted, restart=restart)
         _tell_forecast(found, as_json=as_json)
         return
-    try:
-        done = importing.take(where.database, where.policy, file, trusted, wanted, restart=restart)
-    except RelayError as error:
-        importing.note_refusal(where.database, file.name, error)
-        raise
-    _tell(done, as_json=as_json)
+    _tell(relaying.take(where, file, trusted, account(), wanted, restart=restart), as_json=as_json)
 
 
 @app.command()
@@ -165,22 +162,11 @@ def forget(
     ] = False,
 ) -> None:
     """Forget what was taken of a sender, and its keys: its next full snapshot is a first one."""
-    from pulsegate.relay import adopting
-    from pulsegate.relay.importing import source_of
-    from pulsegate.store import audit, relay, sources
+    from pulsegate.relay import forgetting
 
     where = installation(context)
     with where.database.write() as connection:
-        known = relay.origins(connection)
-        if origin not in known:
-            hint = f"Known are: {', '.join(known) or 'none'}"
-            raise UsageError("nothing was taken of such a sender", resource=origin, hint=hint)
-        relay.forget(connection, origin, pulses_too=withdraw)
-        withdrawn = 0
-        if withdraw:
-            adopting.withdraw(connection, origin, account())
-            withdrawn = sources.forget(connection, source_of(origin))
-        audit.record(connection, account(), "relay.forget", origin, before={"withdrawn": withdrawn})
+        withdrawn = forgetting.forget(connection, account(), origin, withdraw=withdraw)
     gone = f"{withdrawn:,} pulses leave with the next publication, and its curation is gone"
     left = gone if withdraw else "what it brought stays until then"
     people.print(f"{origin} is forgotten; take a full snapshot next, {left}.", markup=False)

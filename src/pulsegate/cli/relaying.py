@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,16 @@ import structlog
 
 from pulsegate.cli.output import instant, people, when
 from pulsegate.cli.setup import Installation
-from pulsegate.errors import PulsegateError, UsageError
+from pulsegate.errors import PulsegateError, RelayError, UsageError
+from pulsegate.store import audit, relay_notes
 from pulsegate.store.database import now
+from pulsegate.store.relay import IN, OUT
 
 if TYPE_CHECKING:  # imported when they are needed, so that help and other commands start fast
+    from pulsegate.intake.running import Progress
+    from pulsegate.model.relay import Take
+    from pulsegate.relay.export import Exported
+    from pulsegate.relay.importing import Imported
     from pulsegate.relay.keys import SecretKey, Trust
     from pulsegate.relay.outbox import Outbox
     from pulsegate.relay.standing import Standing
@@ -55,6 +62,49 @@ def outbox(where: Installation, folder: Path) -> Outbox:
     return Outbox(folder, found.full_every, found.repeat, found.part_size, found.curation)
 
 
+def write(where: Installation, folder: Path, *, full: bool = False) -> Exported:
+    """Write a bundle into the outbox; what goes wrong is noted for the pages. RelayError, UsageError: it does."""
+    from pulsegate.relay.outbox import write_next
+
+    try:
+        made = write_next(where.database, secret(where), where.settings.relay.origin, outbox(where, folder), full=full)
+    except PulsegateError as error:
+        relay_notes.trouble(where.database, OUT, str(error))
+        raise
+    except OSError as error:  # of the temporary folder that it is made in
+        told = RelayError(f"a bundle can't be made: {error.strerror}", resource=error.filename)
+        relay_notes.trouble(where.database, OUT, str(told))
+        raise told from error
+    relay_notes.trouble(where.database, OUT, None)
+    return made
+
+
+def take(
+    where: Installation, path: Path, trusted: Trust, account: str, kinds: Collection[Take], *,
+    name: str | None = None, restart: bool = False, progress: Progress | None = None,
+) -> Imported:  # fmt: skip
+    """Take a bundle for somebody: a record tells of it, or the relay's log why it was refused (RelayError)."""
+    from pulsegate.relay import importing
+
+    file = name or path.name
+    try:
+        done = importing.take(
+            where.database, where.policy, path, trusted, kinds, name=file, restart=restart, progress=progress
+        )
+    except RelayError as error:
+        importing.note_refusal(where.database, file, error)
+        raise
+    if not done.known:
+        record(where, account, "relay.take", file, done.manifest.head.origin, done.manifest.head.sequence)
+    return done
+
+
+def record(where: Installation, account: str, action: str, file: str, origin: str, sequence: int) -> None:
+    """Note who took or wrote a bundle."""
+    with where.database.write() as connection:
+        audit.record(connection, account, action, origin, after={"file": file, "origin": origin, "sequence": sequence})
+
+
 class Sending:
     """The worker's job of a sender: writes a bundle."""
 
@@ -62,13 +112,18 @@ class Sending:
         self._where = where
         self._folder = folder
 
-    def __call__(self) -> None:
-        from pulsegate.relay.outbox import forget_files, write_next
+    def expect(self, moment: datetime) -> datetime:
+        """Tell the pages when it writes next; gives that moment."""
+        relay_notes.due(self._where.database, OUT, moment)
+        return moment
 
-        where = self._where
+    def __call__(self) -> None:
+        from pulsegate.relay.outbox import forget_files
+
         try:
-            write_next(where.database, secret(where), where.settings.relay.origin, outbox(where, self._folder))
-            forget_files(self._folder, _kept(where))
+            self.expect(datetime.now(UTC) + self._where.settings.relay.interval)
+            write(self._where, self._folder)
+            forget_files(self._folder, _kept(self._where))
         except PulsegateError as error:
             log.error("relay.not_written", reason=str(error))  # noqa: TRY400 - the reason is the whole story
 
@@ -90,6 +145,8 @@ class Receiving:
         except PulsegateError as error:
             if str(error) != self._wrong:
                 log.error("relay.inbox_failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
+                with suppress(PulsegateError):  # the database may be what fails
+                    relay_notes.trouble(self._where.database, IN, str(error))
             self._wrong = str(error)
         else:
             self._wrong = None
@@ -100,6 +157,7 @@ class Receiving:
         from pulsegate.relay.standing import write_receipts
 
         looked = self._inbox.look()
+        relay_notes.trouble(self._where.database, IN, None, looked.waiting)
         settings = self._where.settings.relay
         if settings.write_receipts is not None and (looked.taken or looked.known):
             write_receipts(self._where.database, settings.origin, settings.write_receipts)

@@ -93,7 +93,8 @@ def _relay(scheduler: BaseScheduler, where: Installation) -> None:
     """Bundles out and in, where the settings say so; the demo has none."""
     settings = where.settings.relay
     if settings.outbox is not None and not where.demo:
-        _add(scheduler, Sending(where, settings.outbox), "relay.out", _every(settings.interval), _first_bundle(where))
+        sending = Sending(where, settings.outbox)
+        _add(scheduler, sending, "relay.out", _every(settings.interval), sending.expect(_first_bundle(where)))
     if settings.inbox is not None and not where.demo:
         _add(scheduler, Receiving(where, settings.inbox), "relay.in", _every(INBOX_INTERVAL), _in(timedelta()))
 

@@ -94,6 +94,34 @@ def _decide(where: Installation, arguments: Mapping[str, Any], progress: Progres
     return asked.publish(where, {}, progress)
 
 
+def _try_bundle(where: Installation, arguments: Mapping[str, Any], _progress: Progress) -> Result:
+    """``draft``: what was sent, ``file``: its name; ``restart``: as if nothing had been taken of its sender."""
+    from pulsegate.cli.bundles import look
+
+    return look(where, arguments)
+
+
+def _take_bundle(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
+    """The arguments are those of the trial, and ``account``."""
+    from pulsegate.cli.bundles import take
+
+    return take(where, arguments, progress)
+
+
+def _write_bundle(where: Installation, arguments: Mapping[str, Any], _progress: Progress) -> Result:
+    """``full``: everything; ``account``: who wants it."""
+    from pulsegate.cli.bundles import write
+
+    return write(where, arguments)
+
+
+def _forget_sender(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
+    """``origin``: its name; ``withdraw``: with its pulses; ``account``."""
+    from pulsegate.cli.bundles import forget
+
+    return forget(where, arguments, progress)
+
+
 KINDS: dict[str, Callable[[Installation, Mapping[str, Any], Progress], Result]] = {
     "publish": asked.publish,
     "pull": asked.pull,
@@ -107,11 +135,16 @@ KINDS: dict[str, Callable[[Installation, Mapping[str, Any], Progress], Result]] 
     "remove_own": _remove_own,
     "effect": _effect,
     "decide": _decide,
+    "try_bundle": _try_bundle,
+    "take_bundle": _take_bundle,
+    "write_bundle": _write_bundle,
+    "forget_sender": _forget_sender,
 }
 
 
-# A pull takes hours at times, and what a curator decides must not wait for it.
-LANES = (Lane(frozenset({"pull"})), Lane(frozenset({"pull"}), others=True))
+# A pull takes hours at times, a bundle minutes, and what a curator decides must not wait for them.
+PULLS, BUNDLES = frozenset({"pull"}), frozenset({"try_bundle", "take_bundle", "write_bundle"})
+LANES = (Lane(PULLS), Lane(BUNDLES), Lane(PULLS | BUNDLES, others=True))
 
 
 class Runner:

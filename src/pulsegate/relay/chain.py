@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pulsegate.errors import RelayChainError, RelayGapError
+from pulsegate.errors import RelayChainError, RelayError, RelayGapError
 from pulsegate.relay.manifest import Head, Manifest
 
 RESTART = "take it with 'pulsegate relay import --restart FILE'"
+
+
+def offers_restart(error: RelayError) -> bool:
+    """Whether the refusal is of a kind that taking a full snapshot anew may mend."""
+    return isinstance(error, RelayChainError) and RESTART in (error.hint or "")
 
 
 @dataclass(frozen=True, slots=True)

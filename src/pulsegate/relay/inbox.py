@@ -24,6 +24,7 @@ from pulsegate.relay.importing import note_refusal, take
 from pulsegate.relay.keys import Trust
 from pulsegate.relay.outbox import CHUNK, SUFFIX, make_folder, part_name
 from pulsegate.store.database import Database, now
+from pulsegate.store.digests import storable
 from pulsegate.store.relay import WAITS
 
 TAKEN, REFUSED = "taken", "refused"
@@ -46,12 +47,12 @@ class Delivery:
 
 @dataclass(slots=True)
 class Looked:
-    """What came of a look: the names of bundles that were taken, known, refused, and that wait."""
+    """What came of a look: the names of bundles that were taken, known, refused; those that wait, and what for."""
 
     taken: list[str] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    waiting: list[str] = field(default_factory=list)
+    waiting: dict[str, str] = field(default_factory=dict)
 
 
 def deliveries(folder: Path) -> list[Delivery]:
@@ -148,7 +149,7 @@ class Inbox:
         if moment - max(time for _, time in one.state()) > PATIENCE.total_seconds():
             self._refuse(one, error, looked)
             return
-        looked.waiting.append(one.name)
+        looked.waiting[one.name] = reason
         if one.name not in self._told:
             self._told.add(one.name)
             note_refusal(self._database, one.name, error, WAITS)
@@ -156,9 +157,11 @@ class Inbox:
     def _refuse(self, one: Delivery, error: RelayError, looked: Looked) -> None:
         looked.refused.append(one.name)
         note_refusal(self._database, one.name, error)
-        report = {"file": one.name, "reason": error.message, "hint": error.hint}
+        report = json.dumps(
+            {"file": one.name, "reason": error.message, "hint": error.hint}, ensure_ascii=False, indent=2
+        )
         with written(self._folder / REFUSED / f"{one.name}{REPORT}") as file:
-            file.write(json.dumps(report, ensure_ascii=False, indent=2).encode() + b"\n")
+            file.write(storable(report).encode() + b"\n")  # a file's name may be no UTF-8
         self._move(one, REFUSED)
 
     def _move(self, one: Delivery, where: str) -> None:

@@ -32,18 +32,23 @@ class Outbox:
     curation: bool = False
 
 
-def write_next(database: Database, key: SecretKey, origin: str | None, outbox: Outbox) -> Exported:
-    """Write what changed since the last bundle, or everything when that is due. RelayError: it can't be written."""
+def write_next(
+    database: Database, key: SecretKey, origin: str | None, outbox: Outbox, *, full: bool = False
+) -> Exported:
+    """Write what changed since the last bundle, or everything when that is due or ``full`` is given.
+
+    RelayError: it can't be written.
+    """
     make_folder(outbox.folder)
     with database.read() as connection:
-        wanted = _wanted(connection, outbox, now(connection))
+        wanted = _wanted(connection, outbox, now(connection), full=full)
     return export(database, key, origin, _into(outbox), wanted)
 
 
-def _wanted(connection: Connection, outbox: Outbox, moment: datetime) -> Wanted:
-    full = relay.last_full(connection, relay.OUT)
+def _wanted(connection: Connection, outbox: Outbox, moment: datetime, *, full: bool) -> Wanted:
+    last = relay.last_full(connection, relay.OUT)
     number = state.get(connection, WRITTEN)
-    if full is None or number is None or moment - full.time >= outbox.full_every:
+    if full or last is None or number is None or moment - last.time >= outbox.full_every:
         return Wanted(full=True, curation=outbox.curation, anew=True)
     return Wanted(since=max(1, int(number) - outbox.repeat), curation=outbox.curation, anew=True)
 

@@ -288,7 +288,7 @@ class PagesSettings(Section):
     )
     max_upload: Annotated[Size, Field(ge=1024)] = Field(
         5_000_000,
-        description="the largest file of own indicators that the pages take; `taxii.max_body` holds too",
+        description="the largest file of own indicators, or bundle, that the pages take; `taxii.max_body` holds too",
     )
 
 

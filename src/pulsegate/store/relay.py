@@ -17,6 +17,7 @@ from pulsegate.model.pulse import OWN as OWN_PULSES
 from pulsegate.model.pulse import Pulse
 from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
+from pulsegate.store.digests import storable
 from pulsegate.store.paged import paged
 from pulsegate.store.pulses import stored
 from pulsegate.store.sources import HAND
@@ -214,17 +215,27 @@ _ENTRY = [relay_log.c[one.name] for one in fields(Entry)]
 
 
 def log(connection: sa.Connection, entry: Entry) -> None:
-    values = {one.name: getattr(entry, one.name) for one in fields(Entry)}
+    """A name or a reason that no database takes is written as ``storable`` does."""
+    found = ((one.name, getattr(entry, one.name)) for one in fields(Entry))
+    values = {name: storable(value) if isinstance(value, str) else value for name, value in found}
     connection.execute(sa.insert(relay_log).values(time=now(connection), **values))
 
 
 def logged(
-    connection: sa.Connection, direction: str | None, key: int | None, *, backwards: bool = False, limit: int
+    connection: sa.Connection,
+    direction: str | None,
+    key: int | None,
+    *,
+    outcome: str | None = None,
+    backwards: bool = False,
+    limit: int,
 ) -> list[Logged]:
     """Entries, newest first, from below that key on; ``backwards``: the oldest first, from above it on."""
     query = sa.select(relay_log.c.pk, relay_log.c.time, *_ENTRY)
     if direction is not None:
         query = query.where(relay_log.c.direction == direction)
+    if outcome is not None:
+        query = query.where(relay_log.c.outcome == outcome)
     rows = connection.execute(paged(query, relay_log.c.pk, key, backwards=backwards, limit=limit))
     return [Logged(row[0], row[1], Entry(*row[2:])) for row in rows]
 
@@ -260,3 +271,25 @@ def origin_of_key(connection: sa.Connection, fingerprint: str) -> str | None:
 def put_key(connection: sa.Connection, fingerprint: str, origin: str, name: str) -> None:
     values = {"origin": origin, "name": name, "seen": now(connection)}
     upsert(connection, relay_keys, {"fingerprint": fingerprint}, values)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedKey:
+    """A key that has signed for a sender: what the settings called it then, and when it did so last."""
+
+    fingerprint: str
+    origin: str
+    name: str
+    seen: datetime
+
+
+def signed_keys(connection: sa.Connection) -> list[SignedKey]:
+    """The one that has signed last comes last."""
+    query = sa.select(*(relay_keys.c[one.name] for one in fields(SignedKey))).order_by(relay_keys.c.seen)
+    return [SignedKey(*row) for row in connection.execute(query)]
+
+
+def is_used(connection: sa.Connection) -> bool:
+    """Whether any bundle was written, taken or refused."""
+    found = (sa.select(sa.literal(1)).select_from(one).limit(1) for one in (relay_log, relay_heads))
+    return any(connection.scalar(query) is not None for query in found)

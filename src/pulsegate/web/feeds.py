@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pulsegate.store import runs
 from pulsegate.store.runs import RUNNING, Run
-from pulsegate.store.sources import FILES, OWN, Source, Walk
+from pulsegate.store.sources import FILES, OWN, RELAYED, Source, Walk
 from pulsegate.sync import standing
 from pulsegate.sync.standing import State, seconds_left
 from pulsegate.web.site import site
@@ -18,6 +18,7 @@ HAND = (FILES, OWN)  # nothing is pulled from these
 WORDS: dict[str, tuple[LazyString, str]] = {
     "unknown": (later("not in the settings"), "out"),
     "hand": (later("added here"), "plain"),
+    "relayed": (later("by bundles"), "plain"),
     "off": (later("off, or without a key"), "out"),
     "pulling": (later("pulling"), "waiting"),
     "failing": (later("failing"), "failed"),
@@ -89,6 +90,8 @@ def _shown(state: State) -> Shown:
 def _word(state: State, run: Run | None) -> str:
     if run is not None and run.outcome == RUNNING:
         return "pulling"
+    if state.name.startswith(RELAYED):
+        return "relayed"
     if not state.is_active:
         return "hand" if state.name in HAND else "off" if state.is_known else "unknown"
     return _fares(state.row, is_stale="stale" in state.alarms) if state.row else "new"

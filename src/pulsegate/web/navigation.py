@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import request, url_for
 
-from pulsegate.web import access
+from pulsegate.web import access, relays
 from pulsegate.web.words import LazyString, later
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``name``: the blueprint's, whose view ``index`` is the page."""
+    """``name``: the blueprint's, whose view ``index`` is the page. ``is_wanted``: whether it has anything to show."""
 
     name: str
     title: LazyString
+    is_wanted: Callable[[], bool] = lambda: True
 
     @property
     def address(self) -> str:
@@ -39,10 +41,10 @@ ENTRIES = (
     Entry("sources", later("Sources")),
     Entry("quarantine", later("Quarantine")),
     Entry("audit", later("Audit")),
-    Entry("relay", later("Relay")),
+    Entry("relay", later("Relay"), relays.is_there),
 )
 
 
 def entries() -> list[Entry]:
     """Those that who is logged in may open."""
-    return [one for one in ENTRIES if access.may_open(f"{one.name}.index")]
+    return [one for one in ENTRIES if access.may_open(f"{one.name}.index") and one.is_wanted()]

@@ -25,6 +25,8 @@ EFFECT, DECIDE = "effect", "decide"
 TRY_APPLIANCE = "try_appliance"
 TRY_RULES, REMOVE_COLLECTION = "try_rules", "remove_collection"
 READ_DRAFT, TAKE_DRAFT, REMOVE_OWN = "read_draft", "take_draft", "remove_own"
+TRY_BUNDLE, TAKE_BUNDLE, WRITE_BUNDLE = "try_bundle", "take_bundle", "write_bundle"
+FORGET_SENDER = "forget_sender"
 TITLES = {
     PUBLISH: later("Publishing"),
     PULL: later("Pulling"),
@@ -38,6 +40,10 @@ TITLES = {
     REMOVE_OWN: later("Removing own indicators"),
     EFFECT: later("Counting what a decision would do"),
     DECIDE: later("Changing the allow list"),
+    TRY_BUNDLE: later("Looking at a bundle"),
+    TAKE_BUNDLE: later("Taking a bundle"),
+    WRITE_BUNDLE: later("Writing a bundle"),
+    FORGET_SENDER: later("Forgetting a sender"),
 }
 
 pages = Blueprint("tasks", __name__, url_prefix="/tasks")

@@ -15,7 +15,9 @@ from pulsegate.web.forms import Form, choices
 from pulsegate.web.site import site
 from pulsegate.web.words import later
 
-GROUPS = ("account", "allow", "author", "collection", "indicator", "list", "pull", "pulse", "quarantine", "source")
+GROUPS = (
+    "account", "allow", "author", "collection", "indicator", "list", "pull", "pulse", "quarantine", "relay", "source",
+)  # fmt: skip
 
 pages = Blueprint("audit", __name__, url_prefix="/audit")
 

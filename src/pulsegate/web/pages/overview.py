@@ -18,7 +18,7 @@ from pulsegate.store import tasks as stored
 from pulsegate.store.collections import Size
 from pulsegate.store.counts import TYPES, WAITING, Counted
 from pulsegate.store.database import Connection, now
-from pulsegate.web import appliances, chart, feeds, tasks
+from pulsegate.web import appliances, chart, feeds, relays, tasks
 from pulsegate.web.access import needs
 from pulsegate.web.site import site
 
@@ -63,7 +63,8 @@ def _now() -> dict[str, Any]:
         kept = counts.every(connection)
         every = [one.collection for one in collections.every(connection)]
         found = {
-            "sources": [one for one in sources if one.word not in ("hand", "unknown")],
+            "sources": [one for one in sources if one.word not in ("hand", "relayed", "unknown")],
+            "senders": relays.senders(connection),
             "appliances": appliances.every(connection),
             "alarms": alarms.latest(connection, limit=SHOWN),
             "tasks": stored.latest(connection, limit=SHOWN),

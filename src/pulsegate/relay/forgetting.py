@@ -1,0 +1,25 @@
+"""Forgetting a sender: what was taken of it counts no more, and its pulses may go, too."""
+
+from __future__ import annotations
+
+from pulsegate.errors import UsageError
+from pulsegate.relay import adopting
+from pulsegate.relay.importing import source_of
+from pulsegate.store import audit, relay, sources
+from pulsegate.store.database import Connection
+
+
+def forget(connection: Connection, account: str, origin: str, *, withdraw: bool) -> int:
+    """Forget its chain and keys; ``withdraw``: pulses and curation go. Gives how many pulses do. UsageError: it is unknown."""
+    last = relay.last_head(connection, origin) if origin != relay.OWN else None
+    if last is None:
+        hint = f"Known are: {', '.join(relay.origins(connection)) or 'none'}"
+        raise UsageError("nothing was taken of such a sender", resource=origin, hint=hint)
+    relay.forget(connection, origin, pulses_too=withdraw)
+    withdrawn = 0
+    if withdraw:
+        adopting.withdraw(connection, origin, account)
+        withdrawn = sources.forget(connection, source_of(origin))
+    before = {"origin": origin, "sequence": last.sequence, "withdrawn": withdrawn}
+    audit.record(connection, account, "relay.forget", origin, before=before)
+    return withdrawn
