@@ -10,7 +10,10 @@ from pulsegate.store.database import Connection
 
 
 def forget(connection: Connection, account: str, origin: str, *, withdraw: bool) -> int:
-    """Forget its chain and keys; ``withdraw``: pulses and curation go. Gives how many pulses do. UsageError: it is unknown."""
+    """Forget its chain and keys; ``withdraw``: pulses and curation go. Gives how many pulses do.
+
+    UsageError: nothing was taken of it.
+    """
     last = relay.last_head(connection, origin) if origin != relay.OWN else None
     if last is None:
         hint = f"Known are: {', '.join(relay.origins(connection)) or 'none'}"
