@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 from lxml import etree
 
@@ -84,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(_discovery(self.server))
         elif kind == "Collection_Information_Request" and self.path != "/discovery":
             self._send(_collections(self.server))
-        elif self.path != "/poll":
+        elif urlsplit(self.path).path != "/poll":  # a proxy is asked for the whole address
             self._send(_status("FAILURE", "not this service's message"))
         else:
             self._poll(request, kind, fault)
@@ -111,7 +112,10 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "http-once" and self.server.polls == 3:
             self._send(b"busy", 503)
             return
-        if request.get("collection_name") != COLLECTION:
+        if fault == "retry" and self.server.polls < 4:
+            wait = '<t:Status_Detail><t:Detail name="ESTIMATED_WAIT">0</t:Detail></t:Status_Detail>'
+            self._send(_status("RETRY", "being filled").replace(b"<t:Message>", wait.encode() + b"<t:Message>"))
+        elif request.get("collection_name") != COLLECTION:
             self._send(_status("NOT_FOUND", "no such collection"))
         elif kind == "Poll_Fulfillment":
             self._fulfil(request, fault)
@@ -136,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "taxii-version":
             headers["X-TAXII-Content-Type"] = "urn:taxii.mitre.org:message:xml:1.0"
         if fault == "content-type":
-            headers["Content-Type"] = "text/html"
+            headers["Content-Type"] = "text/\x1b[31mhtml"
         wants = "gzip" in self.headers.get("Accept-Encoding", "")
         if wants or fault == "encoding":
             body, headers["Content-Encoding"] = gzip.compress(body), "gzip"

@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from pulsegate.values.text import clean_line
+
 
 class Severity(StrEnum):
     """A problem may cost the appliance indicators, or the whole poll; a warning is worth knowing."""
@@ -125,10 +127,11 @@ class Findings:
         return iter(self._found.values())
 
     def add(self, fault: Fault, where: str = "") -> None:
+        """``what`` may quote the server: it becomes one line without anything that a terminal obeys."""
         before = self._found.get(fault.code)
         if before is None:
             severity, meaning = CATALOGUE[fault.code]
-            self._found[fault.code] = Finding(fault.code, severity, fault.what, meaning, where)
+            self._found[fault.code] = Finding(fault.code, severity, clean_line(fault.what), meaning, where)
         else:
             self._found[fault.code] = replace(before, times=before.times + 1)
 

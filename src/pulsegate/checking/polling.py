@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from pulsegate.checking import faults, messages, services
@@ -22,15 +22,20 @@ MOST_PARTS = 100_000
 
 
 class Poller:
-    """Polls one collection at one address; what is wrong with the answers goes to ``findings``."""
+    """Polls one collection at one address; what is wrong with the answers goes to ``findings``.
 
-    def __init__(self, client: Client, address: str, collection: str, findings: Findings) -> None:
+    ``tell`` gets a line where something is waited for.
+    """
+
+    def __init__(
+        self, client: Client, address: str, collection: str, findings: Findings, tell: Callable[[str], None]
+    ) -> None:
+        self.tell = tell
         self.client = client
         self.address = address
         self.collection = collection
         self.findings = findings
         self.first_byte = 0.0  # seconds, of the latest answer
-        self.pause = PAUSE
         self._went_past_end = False
 
     def poll(self, window: Window, where: str, *, gzip: bool = False, binding: str | None = None) -> Answer:
@@ -59,12 +64,15 @@ class Poller:
                 if not error.again or tries >= ATTEMPTS:
                     raise
                 self.findings.add(error.fault, where)
-                self._sleep(self.pause)
+                self.tell(f"{where}: {error.fault.what}; tried again")
+                self._sleep(PAUSE)
                 continue
             if answer.status != "RETRY" or waits >= MOST_WAITS:
                 return answer
             waits += 1
-            self._sleep(min(answer.wait if answer.wait is not None else self.pause, LONGEST_WAIT))
+            wait = min(answer.wait if answer.wait is not None else PAUSE, LONGEST_WAIT)
+            self.tell(f"the server asks to come back in {wait:.0f} s: {answer.message}")
+            self._sleep(wait)
 
     def _sleep(self, seconds: float) -> None:
         time.sleep(min(max(seconds, 0.0), self.client.left()))

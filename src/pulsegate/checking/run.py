@@ -20,6 +20,7 @@ from pulsegate.checking.windows import Window
 MOST_KNOWN = 500_000  # blocks that are remembered
 _OLDER = "1.1.1"
 _PROBE = timedelta(seconds=1)
+_LOG = "THREAT_FEEDS"  # begins those lines that the appliance writes in these words, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class _Course:
         self._tell = tell
         self._client = client
         self._findings = Findings()
-        self._poller = Poller(client, target.address, target.collection, self._findings)
+        self._poller = Poller(client, target.address, target.collection, self._findings, tell)
         self._known: set[int] = set()
         self._now = datetime.now(UTC)
         self.report = Report(target.address, target.collection, findings=self._findings)
@@ -170,7 +171,7 @@ class _Course:
 
     def _poll_segments(self, count: int) -> list[Answer]:
         """One answer for each segment of the age, as the first poll of an appliance."""
-        self._tell(f"A full poll is scheduled for the source: {self._target.collection} ({count} segments)")
+        self._tell(f"First poll of {self._target.collection}: {count} segments until now")
         answers: list[Answer] = []
         for window in windows.segments(self._now, self._target.age, self._target.segment):
             answer = self._polled(window, f"segment {window}")
@@ -180,9 +181,12 @@ class _Course:
             self.report.add(answer)
             if answer.blocks:
                 self._tell(_line(answer))
-        self._tell(f"{self.report.tally.uses} observables were fetched from the source: {self._target.collection}")
+        self._tell_fetched(self.report.tally.uses)
         self._judge(answers)
         return answers
+
+    def _tell_fetched(self, count: int) -> None:
+        self._tell(f"{_LOG}: {count} observables were fetched from the source: {self._target.collection}")
 
     def _polled(self, window: Window, where: str) -> Answer:
         try:
@@ -190,7 +194,7 @@ class _Course:
         except FailedError as error:
             self._findings.add(error.fault, where)
             tries = f" after {ATTEMPTS} failed attempts" if error.again else ""
-            unable = f"Unable to fetch the observables from the source: {self._target.collection}{tries}"
+            unable = f"{_LOG}: Unable to fetch the observables from the source: {self._target.collection}{tries}"
             self._tell(f"{unable}. Reason for failure: {error.fault.what}")
             raise _StopError from error
 
@@ -205,11 +209,11 @@ class _Course:
         self._poller.add(faults.of_use(self.report.tally, sum(one.blocks for one in answers)), "")
 
     def _poll_delta(self, answers: list[Answer]) -> None:
-        self._tell(f"A delta poll is scheduled for the source: {self._target.collection}")
+        self._tell(f"{_LOG}: A delta poll is scheduled for the source: {self._target.collection}")
         begin = answers[-1].reached or self._now
         delta = self._polled(Window(begin, max(begin, datetime.now(UTC))), "delta")
         self._poller.add(faults.of_delta(self._known, delta), "delta")
-        self._tell(f"{delta.tally.uses} observables were fetched from the source: {self._target.collection}")
+        self._tell_fetched(delta.tally.uses)
 
     def _poll_again(self, answers: list[Answer]) -> None:
         """The last segment that has something, closed as it was answered; once more with gzip."""
@@ -257,8 +261,7 @@ class _Course:
 
 
 def _line(answer: Answer) -> str:
+    blocks = "1 block" if answer.blocks == 1 else f"{answer.blocks} blocks"
     parts = f" in {answer.parts} parts" if answer.parts > 1 else ""
     used, ignored = answer.tally.uses, answer.tally.ignores
-    return (
-        f"{answer.window}  {answer.blocks} blocks{parts}, {answer.bytes:,} bytes, {used} observables, {ignored} ignored"
-    )
+    return f"{answer.window}: {blocks}{parts}, {answer.bytes:,} bytes, {used} observables, {ignored} ignored"

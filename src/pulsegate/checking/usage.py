@@ -17,6 +17,7 @@ from lxml import etree
 from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
 from pulsegate.reports.observables import DELIMITER, children, local_type, plain_text
 from pulsegate.values.normalise import normalise
+from pulsegate.values.text import clean_line
 
 T = IndicatorType
 KINDS = ("ip", "domain", "url", "hash")
@@ -265,7 +266,7 @@ class Tally:
     def _count(self, where: dict[str, tuple[int, str]], reason: str, text: str, count: int) -> None:
         if reason not in where and len(where) >= self.MOST:
             reason = "other reasons"
-        before, example = where.get(reason, (0, text))
+        before, example = where.get(reason) or (0, clean_line(text))
         where[reason] = (before + count, example)
 
     def sorted(self) -> Iterator[tuple[str, int, str]]:

@@ -18,12 +18,14 @@ import typer
 from pulsegate.cli.output import AsJSON, people, print_json, print_table
 from pulsegate.errors import UsageError
 from pulsegate.settings.duration import format_duration, parse_duration
+from pulsegate.values.text import clean_line
 
 if TYPE_CHECKING:  # imported when it is needed, so that other commands start fast
     from pulsegate.checking.findings import Finding
     from pulsegate.checking.report import Report
 
 PASSWORD = "PULSEGATE_CHECK_PASSWORD"  # noqa: S105 - the variable's name
+USERNAME = "PULSEGATE_CHECK_USERNAME"  # on OTX the key, which has no place in a shell's history
 _LONGEST = timedelta(days=36_500)
 
 
@@ -33,7 +35,8 @@ def check(
         str, typer.Option("--collection", help="The collection's name, as typed into the appliance.")
     ],
     username: Annotated[
-        str | None, typer.Option("--username", help="Without it the server is polled without an account.")
+        str | None,
+        typer.Option("--username", envvar=USERNAME, help="Without it the server is polled without an account."),
     ] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help=f"Read the password from standard input; else {PASSWORD} has it.")
@@ -71,7 +74,7 @@ def check(
         wrong_password=not no_wrong_password,
     )
     with _alarm(longest):
-        report = check(target, lambda line: None if as_json else people.print(line, markup=False))
+        report = check(target, lambda line: None if as_json else people.print(clean_line(line), markup=False))
     if as_json:
         print_json(report.as_json())
     else:

@@ -30,7 +30,7 @@ OPENTAXII_KEYS = frozenset({
 })  # fmt: skip
 # Kubernetes sets the first ones in every container beside a service whose name begins with "pulsegate".
 _NOT_OURS = re.compile(
-    r"PULSEGATE_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)|PULSEGATE_(CONFIG|CHECK_PASSWORD)"
+    r"PULSEGATE_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)|PULSEGATE_(CONFIG|CHECK_(USERNAME|PASSWORD))"
 )
 _ADDRESS_OF_A_SERVICE = re.compile(r"(tcp|udp)://")  # in a variable that ends in _PORT
 _NAMED = {"collections": "collection", "sources": "source"}
