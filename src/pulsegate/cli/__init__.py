@@ -16,6 +16,7 @@ from pulsegate.cli import (
     allow,
     audit,
     changing,
+    check,
     collection,
     config,
     db,
@@ -85,6 +86,7 @@ app.command()(polls.polls)
 app.command()(explain.explain)
 app.command()(preview.preview)
 app.command()(esa.esa)
+app.command()(check.check)
 app.command()(audit.audit)
 collection.app.command()(changing.add)
 collection.app.command()(changing.edit)

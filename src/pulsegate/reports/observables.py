@@ -56,7 +56,7 @@ def children(element: etree._Element, *names: str) -> Iterator[etree._Element]:
         yield element
         return
     for child in element.iterchildren(etree.Element):
-        if etree.QName(child).localname == names[0]:
+        if child.tag.rpartition("}")[2] == names[0]:
             yield from children(child, *names[1:])
 
 

@@ -28,8 +28,10 @@ OPENTAXII_KEYS = frozenset({
     "persistence_api", "save_raw_inbox_messages", "xml_parser_supports_huge_tree", "count_blocks_in_poll_responses",
     "unauthorized_status", "hooks",
 })  # fmt: skip
-# Kubernetes sets these in every container beside a service whose name begins with "pulsegate".
-_NOT_OURS = re.compile(r"PULSEGATE_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)|PULSEGATE_CONFIG")
+# Kubernetes sets the first ones in every container beside a service whose name begins with "pulsegate".
+_NOT_OURS = re.compile(
+    r"PULSEGATE_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)|PULSEGATE_(CONFIG|CHECK_(USERNAME|PASSWORD))"
+)
 _ADDRESS_OF_A_SERVICE = re.compile(r"(tcp|udp)://")  # in a variable that ends in _PORT
 _NAMED = {"collections": "collection", "sources": "source", "upstreams": "upstream"}
 # Written as in YAML; any other variable is taken to the letter.
