@@ -315,3 +315,30 @@ def test_body_that_breaks_off_is_not_the_servers_failure(app: Any) -> None:
         environ_overrides={"CONTENT_LENGTH": "", "wsgi.input": Broken(), "wsgi.input_terminated": True},
     )  # fmt: skip
     assert (answer.status_code, answer.mimetype) == (408, "text/plain")
+
+
+WRITTEN = {
+    "as lxml declares it": lambda text: b"<?xml version='1.0' encoding='UTF-8'?>\n" + text.encode(),
+    "as most do": lambda text: b'<?xml version="1.0" encoding="utf-8"?>' + text.encode(),
+    "standalone": lambda text: b"<?xml version='1.0' encoding='UTF-8' standalone='yes'?>" + text.encode(),
+    "without an encoding": lambda text: b"<?xml version='1.0'?>" + text.encode(),
+    "with a mark": lambda text: b"\xef\xbb\xbf" + text.encode(),
+    "with a mark and a declaration": lambda text: b"\xef\xbb\xbf<?xml version='1.0' encoding='UTF-8'?>" + text.encode(),
+    "utf-16": lambda text: f'<?xml version="1.0" encoding="utf-16"?>{text}'.encode("utf-16"),
+    "utf-16 without a declaration": lambda text: text.encode("utf-16"),
+    "latin-1": lambda text: b"<?xml version='1.0' encoding='ISO-8859-1'?>" + text.encode("latin-1"),
+    "as it is": lambda text: text.encode(),
+}
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_message_is_the_same_however_it_is_encoded(how):
+    import libtaxii.messages_11 as tm11
+    from libtaxii.constants import VID_TAXII_XML_11
+    from opentaxii.taxii.utils import parse_message
+
+    sent = tm11.PollRequest("1", collection_name="user_M\u00fcller", poll_parameters=tm11.PollParameters())
+    body = WRITTEN[how](sent.to_xml().decode())
+    xml.check(body)
+    found = parse_message(VID_TAXII_XML_11, xml.plain(body))
+    assert found.collection_name == "user_M\u00fcller"

@@ -105,7 +105,7 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
         validate_request_headers(request.headers, BINDINGS)
         body = request.get_data(cache=False)
         xml.check(body)
-        message = _parsed(get_content_type(request.headers), body)
+        message = _parsed(get_content_type(request.headers), xml.plain(body))
         try:
             validate_request_headers_post_parse(request.headers, BINDINGS, SERVICE_BINDINGS, ALL_PROTOCOL_BINDINGS)
         except StatusMessageException as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from typing import NoReturn
 from xml.parsers import expat
 
@@ -44,6 +46,26 @@ def check(body: bytes) -> None:
         parser.Parse(body, True)
     except expat.ExpatError as error:
         raise BadMessageStatus(f"Request was invalid XML: {error}") from error
+
+
+def plain(body: bytes) -> bytes:
+    """The same document in UTF-8 without an XML declaration; for one that ``check`` has let pass.
+
+    libtaxii reads every message as UTF-8, and one that declares its encoding between single quotes not at all.
+    """
+    encoding = next((name for start, name in _STARTS if body.startswith(start)), None)
+    if encoding is None:
+        found = _DECLARATION.match(body)
+        if found is None:
+            return body
+        encoding = (found[1] or b"utf-8").decode()
+    text = body.decode(encoding).removeprefix("\ufeff")
+    return _DECLARATION.sub(b"", text.encode(), count=1)
+
+
+_DECLARATION = re.compile(rb"""<\?xml\b(?:[^>]*?\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["'])?[^>]*\?>\s*""")
+_STARTS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+           (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))  # fmt: skip
 
 
 def _refuse(reason: str) -> NoReturn:
