@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from pulsegate.cli.migrating import NoBackup, back_up_first
 from pulsegate.cli.options import Options
 from pulsegate.cli.output import AsJSON, people, print_json
 from pulsegate.cli.setup import load_settings
 from pulsegate.store import migrate
 from pulsegate.store.database import Database
 
-app = typer.Typer(no_args_is_help=True, help="The database's schema.")
+app = typer.Typer(no_args_is_help=True, help="The database: its schema, backups, moves to another one.")
 
 
 def _database(context: typer.Context) -> Database:
@@ -19,9 +20,10 @@ def _database(context: typer.Context) -> Database:
 
 
 @app.command()
-def upgrade(context: typer.Context) -> None:
-    """Bring the schema up to date. Back the database up first: for SQLite, copy its file while nothing runs."""
+def upgrade(context: typer.Context, no_backup: NoBackup = False) -> None:
+    """Bring the schema up to date. An SQLite file is backed up beside itself first; for PostgreSQL run pg_dump."""
     database = _database(context)
+    back_up_first(database, wanted=not no_backup)
     before, after = migrate.upgrade(database)
     if before == after:
         people.print(f"{database.name} has the newest schema, {after}.", markup=False)

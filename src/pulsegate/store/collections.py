@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -34,7 +34,6 @@ STIX_BINDING = "urn:stix.mitre.org:xml:1.2"
 STIX_BINDINGS = {"1.1.1": "urn:stix.mitre.org:xml:1.1.1", "1.2": STIX_BINDING}
 """The content bindings by the version of STIX."""
 
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _SERVICES = {
     "discovery": ("discovery", "/taxii/discovery", "What this server offers"),
     "collections": ("collection_management", "/taxii/collections", "The collections that can be polled"),
@@ -193,7 +192,13 @@ def _insert(connection: sa.Connection, collection: Collection, origin: Origin) -
     links = [{"service_id": service, "collection_id": identifier} for service in offering]
     connection.execute(sa.insert(service_to_collection), links)
     if connection.scalar(sa.select(ledgers.c.name).where(ledgers.c.name == collection.name)) is None:
-        row = {"name": collection.name, "since": moment, "frontier": _BEGINNING, "revision": 0, "purged": 0}
+        row = {
+            "name": collection.name,
+            "since": moment,
+            "frontier": ledger.floor(connection),
+            "revision": 0,
+            "purged": 0,
+        }
         connection.execute(sa.insert(ledgers).values(row))
     if is_inbox:
         ledger.open_(connection, collection.name)
