@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import typer
 
 from pulsegate.cli.migrating import NoBackup, back_up_first
@@ -22,9 +24,9 @@ def _database(context: typer.Context) -> Database:
 @app.command()
 def upgrade(context: typer.Context, no_backup: NoBackup = False) -> None:
     """Bring the schema up to date. An SQLite file is backed up beside itself first; for PostgreSQL run pg_dump."""
-    database = _database(context)
-    back_up_first(database, wanted=not no_backup)
-    before, after = migrate.upgrade(database)
+    with closing(_database(context)) as database:
+        back_up_first(database, wanted=not no_backup)
+        before, after = migrate.upgrade(database)
     if before == after:
         people.print(f"{database.name} has the newest schema, {after}.", markup=False)
     else:
@@ -34,8 +36,8 @@ def upgrade(context: typer.Context, no_backup: NoBackup = False) -> None:
 @app.command()
 def current(context: typer.Context, as_json: AsJSON = False) -> None:
     """Say which schema the database has, and which one this version needs."""
-    database = _database(context)
-    found, newest = migrate.current(database)
+    with closing(_database(context)) as database:
+        found, newest = migrate.current(database)
     if as_json:
         print_json({"database": database.name, "schema": found, "newest": newest})
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,8 +62,8 @@ def backup(
     from pulsegate.store import backups
 
     options: Options = context.obj
-    database = Database(load_settings(demo=options.demo).database_url, read_only=True)
-    with _bar() as told:
+    url = load_settings(demo=options.demo).database_url
+    with closing(Database(url, read_only=True)) as database, _bar() as told:
         backups.backup(database, file, told)
     size = file.stat().st_size
     if as_json:
