@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -90,35 +89,23 @@ def test_database_without_tables_is_not_backed_up(target, tmp_path):
     assert list(tmp_path.glob("backup.db*")) == []
 
 
-def test_backup_holds_one_state_whoever_writes_meanwhile(installation, tmp_path, monkeypatch):
-    """Two rows that are always written together are the same in it; and it ends, however much is written."""
-    monkeypatch.setattr(sqlite_file, "PAGES", 1)
+def test_backup_holds_the_state_from_its_beginning_whoever_writes_meanwhile(installation, tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite_file, "PAGES", 20)
     change(installation, a="0", b="0", filling="x" * 3_000_000)
-    stop, written = threading.Event(), [0]
+    written = []
 
-    def go_on() -> None:
-        base = Database(installation)
-        while not stop.is_set():
-            written[0] += 1
-            with base.write() as connection:
-                state.put(connection, "a", str(written[0]))
-                state.put(connection, "b", str(written[0]))
-        base.close()
+    def write_meanwhile(*_said) -> None:
+        if len(written) < 10:
+            written.append(str(len(written) + 1))
+            change(installation, a=written[-1], b=written[-1])
 
-    writer = threading.Thread(target=go_on)
-    writer.start()
-    during = []
     base = Database(installation, read_only=True)
-    try:
-        backups.backup(base, tmp_path / "backup.db", lambda *_: during.append(written[0]))
-    finally:
-        stop.set()
-        writer.join()
-        base.close()
-    assert during[-1] > during[0], "nobody wrote meanwhile"
+    backups.backup(base, tmp_path / "backup.db", write_meanwhile)
+    base.close()
+    assert len(written) == 10
+    assert value(installation, "a") == "10"
     url = f"sqlite:///{tmp_path / 'backup.db'}"
-    assert value(url, "a") == value(url, "b")
-    assert int(value(url, "a")) < written[0]
+    assert (value(url, "a"), value(url, "b")) == ("0", "0")
 
 
 # --- Restored --------------------------------------------------------------------------------------------------------

@@ -176,6 +176,9 @@ _WRITTEN: Mapping[type, Callable[[Any], bytes]] = {
 # --- Keys that are given to new rows ---------------------------------------------------------------------------------
 
 
+_SEQUENCES = sa.table("sqlite_sequence", sa.column("name", sa.String), sa.column("seq", sa.Integer))
+
+
 def _counted() -> Iterator[tuple[sa.Table, sa.Column[Any]]]:
     """The tables whose keys the database gives, and the columns of these."""
     for table in metadata.sorted_tables:
@@ -191,8 +194,7 @@ def _counters(connection: sa.Connection) -> dict[str, int]:
 
 
 def _given_on_sqlite(connection: sa.Connection) -> dict[str, int]:
-    rows = connection.execute(sa.text("SELECT name, seq FROM sqlite_sequence"))
-    return {row.name: int(row.seq) for row in rows}
+    return {row.name: int(row.seq) for row in connection.execute(sa.select(_SEQUENCES))}
 
 
 def _given_on_postgresql(connection: sa.Connection) -> dict[str, int]:
@@ -210,9 +212,8 @@ def _set_counters(connection: sa.Connection, last: Mapping[str, int]) -> None:
             begun = last[table.name] > 0
             connection.execute(sa.text("SELECT setval(:name, :last, :begun)"), values | {"begun": begun})
         elif table.dialect_options["sqlite"]["autoincrement"]:
-            values = {"name": table.name, "last": last[table.name]}
-            connection.execute(sa.text("DELETE FROM sqlite_sequence WHERE name = :name"), values)
-            connection.execute(sa.text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :last)"), values)
+            connection.execute(sa.delete(_SEQUENCES).where(_SEQUENCES.c.name == table.name))
+            connection.execute(sa.insert(_SEQUENCES).values(name=table.name, seq=last[table.name]))
 
 
 def _sequence(connection: sa.Connection, table: sa.Table, column: sa.Column[Any]) -> str:
