@@ -27,6 +27,7 @@ from pulsegate.cli import (
     indicator,
     lists,
     logs,
+    moving,
     polls,
     preview,
     pull,
@@ -88,6 +89,8 @@ app.command()(preview.preview)
 app.command()(esa.esa)
 app.command()(check.check)
 app.command()(audit.audit)
+for whole in (moving.copy, moving.backup, moving.restore):
+    db.app.command()(whole)
 collection.app.command()(changing.add)
 collection.app.command()(changing.edit)
 collection.app.command()(export.export)

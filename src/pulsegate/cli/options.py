@@ -76,7 +76,7 @@ class Options:
     verbose: int = 0
 
 
-def installation(context: typer.Context, *, upgrade: bool = False) -> Installation:
+def installation(context: typer.Context, *, upgrade: bool = False, backup: bool = True) -> Installation:
     """The installation that the command works on."""
     options: Options = context.obj
-    return open_installation(load_settings(demo=options.demo), demo=options.demo, upgrade=upgrade)
+    return open_installation(load_settings(demo=options.demo), demo=options.demo, upgrade=upgrade, backup=backup)

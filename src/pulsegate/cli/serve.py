@@ -11,6 +11,7 @@ import typer
 
 from pulsegate.cli import banner
 from pulsegate.cli.feeding import api_key, pulls
+from pulsegate.cli.migrating import NoBackup
 from pulsegate.cli.options import Options
 from pulsegate.cli.setup import (
     load_settings,
@@ -35,6 +36,7 @@ def serve(
     no_worker: Annotated[
         bool, typer.Option("--no-worker", help="Serve only; 'pulsegate worker' runs elsewhere.")
     ] = False,
+    no_backup: NoBackup = False,
 ) -> None:
     """Serve TAXII and, unless --no-worker is given, pull and publish on schedule.
 
@@ -51,7 +53,7 @@ def serve(
         tls.context(settings.tls)  # says what is wrong with the files before anything is touched
     listener = _listen(settings.host, settings.port)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-    where = open_installation(settings, demo=demo, upgrade=True)
+    where = open_installation(settings, demo=demo, upgrade=True, backup=not no_backup)
     prepare(where)
     if not pulls(where):
         open_collections(where)

@@ -10,6 +10,7 @@ import structlog
 
 from pulsegate import settings as settings_module
 from pulsegate.cli import logs
+from pulsegate.cli.migrating import back_up_first
 from pulsegate.curation.choices import DEFAULTS
 from pulsegate.curation.list_choice import ListChoice, require_lists
 from pulsegate.curation.own import Own
@@ -61,12 +62,18 @@ def read_secrets(file: Path, key: str) -> str:
         raise SettingsError(f"{key} can't be read: {reason}", resource=str(file)) from error
 
 
-def open_installation(found: Settings, *, demo: bool = False, upgrade: bool = False) -> Installation:
-    """The installation, ready for use: an empty database gets its schema; ``upgrade``: an older one is migrated too."""
+def open_installation(
+    found: Settings, *, demo: bool = False, upgrade: bool = False, backup: bool = True
+) -> Installation:
+    """The installation, ready for use: an empty database gets its schema; ``upgrade``: an older one is migrated too.
+
+    What is in an SQLite file is backed up before that, unless ``backup`` is false.
+    """
     policy = make_policy(found)
     database = Database(found.database_url)
     before, newest = migrate.current(database)
     if before is None or upgrade:
+        back_up_first(database, wanted=backup)
         before, after = migrate.upgrade(database)
         if before != after:
             log.info("database.migrated", database=database.name, before=before, after=after)

@@ -17,19 +17,23 @@ def insert(connection: sa.Connection, table: sa.Table, columns: Sequence[str], r
     """
     if not rows:
         return
+    names = ", ".join(connection.dialect.identifier_preparer.quote(name) for name in columns)
     if connection.dialect.name == "sqlite":
         marks = ", ".join("?" * len(columns))
-        statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
+        statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608 - our own names
         connection.exec_driver_sql(statement, _written(connection, table, columns, rows))
         return
-    statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
+    statement = f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)"
     _copy(connection, statement, [_type(table.c[name].type, connection.dialect) for name in columns], rows)
 
 
 def _type(kind: Any, dialect: sa.Dialect) -> str:
     """PostgreSQL's name of a type: the binary form is never cast."""
     name: str = kind.compile(dialect=dialect)
-    return name.lower().partition("(")[0]
+    return _SHORT.get(name, name.lower().partition("(")[0])
+
+
+_SHORT = {"FLOAT": "float8"}  # what psycopg has no name for
 
 
 def _copy(connection: sa.Connection, statement: str, types: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -41,7 +41,6 @@ def check_binding(claimed: str) -> None:
         raise UnsupportedContentError(f"its content binding is {claimed}; send {' or '.join(STIX_BINDINGS.values())}")
 
 
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _SERVICES = {
     "discovery": ("discovery", "/taxii/discovery", "What this server offers"),
     "collections": ("collection_management", "/taxii/collections", "The collections that can be polled"),
@@ -210,7 +209,13 @@ def _insert(connection: sa.Connection, collection: Collection, rules: Mapping[st
     links = [{"service_id": service, "collection_id": identifier} for service in offering]
     connection.execute(sa.insert(service_to_collection), links)
     if connection.scalar(sa.select(ledgers.c.name).where(ledgers.c.name == collection.name)) is None:
-        row = {"name": collection.name, "since": moment, "frontier": _BEGINNING, "revision": 0, "purged": 0}
+        row = {
+            "name": collection.name,
+            "since": moment,
+            "frontier": ledger.floor(connection),
+            "revision": 0,
+            "purged": 0,
+        }
         connection.execute(sa.insert(ledgers).values(row))
     if is_inbox:
         ledger.open_(connection, collection.name)

@@ -33,20 +33,29 @@ def inserted_key(result: sa.CursorResult[Any]) -> int:
 
 
 class Database:
-    """The engine and its transactions. Make one in each process, after any fork."""
+    """The engine and its transactions. Make one in each process, after any fork.
 
-    def __init__(self, url: str) -> None:
+    ``read_only``: neither its rows nor its form are ever written, and a file that isn't there is not made.
+    """
+
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
         self.url = url
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.is_sqlite:
-            _check_sqlite_path(Path(make_url(url).database or ""))
+            _check_sqlite_path(Path(make_url(url).database or ""), must_be_there=read_only)
             self.engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, max_overflow=MAX_OVERFLOW)
             self._cache = CACHE
-            _prepare_sqlite(self.engine, lambda: self._cache)
+            _prepare_sqlite(self.engine, lambda: self._cache, read_only=read_only)
         else:
+            options = "-c timezone=UTC" + (" -c default_transaction_read_only=on" if read_only else "")
             self.engine = sa.create_engine(
-                url, pool_pre_ping=True, connect_args={"options": "-c timezone=UTC"}, max_overflow=MAX_OVERFLOW
+                url, pool_pre_ping=True, connect_args={"options": options}, max_overflow=MAX_OVERFLOW
             )
+
+    @property
+    def path(self) -> Path:
+        """SQLite's file."""
+        return Path(make_url(self.url).database or "")
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -92,8 +101,12 @@ class Database:
 
     @property
     def name(self) -> str:
-        """The database for people: the file, or the URL without its password."""
-        return make_url(self.url).database or "" if self.is_sqlite else make_url(self.url).render_as_string()
+        """The database for people: the file, or the URL without any password."""
+        url = make_url(self.url)
+        if self.is_sqlite:
+            return url.database or ""
+        secret = {key: "***" for key in url.query if "password" in key}
+        return url.update_query_dict(secret).render_as_string()
 
 
 def now(connection: sa.Connection) -> datetime:
@@ -107,7 +120,11 @@ def now(connection: sa.Connection) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _check_sqlite_path(path: Path) -> None:
+def _check_sqlite_path(path: Path, *, must_be_there: bool) -> None:
+    if must_be_there:
+        if not path.is_file():
+            raise StoreError("there is no such file", resource=f"database {path}", hint="Check the path")
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -116,7 +133,7 @@ def _check_sqlite_path(path: Path) -> None:
         ) from error
 
 
-def _prepare_sqlite(engine: sa.Engine, cache: Callable[[], int]) -> None:
+def _prepare_sqlite(engine: sa.Engine, cache: Callable[[], int], *, read_only: bool) -> None:
     """WAL, foreign keys, full synchronisation; and transactions that begin when they are begun, DDL too."""
 
     @event.listens_for(engine, "connect")
@@ -126,7 +143,10 @@ def _prepare_sqlite(engine: sa.Engine, cache: Callable[[], int]) -> None:
         # Larger pages (of new files) halve the time that reading content takes, which fills many of them.
         for pragma in ("page_size=16384", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{cache()}"):
             cursor.execute(f"PRAGMA {pragma}")
-        _switch_to_wal(cursor)
+        if read_only:
+            cursor.execute("PRAGMA query_only=ON")
+        else:
+            _switch_to_wal(cursor)
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -8,15 +8,18 @@ one short transaction, so neither waits long.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
+from pulsegate.store import state
 from pulsegate.store.columns import UTCDateTime
 from pulsegate.store.database import Database, now
 from pulsegate.store.tables import data_collections, ledgers
 
 TICK = timedelta(seconds=60)
+FLOOR = "ledger.floor"  # state key: of collections that this database doesn't know (any more) polls were answered, too
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _BY_NAME = sa.select(ledgers).where(ledgers.c.name == sa.bindparam("wanted"))
 
 
@@ -63,6 +66,31 @@ def record(connection: sa.Connection, name: str, last_label: datetime) -> Ledger
 def recorded(last_label: datetime) -> datetime:
     """The frontier that a publication with this last label leaves."""
     return _round_up(last_label, timedelta(milliseconds=1))
+
+
+def lift(connection: sa.Connection, moment: datetime) -> datetime:
+    """No label at or before ``moment``, rounded up to a second, will ever be given: a database was set back, or moved.
+
+    That holds for collections, too, that are made later: one of the same name may have been polled. Gives the moment.
+    """
+    least = _round_up(moment, timedelta(seconds=1))
+    lower = ledgers.c.frontier < least
+    connection.execute(sa.update(ledgers).where(lower).values(frontier=least))
+    least = max(least, floor(connection))
+    state.put(connection, FLOOR, least.isoformat())
+    return least
+
+
+def floor(connection: sa.Connection) -> datetime:
+    """Where the ledger of a new collection begins."""
+    found = state.get(connection, FLOOR)
+    return datetime.fromisoformat(found) if found else BEGINNING
+
+
+def highest(connection: sa.Connection) -> datetime:
+    """The latest frontier that there is."""
+    found: datetime | None = connection.scalar(sa.select(sa.func.max(ledgers.c.frontier)))
+    return max(found or BEGINNING, floor(connection))
 
 
 def open_(connection: sa.Connection, name: str) -> bool:

@@ -25,23 +25,27 @@ def upgrade(database: Database) -> tuple[str | None, str]:
 
     A process that is killed in the middle leaves the schema as it was. StoreError when a newer Pulsegate made it.
     """
+    with database.write() as connection:
+        return upgrade_within(database, connection)
+
+
+def upgrade_within(database: Database, connection: sa.Connection) -> tuple[str | None, str]:
+    """The same in a transaction of the caller's."""
     from alembic import command  # noqa: PLC0415 - half a second, which few commands need
 
-    with database.write() as connection:
-        if not database.is_sqlite:
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        config = _config(connection)
-        before = _current(connection)
-        _refuse_newer(database, config, before)
-        command.upgrade(config, "head")
-        after = _current(connection)
-    return before, str(after)
+    if not database.is_sqlite:
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    config = _config(connection)
+    before = revision(connection)
+    _refuse_newer(database, config, before)
+    command.upgrade(config, "head")
+    return before, str(revision(connection))
 
 
 def current(database: Database) -> tuple[str | None, str]:
     """The revision the database has (None: no schema yet) and the newest one there is."""
     with database.read() as connection:
-        return _current(connection), HEAD
+        return revision(connection), HEAD
 
 
 def require_current(database: Database) -> None:
@@ -64,20 +68,27 @@ def _config(connection: sa.Connection) -> Any:
     return config
 
 
-def _current(connection: sa.Connection) -> str | None:
+def revision(connection: sa.Connection) -> str | None:
+    """The schema that the database has; None: none of ours yet."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
-    revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-    return revision
+    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return found
 
 
-def _refuse_newer(database: Database, config: Any, revision: str | None) -> None:
+def refuse_newer(database: Database) -> None:
+    """StoreError when a newer Pulsegate made the database."""
+    with database.read() as connection:
+        _refuse_newer(database, _config(connection), revision(connection))
+
+
+def _refuse_newer(database: Database, config: Any, found: str | None) -> None:
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision is not None and revision not in known:
+    if found is not None and found not in known:
         raise StoreError(
-            f"was made by a newer Pulsegate (schema {revision})",
+            f"was made by a newer Pulsegate (schema {found})",
             resource=f"database {database.name}",
             hint="Install that version or a later one; nothing was changed",
         )

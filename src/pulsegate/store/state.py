@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from pulsegate.store.tables import state
 from pulsegate.store.upsert import upsert
 
+RESULT_SECRET = "secret.results"  # noqa: S105 - the key of what signs the ids of results in parts
+
 
 def get(connection: sa.Connection, key: str) -> str | None:
     return connection.scalar(sa.select(state.c.value).where(state.c.key == key))

@@ -29,7 +29,6 @@ from pulsegate.taxii.parts import Signer
 from pulsegate.taxii.poll_log import PollLog
 
 SERVICES_KNOWN = 5.0  # seconds
-RESULT_SECRET = "secret.results"  # noqa: S105 - the name under which it is kept
 
 
 class Label(datetime):
@@ -111,7 +110,7 @@ class PersistenceAPI(SQLDatabaseAPI):  # type: ignore[misc]  # OpenTAXII is not 
         self.poll_log = PollLog(self.database)
         self._known: tuple[float, list[Service]] = (0.0, [])  # when they were read, and the services
         with self.database.write() as connection:
-            self.signer = Signer(state.secret(connection, RESULT_SECRET))
+            self.signer = Signer(state.secret(connection, state.RESULT_SECRET))
 
     def get_domain(self, service_id: str) -> str | None:  # noqa: ARG002 - OpenTAXII's signature
         """The authority of the addresses that services advertise."""
