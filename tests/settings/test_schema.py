@@ -45,6 +45,7 @@ def faults(model, values):
 def test_settings_by_default():
     assert Settings().model_dump() == {
         "database": None,
+        "database_password_file": None,
         "host": "127.0.0.1",
         "port": 9000,
         "workers": 2,
@@ -60,6 +61,7 @@ def test_settings_by_default():
         },
         "data_dir": Path("var"),
         "admin_password": None,
+        "admin_password_file": None,
         "log_format": "text",
         "skew": "10m",
         "open_after": "10m",

@@ -94,7 +94,7 @@ def _print_passwords(passwords: Mapping[str, str | None]) -> None:
     people.print("\nAccounts, made now; these passwords are not shown again:", style="bold")
     for name, password in passwords.items():
         what = "administrator" if name == ADMIN else "for the appliances: reads everything, writes nothing"
-        people.print(f"  {name:<10}{password or '(PULSEGATE_ADMIN_PASSWORD)':<26}{what}", markup=False)
+        people.print(f"  {name:<10}{password or '(as you have set it)':<26}{what}", markup=False)
 
 
 def poll_line(where: Installation, collection: str, password: str | None) -> str:

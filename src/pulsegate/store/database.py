@@ -40,12 +40,18 @@ class Database:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.is_sqlite:
             _check_sqlite_path(Path(make_url(url).database or ""))
-            self.engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, max_overflow=MAX_OVERFLOW)
+            self.engine = sa.create_engine(
+                url, connect_args={"timeout": BUSY_TIMEOUT}, max_overflow=MAX_OVERFLOW, hide_parameters=True
+            )
             self._cache = CACHE
             _prepare_sqlite(self.engine, lambda: self._cache)
         else:
             self.engine = sa.create_engine(
-                url, pool_pre_ping=True, connect_args={"options": "-c timezone=UTC"}, max_overflow=MAX_OVERFLOW
+                url,
+                pool_pre_ping=True,
+                connect_args={"options": "-c timezone=UTC"},
+                max_overflow=MAX_OVERFLOW,
+                hide_parameters=True,  # an error is logged; what was to be stored may be a secret
             )
 
     @contextmanager
@@ -94,6 +100,11 @@ class Database:
     def name(self) -> str:
         """The database for people: the file, or the URL without its password."""
         return make_url(self.url).database or "" if self.is_sqlite else make_url(self.url).render_as_string()
+
+
+def with_password(url: str, password: str) -> str:
+    """The URL with that password in it."""
+    return make_url(url).set(password=password).render_as_string(hide_password=False)
 
 
 def now(connection: sa.Connection) -> datetime:
