@@ -16,6 +16,7 @@ import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
+from pulsegate.cli.certificate import Reminder
 from pulsegate.cli.connections import Worker as ServerProcess
 from pulsegate.cli.pages import Pages
 from pulsegate.cli.setup import Installation
@@ -24,6 +25,7 @@ from pulsegate.model.network import Networks
 from pulsegate.taxii import app as taxii_app
 from pulsegate.taxii.app import Service
 from pulsegate.taxii.edge import Edge
+from pulsegate.taxii.metrics import Certificate
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +50,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
         self._where = where
         self._listener = listener
         self._tls = Renewal(where.settings.tls) if where.settings.tls.is_on else None
+        self.remind: Callable[[], None] | None = Reminder(self._tls) if self._tls is not None else None
         self.proxies = Networks.of(where.settings.proxies)
         self.max_body = where.settings.taxii.max_body
         super().__init__()
@@ -91,9 +94,18 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
                 threads=settings.threads,
                 metrics_allow=Networks.of(settings.metrics.allow),
                 edge=edge,
+                certificate=self._certificate,
             ),
             pages,
         )
+
+    def _certificate(self) -> Certificate | None:
+        """The one that this process uses for new connections."""
+        if self._tls is None:
+            return None
+        self._tls.current()
+        used = self._tls.used
+        return Certificate(used.end, is_refused=used.refused is not None)
 
 
 class _SidedArbiter(Arbiter):  # type: ignore[misc]  # gunicorn is not typed
@@ -102,12 +114,15 @@ class _SidedArbiter(Arbiter):  # type: ignore[misc]  # gunicorn is not typed
     def __init__(self, application: _Application, side: _Worker | None, on_ready: Callable[[], bool]) -> None:
         super().__init__(application)
         self._side = side
+        self._remind: Callable[[], None] | None = application.remind
         self._on_ready = on_ready
         self._is_ready = False
 
     def manage_workers(self) -> None:
         """Called about every second."""
         super().manage_workers()
+        if self._remind is not None:
+            self._remind()
         if self._side is not None:
             self._side.keep_running()
         if not self._is_ready:

@@ -20,7 +20,7 @@ from pulsegate.web.said import ANY, Phrase
 ROOT = Path(__file__).parents[1]
 PARTS = (
     "values", "settings/duration.py", "settings/schema.py", "otx", "curation", "reports", "stix/blocks.py",
-    "stix/mapping.py", "stix/text.py", "store", "publication", "sync", "cli/tasks.py",
+    "stix/mapping.py", "stix/text.py", "store", "publication", "sync", "cli/tasks.py", "cli/certificate.py",
     "taxii/poll.py", "taxii/access.py",  # what the poll log keeps
 )  # fmt: skip
 # What is of a release or of a file's markup, and never comes to a page.
