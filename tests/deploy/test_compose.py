@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -101,6 +102,15 @@ def test_missing_or_empty_password_is_a_clear_error(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PULSEGATE_DATABASE", "sqlite:///x.db")
     with pytest.raises(SettingsError, match="SQLite has no password"):
         load_settings()
+
+
+def test_server_drains_longer_than_the_proxy_takes_to_see_it() -> None:
+    from pulsegate.settings.duration import parse_duration
+
+    interval = re.search(r"health_interval (\S+)", (ROOT / "deploy" / "Caddyfile").read_text())[1]
+    given = WHOLE["services"]["server1"]
+    drain = parse_duration(given["environment"]["PULSEGATE_DRAIN"])
+    assert parse_duration(interval) < drain < parse_duration(given["stop_grace_period"]) / 2
 
 
 def test_data_and_commands_are_those_of_the_image() -> None:

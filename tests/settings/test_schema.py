@@ -52,6 +52,7 @@ def test_settings_by_default():
         "threads": 32,
         "domain": None,
         "proxies": [],
+        "drain": "0ms",
         "tls": {
             "certificate": None,
             "key": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import socket
@@ -49,10 +50,12 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
     def __init__(self, where: Installation, listener: socket.socket) -> None:
         self._where = where
         self._listener = listener
+        self.drain = where.settings.drain.total_seconds()
         self._tls = Renewal(where.settings.tls) if where.settings.tls.is_on else None
         self.remind: Callable[[], None] | None = Reminder(self._tls) if self._tls is not None else None
         self.proxies = Networks.of(where.settings.proxies)
         self.max_body = where.settings.taxii.max_body
+        self.stopping = mmap.mmap(-1, 1)  # shared with the processes that are forked: 1: this server is about to stop
         super().__init__()
 
     def load_config(self) -> None:
@@ -95,6 +98,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
                 metrics_allow=Networks.of(settings.metrics.allow),
                 edge=edge,
                 certificate=self._certificate,
+                stopping=lambda: self.stopping[0] == 1,
             ),
             pages,
         )
@@ -114,6 +118,7 @@ class _SidedArbiter(Arbiter):  # type: ignore[misc]  # gunicorn is not typed
     def __init__(self, application: _Application, side: _Worker | None, on_ready: Callable[[], bool]) -> None:
         super().__init__(application)
         self._side = side
+        self._stopping, self._drain = application.stopping, application.drain
         self._remind: Callable[[], None] | None = application.remind
         self._on_ready = on_ready
         self._is_ready = False
@@ -127,6 +132,13 @@ class _SidedArbiter(Arbiter):  # type: ignore[misc]  # gunicorn is not typed
             self._side.keep_running()
         if not self._is_ready:
             self._is_ready = self._on_ready()
+
+    def stop(self, graceful: bool = True) -> None:
+        """A proxy learns first that it is to send its requests elsewhere."""
+        if graceful and self._drain:
+            self._stopping[0] = 1
+            time.sleep(self._drain)
+        super().stop(graceful)
 
 
 class _Worker:

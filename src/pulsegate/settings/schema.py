@@ -351,6 +351,10 @@ class Settings(Section):
     proxies: Annotated[list[str], BeforeValidator(split), AfterValidator(_are_networks)] = Field(
         [], description="addresses and networks of reverse proxies; what they say of their clients is believed"
     )
+    drain: Duration = Field(
+        timedelta(),
+        description="a server that is told to stop serves on so long, and says at `/readyz` that it will stop",
+    )
     tls: TLSSettings = TLSSettings()
     data_dir: Path = Field(Path("var"), description="holds the SQLite file `pulsegate.db` and locks")
     admin_password: SecretStr | None = Field(
