@@ -6,7 +6,7 @@ UV := 0.13.9
 SECONDS := 600
 DATABASE := sqlite
 
-.PHONY: help setup dev run test soak fuzz pull-fuzz check format translations screenshots lock bench clean
+.PHONY: help setup dev run test image-test soak fuzz pull-fuzz check format translations screenshots lock bench clean
 
 help:
 	@echo "make run     start Pulsegate at http://127.0.0.1:9000 (OTX_API_KEY set: against OTX; else the demo)"
@@ -16,6 +16,7 @@ help:
 	@echo "make translations   take the texts of the pages into the catalogue of Japanese"
 	@echo "make screenshots    each page, light, dark and narrow, into var/screenshots"
 	@echo "make bench   run the benchmarks    make clean   remove .venv and caches"
+	@echo "make image-test   what the Dockerfile does, each command of it, without a container engine; as root"
 	@echo "make soak    publishers and polls, killed at random, for SECONDS=600 on DATABASE=sqlite or postgresql"
 	@echo "make fuzz    bent messages and requests to the TAXII service for SECONDS=600"
 	@echo "make pull-fuzz   pulls from an OTX that misbehaves and changes for SECONDS=600, and 200 kills"
@@ -43,6 +44,10 @@ run: setup
 
 test: dev
 	$(BIN)/pytest -n auto --dist worksteal
+
+# Each command of the Dockerfile, from nothing; needs root, and a package index.
+image-test: dev
+	IMAGE_TEST=whole $(BIN)/pytest tests/deploy
 
 soak: dev
 	cd tests && ../$(BIN)/python -m soak.ledger --seconds $(SECONDS) --database $(DATABASE)
@@ -78,6 +83,8 @@ lock: dev
 		pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-header \
 		--group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-header \
+		--group build -c requirements.txt -o requirements-build.txt
 
 bench: dev
 	$(BIN)/python -m bench

@@ -14,7 +14,7 @@ from store.databases import database, migrated_file
 
 __all__ = ["database", "migrated_file"]
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
-_WITH_SOCKETS = ("functional", "browser")
+_WITH_SOCKETS = ("functional", "browser", "deploy")
 
 
 @pytest.fixture(autouse=True)

@@ -26,9 +26,9 @@ class Authority:
         self._folder = folder
         self.ca = folder / "ca.pem"
         self._key = folder / "ca.key"
-        self._openssl("req", "-x509", *self._new(self._key), "-out", self.ca, "-days", "30", "-subj", "/CN=Test CA")
+        self._openssl("req", "-x509", *self._new(self._key), "-out", self.ca, "-days", "90", "-subj", "/CN=Test CA")
 
-    def issue(self, name: str, subject: str, *, days: str = "20") -> Pair:
+    def issue(self, name: str, subject: str, *, days: str = "60") -> Pair:
         made = Pair(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         request, names = self._folder / f"{name}.csr", self._folder / "names"
         names.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")

@@ -100,7 +100,10 @@ def test_addresses_in_a_file_with_comments_and_empty_lines(write, tmp_path: Path
 
 def test_file_of_addresses_that_can_not_be_read(write) -> None:
     write("pulsegate: {alarms: {notify_file: not-there}}")
-    assert fault() == "not-there: alarms.notify_file can't be read: No such file or directory"
+    assert (
+        fault()
+        == "not-there: alarms.notify_file can't be read: No such file or directory. Write it, or let Pulsegate's user read it"
+    )
 
 
 def test_test_message_to_nobody(write) -> None:
@@ -110,7 +113,10 @@ def test_test_message_to_nobody(write) -> None:
 
 def test_key_of_a_source_that_can_not_be_read(write) -> None:
     write("pulsegate: {sources: [{name: partner, api_key_file: not-there}]}")
-    assert fault() == "not-there: api_key_file can't be read: No such file or directory"
+    assert (
+        fault()
+        == "not-there: api_key_file can't be read: No such file or directory. Write it, or let Pulsegate's user read it"
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 import structlog
 
 from functional.webhook import Webhook
+from pki import Authority
 from pulsegate.cli import alarms, logs
 from pulsegate.cli.alarms import Watch
 from pulsegate.cli.feeding import Feeding
@@ -86,11 +87,10 @@ def said() -> Iterator[Callable[[], str]]:
 class World:
     """An installation with the source otx, and those that watch over it one after the other."""
 
-    def __init__(self, database: Database, *addresses: str) -> None:
+    def __init__(self, database: Database, *addresses: str, **more: Any) -> None:
         self.database = database
-        self._where = Installation(
-            Settings.model_validate({"alarms": {"notify": list(addresses)}}), database, Policy(), demo=False
-        )
+        found = Settings.model_validate({"alarms": {"notify": list(addresses)}} | more)
+        self._where = Installation(found, database, Policy(), demo=False)
         with database.write() as connection:
             sources.ensure(connection, "otx", "shape")
         self.start()
@@ -290,3 +290,46 @@ def test_alarm_comes_no_later_than_its_own_time(database: Database, stale_after:
     settings = Settings.model_validate({"otx": {"stale_after": stale_after}})
     where = Installation(settings, database, Policy(), demo=False)
     assert Watch(where, [Feeding("otx", settings.otx)]).interval == timedelta(seconds=seconds)
+
+
+def test_certificate_that_ends_is_an_alarm_as_the_others_are(database: Database, hook: Webhook, said, tmp_path) -> None:
+    authority = Authority(tmp_path / "pki")
+    pair = authority.issue("server", "/CN=localhost", days="12")
+    world = World(database, hook.address(), tls={"certificate": pair.certificate, "key": pair.key})
+    world.put(HOUR)
+    for _ in range(2):
+        for _ in range(2):
+            world.watch()
+        world.start()  # another worker knows what was told
+    ((kind, title, text),) = messages(hook)
+    assert (kind, title) == ("failure", f"{ON}certificate: ends")
+    assert text.startswith(f"The certificate {pair.certificate} ends in 11 days, at 20")
+    with database.read() as connection:
+        assert [(one.source, one.kind, one.cleared) for one in stored.latest(connection, limit=9)] == [
+            ("certificate", "ends", None)
+        ]
+    pair.key.write_text("half a file")
+    for _ in range(3):
+        world.watch()
+    assert [(one[0], one[1]) for one in messages(hook)[1:]] == [
+        ("failure", f"{ON}certificate: refused"),
+    ]  # fmt: skip
+    authority.issue("server", "/CN=localhost")
+    for _ in range(2):
+        world.watch()
+    assert messages(hook)[2:] == [
+        ("success", f"{ON}certificate: well again", "A new certificate is in its place"),
+        ("success", f"{ON}certificate: well again", "The certificate's files can be used again"),
+    ]
+    with database.read() as connection:
+        assert stored.open_kinds(connection, "certificate") == set()
+
+
+def test_host_without_the_certificates_files_does_not_watch_them(
+    database: Database, hook: Webhook, said, tmp_path
+) -> None:
+    world = World(database, hook.address(), tls={"certificate": tmp_path / "none.pem", "key": tmp_path / "none.key"})
+    world.put(HOUR)
+    for _ in range(3):
+        world.watch()
+    assert messages(hook) == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -261,3 +263,66 @@ def resident(pid: int) -> int:
     """The most memory that the process ever had, in kB."""
     line = next(one for one in Path(f"/proc/{pid}/status").read_text().splitlines() if one.startswith("VmHWM"))
     return int(line.split()[1])
+
+
+def test_certificate_is_renewed_while_a_poll_goes_on(
+    serve: Any, pulsegate: Any, authority: Authority, tmp_path: Path
+) -> None:
+    """The poll that goes on gets its whole answer by the old one, a new connection the new one; broken files change nothing."""
+    names = [{"type": "domain", "indicator": f"bad{number}.example.org"} for number in range(15_000)]
+    (tmp_path / "large.json").write_text(json.dumps(PULSE | {"indicators": names}))
+    assert pulsegate("pull", "--from", "large.json").returncode == 0
+    pair = authority.issue("server", "/CN=localhost")
+
+    def connect(port: int) -> tuple[ssl.SSLSocket, bytes]:
+        context = ssl.create_default_context(cafile=str(authority.ca))
+        made = context.wrap_socket(socket.create_connection(("127.0.0.1", port), 60), server_hostname="localhost")
+        return made, made.getpeercert(binary_form=True)
+
+    with serve("--no-worker", **tls(pair)) as server:
+        server.wait_for(READY)
+        port = int(server.address.rpartition(":")[2])
+        client, old = connect(port)
+        with client:
+            client.sendall(poll_request())
+            begun = client.recv(10_000)
+            assert begun.startswith(b"HTTP/1.1 200 ")
+            length = int(re.search(rb"Content-Length: (\d+)", begun)[1])
+            assert length > 10_000_000  # more than waits on the way
+            authority.issue("server", "/CN=localhost")
+            other, new = connect(port)
+            other.close()
+            assert new != old
+            pair.key.write_text("half a file")
+            other, kept = connect(port)
+            other.close()
+            assert kept == new
+            body = begun.partition(b"\r\n\r\n")[2]
+            pieces = [body]
+            while sum(map(len, pieces)) < length and (piece := client.recv(1_000_000)):
+                pieces.append(piece)
+        whole = b"".join(pieces)
+        assert len(whole) == length
+        assert whole.rstrip().endswith(b"Poll_Response>")
+        server.wait_for("tls.certificate_refused")
+        assert (
+            requests.get(f"{https(server)}/metrics", verify=str(authority.ca), timeout=10).text.count(
+                "pulsegate_certificate_refused 1.0"
+            )
+            == 1
+        )
+
+
+def poll_request() -> bytes:
+    basic = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
+    body = (
+        '<t:Poll_Request xmlns:t="http://taxii.mitre.org/messages/taxii_xml_binding-1.1" message_id="1" '
+        'collection_name="subscribed"><t:Poll_Parameters allow_asynch="false"><t:Response_Type>FULL</t:Response_Type>'
+        "</t:Poll_Parameters></t:Poll_Request>"
+    )
+    head = (
+        f"{HEAD}Authorization: Basic {basic}\r\nAccept: application/xml\r\nContent-Length: {len(body)}\r\n"
+        "X-TAXII-Content-Type: urn:taxii.mitre.org:message:xml:1.1\r\nX-TAXII-Services: urn:taxii.mitre.org:services:1.1\r\n"
+        "X-TAXII-Protocol: urn:taxii.mitre.org:protocol:https:1.0\r\n\r\n"
+    )
+    return (head + body).encode()

@@ -45,12 +45,14 @@ def faults(model, values):
 def test_settings_by_default():
     assert Settings().model_dump() == {
         "database": None,
+        "database_password_file": None,
         "host": "127.0.0.1",
         "port": 9000,
         "workers": 2,
         "threads": 32,
         "domain": None,
         "proxies": [],
+        "drain": "0ms",
         "tls": {
             "certificate": None,
             "key": None,
@@ -60,6 +62,7 @@ def test_settings_by_default():
         },
         "data_dir": Path("var"),
         "admin_password": None,
+        "admin_password_file": None,
         "log_format": "text",
         "skew": "10m",
         "open_after": "10m",

@@ -91,3 +91,13 @@ def test_each_answer_has_an_id_that_a_trusted_proxy_may_give(database: Database)
         assert told("192.0.2.1", "bad id\x1b[31m") != "bad id\x1b[31m"
     finally:
         support.close(made)
+
+
+def test_server_that_is_about_to_stop_is_not_ready_and_goes_on(database: Database) -> None:
+    made = taxii_app.create(Service(database.url, stopping=lambda: True))
+    try:
+        code, told = ask(made)
+        assert (code, told[0], told[-1]) == (503, "not ready", "server: failed: it is about to stop")
+        assert ask(made, "/healthz")[0] == 200
+    finally:
+        support.close(made)

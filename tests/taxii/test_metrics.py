@@ -66,6 +66,7 @@ def test_sources_and_their_alarms(app: Any, database: Database) -> None:
         ("pulsegate_quarantined",): 0.0,
         ("pulsegate_tasks_waiting",): 0.0,
         ("pulsegate_unpublished",): 0.0,
+        ("pulsegate_worker_running",): 0.0,
     }
 
 
@@ -147,3 +148,33 @@ def test_last_runs_work_that_waits_and_the_relay(app: Any, database: Database) -
     assert found["pulsegate_tasks_waiting",] == 1.0
     assert found["pulsegate_unpublished",] == 2.0
     assert found["pulsegate_relay_sequence", "outside"] == 7.0
+
+
+def test_worker_that_is_at_work(app: Any, database: Database) -> None:
+    from pulsegate.store import locks
+
+    with locks.hold(database, locks.WORKER):
+        assert read(app)["pulsegate_worker_running",] == 1.0
+    assert read(app)["pulsegate_worker_running",] == 0.0
+
+
+def test_certificate_is_each_servers_own(database: Database) -> None:
+    from pulsegate.taxii.metrics import Certificate
+
+    moment = datetime(2027, 1, 2, tzinfo=UTC)
+    found = [Certificate(moment), Certificate(None, is_refused=True), None]
+    for certificate in found:
+        made = taxii_app.create(Service(database.url, certificate=lambda one=certificate: one))
+        told = {key: value for key, value in read(made).items() if "certificate" in key[0]}
+        support.close(made)
+        assert (
+            told
+            == {
+                Certificate(moment): {
+                    ("pulsegate_certificate_expires_timestamp_seconds",): moment.timestamp(),
+                    ("pulsegate_certificate_refused",): 0.0,
+                },
+                Certificate(None, is_refused=True): {("pulsegate_certificate_refused",): 1.0},
+                None: {},
+            }[certificate]
+        )

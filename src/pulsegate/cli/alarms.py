@@ -1,25 +1,28 @@
-"""Alarms about sources: in the log, and to whom the settings name."""
+"""Alarms about sources and the certificate: in the log, and to whom the settings name."""
 
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
-from pulsegate.cli import relaying
+from pulsegate.cli import certificate, relaying
 from pulsegate.cli.feeding import Feeding
 from pulsegate.cli.setup import Installation, read_secrets
 from pulsegate.errors import PulsegateError, SettingsError
 from pulsegate.settings import Settings
-from pulsegate.store import alarms, sources
-from pulsegate.store.database import now
-from pulsegate.store.sources import RELAYED, Source
+from pulsegate.store import alarms, sources, state
+from pulsegate.store.alarms import CERTIFICATE
+from pulsegate.store.database import Connection, now
+from pulsegate.store.sources import RELAYED
 from pulsegate.sync.alarm import STALE, cleared, complaints
 
 if TYPE_CHECKING:
@@ -31,7 +34,17 @@ RAISED, CLEARED, TEST = "failure", "success", "info"  # Apprise's kinds of messa
 TRIES = 3
 PAUSE = 5.0  # seconds between them
 INTERVAL = timedelta(minutes=1)
+_TOLD = "alarms.certificate"  # state key: the kinds of alarms about it that people know of
 _LONGEST_SILENCE = 3600.0  # seconds until it is tried again to tell people, while nobody can be told
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What alarms are about. ``told``: the kinds that people know of. ``over``: the text when one of a kind is over."""
+
+    name: str
+    told: frozenset[str]
+    over: Callable[[str], str]
 
 
 class Watch:
@@ -40,6 +53,9 @@ class Watch:
     def __init__(self, where: Installation, found: Sequence[Feeding]) -> None:
         self._where = where
         self._found = found
+        files = where.settings.tls  # a host that only has a worker may not have them
+        serves = files.certificate is not None and os.path.exists(files.certificate)  # noqa: PTH110 - unreadable: no
+        self._certificate = certificate.Complaints(files) if serves else None
         self._logged: set[tuple[str, str]] = set()
         self._silence = 0.0  # seconds
         self._silent_until = 0.0
@@ -55,6 +71,8 @@ class Watch:
             self._try(one.name, partial(complaints, stale_after=one.settings.stale_after, brings=one.settings.brings))
         if self._where.settings.relay.inbox is not None:
             self._senders()
+        if self._certificate is not None:
+            self._guarded(CERTIFICATE, partial(self._look_at_certificate, self._certificate))
 
     def _senders(self) -> None:
         """Those whose bundles are taken."""
@@ -66,8 +84,12 @@ class Watch:
             self._try(name, lambda _source, now, due=due: due)  # noqa: ARG005 - it is judged already
 
     def _try(self, name: str, judge: Callable[..., dict[str, str]]) -> None:
+        self._guarded(name, partial(self._look, name, judge))
+
+    @staticmethod
+    def _guarded(name: str, look: Callable[[], None]) -> None:
         try:
-            self._look(name, judge)
+            look()
         except PulsegateError as error:
             log.error("alarms.failed", source=name, reason=str(error))  # noqa: TRY400 - the whole story
 
@@ -77,44 +99,55 @@ class Watch:
             source, moment = sources.get(connection, name), now(connection)
         if source is None:
             return
-        due = judge(source, now=moment)
-        self._keep(source, due)
-        told = self._settle(source, due)
-        if told != set(source.alarms.split()):
-            with database.write() as connection:  # only now: who dies before this tells it twice, and never not at all
-                sources.update(connection, source.name, alarms=" ".join(sorted(told)))
+        subject = _Subject(name, frozenset(source.alarms.split()), partial(cleared, source))
+        self._pass_on(
+            subject, judge(source, now=moment), lambda connection, told: sources.update(connection, name, alarms=told)
+        )
 
-    def _settle(self, source: Source, due: dict[str, str]) -> set[str]:
+    def _look_at_certificate(self, judge: certificate.Complaints) -> None:
+        with self._where.database.read() as connection:
+            told, moment = state.get(connection, _TOLD) or "", now(connection)
+        subject = _Subject(CERTIFICATE, frozenset(told.split()), certificate.cleared)
+        self._pass_on(subject, judge(moment), lambda connection, told: state.put(connection, _TOLD, told))
+
+    def _pass_on(self, subject: _Subject, due: dict[str, str], note: Callable[[Connection, str], None]) -> None:
+        self._keep(subject, due)
+        told = self._settle(subject, due)
+        if told != subject.told:
+            with self._where.database.write() as connection:  # only now: who dies before this tells it twice
+                note(connection, " ".join(sorted(told)))
+
+    def _settle(self, subject: _Subject, due: dict[str, str]) -> set[str]:
         """The alarms that people know of when all is said that can be."""
-        self._log(source, due)
-        told = set(source.alarms.split())
+        self._log(subject, due)
+        told = set(subject.told)
         for kind in sorted(due.keys() - told):
-            if self._tell(f"{source.name}: {kind}", due[kind], RAISED):
+            if self._tell(f"{subject.name}: {kind}", due[kind], RAISED):
                 told.add(kind)
         for kind in sorted(told - due.keys()):
-            if self._tell(f"{source.name}: well again", cleared(source, kind), CLEARED):
+            if self._tell(f"{subject.name}: well again", subject.over(kind), CLEARED):
                 told.remove(kind)
         return told
 
-    def _keep(self, source: Source, due: dict[str, str]) -> None:
+    def _keep(self, subject: _Subject, due: dict[str, str]) -> None:
         """What the pages show: each from when it is raised until it is over."""
         with self._where.database.read() as connection:
-            known = alarms.open_kinds(connection, source.name)
+            known = alarms.open_kinds(connection, subject.name)
         if known == due.keys():
             return
         with self._where.database.write() as connection:
             for kind in sorted(due.keys() - known):
-                alarms.raise_(connection, source.name, kind, due[kind])
+                alarms.raise_(connection, subject.name, kind, due[kind])
             for kind in sorted(known - due.keys()):
-                alarms.clear(connection, source.name, kind)
+                alarms.clear(connection, subject.name, kind)
 
-    def _log(self, source: Source, due: dict[str, str]) -> None:
-        known = {kind for name, kind in self._logged if name == source.name} | set(source.alarms.split())
+    def _log(self, subject: _Subject, due: dict[str, str]) -> None:
+        known = {kind for name, kind in self._logged if name == subject.name} | subject.told
         for kind in sorted(due.keys() - known):
-            log.error("alarm.raised", source=source.name, alarm=kind, reason=due[kind])
+            log.error("alarm.raised", source=subject.name, alarm=kind, reason=due[kind])
         for kind in sorted(known - due.keys()):
-            log.info("alarm.cleared", source=source.name, alarm=kind)
-        self._logged = {one for one in self._logged if one[0] != source.name} | {(source.name, kind) for kind in due}
+            log.info("alarm.cleared", source=subject.name, alarm=kind)
+        self._logged = {one for one in self._logged if one[0] != subject.name} | {(subject.name, kind) for kind in due}
 
     def _tell(self, title: str, text: str, kind: str) -> bool:
         """Whether somebody knows now, or nobody wants to. After a failure it is not tried for a while."""

@@ -6,10 +6,11 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import structlog
 
-from pulsegate.cli import tls
+from pulsegate.cli import certificate, tls
 from pulsegate.cli.esa import PREFERRED, print_form, source_form
 from pulsegate.cli.feeding import pulls
 from pulsegate.cli.output import people
@@ -50,6 +51,9 @@ def _dangers(settings: Settings) -> list[str]:
         if reason is not None:
             log.warning("tls.certificate_useless", certificate=str(settings.tls.certificate), reason=reason)
             found.append(f"clients will refuse the certificate {settings.tls.certificate}: {reason}.")
+        elif (end := tls.end(settings.tls.certificate)) is not None:
+            told = certificate.complaint(settings.tls.certificate, end, datetime.now(UTC))
+            found += [told] if told is not None else []
     return found
 
 
@@ -94,7 +98,7 @@ def _print_passwords(passwords: Mapping[str, str | None]) -> None:
     people.print("\nAccounts, made now; these passwords are not shown again:", style="bold")
     for name, password in passwords.items():
         what = "administrator" if name == ADMIN else "for the appliances: reads everything, writes nothing"
-        people.print(f"  {name:<10}{password or '(PULSEGATE_ADMIN_PASSWORD)':<26}{what}", markup=False)
+        people.print(f"  {name:<10}{password or '(as you have set it)':<26}{what}", markup=False)
 
 
 def poll_line(where: Installation, collection: str, password: str | None) -> str:

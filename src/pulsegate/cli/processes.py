@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import select
 import signal
@@ -17,6 +18,7 @@ import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
+from pulsegate.cli.certificate import Reminder
 from pulsegate.cli.connections import Worker as ServerProcess
 from pulsegate.cli.hop import Channel, Front
 from pulsegate.cli.setup import Installation
@@ -26,6 +28,7 @@ from pulsegate.model.network import Networks
 from pulsegate.taxii import app as taxii_app
 from pulsegate.taxii.app import Service
 from pulsegate.taxii.edge import Edge
+from pulsegate.taxii.metrics import Certificate
 
 log = structlog.get_logger(__name__)
 
@@ -54,9 +57,12 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
         self._where = where
         self._listener = listener
         self._pages = pages
+        self.drain = where.settings.drain.total_seconds()
         self._tls = Renewal(where.settings.tls) if where.settings.tls.is_on else None
+        self.remind: Callable[[], None] | None = Reminder(self._tls) if self._tls is not None else None
         self.proxies = Networks.of(where.settings.proxies)
         self.max_body = where.settings.taxii.max_body
+        self.stopping = mmap.mmap(-1, 1)  # shared with the processes that are forked: 1: this server is about to stop
         super().__init__()
 
     def load_config(self) -> None:
@@ -97,9 +103,19 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
                 threads=settings.threads,
                 metrics_allow=Networks.of(settings.metrics.allow),
                 edge=edge,
+                certificate=self._certificate,
+                stopping=lambda: self.stopping[0] == 1,
             ),
             None if self._pages is None else self._pages.front(),
         )
+
+    def _certificate(self) -> Certificate | None:
+        """The one that this process uses for new connections."""
+        if self._tls is None:
+            return None
+        self._tls.current()
+        used = self._tls.used
+        return Certificate(used.end, is_refused=used.refused is not None)
 
 
 class _SidedArbiter(Arbiter):  # type: ignore[misc]  # gunicorn is not typed
@@ -111,18 +127,29 @@ class _SidedArbiter(Arbiter):  # type: ignore[misc]  # gunicorn is not typed
         super().__init__(application)
         self._side = side
         self._pages = pages
+        self._stopping, self._drain = application.stopping, application.drain
+        self._remind: Callable[[], None] | None = application.remind
         self._on_ready = on_ready
         self._is_ready = False
 
     def manage_workers(self) -> None:
         """Called about every second, and after each signal."""
         super().manage_workers()
+        if self._remind is not None:
+            self._remind()
         if self._side is not None:
             self._side.keep_running()
         if self._pages is not None:
             self._pages.keep_running(self.LISTENERS)
         if not self._is_ready:
             self._is_ready = self._on_ready()
+
+    def stop(self, graceful: bool = True) -> None:
+        """A proxy learns first that it is to send its requests elsewhere."""
+        if graceful and self._drain:
+            self._stopping[0] = 1
+            time.sleep(self._drain)
+        super().stop(graceful)
 
 
 class _Worker:

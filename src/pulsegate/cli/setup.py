@@ -21,9 +21,9 @@ from pulsegate.model.collection import CollectionKind
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.settings import Settings
 from pulsegate.settings.schema import ListSettings
-from pulsegate.store import accounts, collections, ledger, migrate, state
+from pulsegate.store import accounts, collections, ledger, locks, migrate, state
 from pulsegate.store.collections import Origin
-from pulsegate.store.database import Database
+from pulsegate.store.database import Database, with_password
 
 log = structlog.get_logger(__name__)
 
@@ -48,8 +48,11 @@ def load_settings(*, demo: bool = False) -> Settings:
     found = settings_module.load()
     logs.in_form(found.log_format)
     if demo:
-        apart = {"data_dir": found.data_dir / "demo", "database": None}
-        found = found.model_copy(update=apart)
+        apart = {"data_dir": found.data_dir / "demo", "database": None, "database_password_file": None}
+        return found.model_copy(update=apart)
+    if found.database_password_file is not None:
+        password = read_password(found.database_password_file, "database_password_file")
+        found = found.model_copy(update={"database": with_password(found.database_url, password)})
     return found
 
 
@@ -59,7 +62,16 @@ def read_secrets(file: Path, key: str) -> str:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise SettingsError(f"{key} can't be read: {reason}", resource=str(file)) from error
+        hint = "Write it, or let Pulsegate's user read it"
+        raise SettingsError(f"{key} can't be read: {reason}", resource=str(file), hint=hint) from error
+
+
+def read_password(file: Path, key: str) -> str:
+    """The password that stands in a file, which has a line end or not. SettingsError: there is none in it."""
+    lines = read_secrets(file, key).splitlines()
+    if len(lines) != 1 or not lines[0].strip():
+        raise SettingsError(f"{key} must hold the password in one line, and nothing else", resource=str(file))
+    return lines[0]
 
 
 def open_installation(
@@ -133,6 +145,7 @@ def prepare(installation: Installation) -> None:
     One that was added by command is nobody's business here; if the settings name it, it is theirs from now on.
     """
     with installation.database.write() as connection:
+        locks.within(connection, locks.STARTING)
         collections.ensure_services(connection)
         collections.put(connection, SUBSCRIBED)
         named = [one.to_model() for one in installation.settings.collections]
@@ -151,14 +164,25 @@ def open_collections(installation: Installation) -> None:
             ledger.open_(connection, stored.collection.name)
 
 
+def _preset(found: Settings) -> str | None:
+    """The first admin's password, where the settings give one."""
+    if found.admin_password_file is not None:
+        return read_password(found.admin_password_file, "admin_password_file")
+    return found.admin_password.get_secret_value() if found.admin_password else None
+
+
 def make_first_accounts(installation: Installation) -> dict[str, str | None]:
-    """The accounts ``admin`` and ``gateway``, once: names and new passwords, None for a password that was preset."""
+    """The accounts ``admin`` and ``gateway``: names and new passwords, None for a password that was preset.
+
+    They are made once, however many servers start: the one that makes them tells the passwords.
+    """
     made: dict[str, str | None] = {}
     with installation.database.write() as connection:
+        locks.within(connection, locks.STARTING)
         if state.get(connection, ACCOUNTS_MADE) is not None:
             return made
-        preset = installation.settings.admin_password
-        password = preset.get_secret_value() if preset else accounts.new_password()
+        preset = _preset(installation.settings)
+        password = preset or accounts.new_password()
         if accounts.find(connection, ADMIN) is None:
             accounts.add(connection, ADMIN, password, is_admin=True)
             made[ADMIN] = None if preset else password

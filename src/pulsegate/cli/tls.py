@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -13,6 +15,7 @@ from pulsegate.settings import TLSSettings
 log = structlog.get_logger(__name__)
 
 _EXPIRED, _NOT_YET_VALID = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID
+KEPT = "the one before stays in use; a server that is started now does not start"
 _ROUNDS = 10  # more than a handshake has
 
 
@@ -117,13 +120,35 @@ def complaint(server: ssl.SSLContext, certificate: Path) -> str | None:
     return None
 
 
+def end(certificate: Path) -> datetime | None:
+    """When the first of the certificates in the file ends; None where that can't be read from them."""
+    from cryptography import x509
+
+    try:
+        return min(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(certificate.read_bytes()))
+    except (ValueError, OSError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """The certificate that new connections get. ``refused``: why the files that are there now are not taken."""
+
+    certificate: Path
+    end: datetime | None
+    refused: str | None = None
+
+
 class Renewal:
     """The context for new connections: made anew when one of the files has changed, as a renewed certificate does."""
 
     def __init__(self, settings: TLSSettings) -> None:
+        assert settings.certificate is not None
         self._settings = settings
+        self._certificate = settings.certificate
         self._seen = self._stamp()
         self._context = context(settings)
+        self.used = Used(self._certificate, end(self._certificate))
 
     def current(self) -> ssl.SSLContext:
         stamp = self._stamp()
@@ -131,9 +156,11 @@ class Renewal:
             self._seen = stamp
             try:
                 self._context = context(self._settings)
-                log.info("tls.certificate_renewed", certificate=str(self._settings.certificate))
+                self.used = Used(self._certificate, end(self._certificate))
+                log.info("tls.certificate_renewed", certificate=str(self._certificate))
             except SettingsError as error:
-                log.error("tls.certificate_refused", reason=str(error), hint="the one before stays in use")  # noqa: TRY400
+                self.used = replace(self.used, refused=str(error))
+                log.error("tls.certificate_refused", reason=str(error), hint=KEPT)  # noqa: TRY400 - the whole story
         return self._context
 
     def _stamp(self) -> list[tuple[int, int] | None]:

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -341,6 +342,9 @@ class Settings(Section):
         repr=False,
         description="`sqlite:///FILE` or `postgresql://user:password@host/name`; default: SQLite in `data_dir`",
     )
+    database_password_file: Path | None = Field(
+        None, description="a file that holds the database's password, which then is not in `database`"
+    )
     host: str = Field("127.0.0.1", description="the address to listen at")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(9000, description="the port to listen at")
     workers: Annotated[int, Field(ge=1, le=64)] = Field(2, description="server processes")
@@ -351,11 +355,16 @@ class Settings(Section):
     proxies: Annotated[list[str], BeforeValidator(split), AfterValidator(_are_networks)] = Field(
         [], description="addresses and networks of reverse proxies; what they say of their clients is believed"
     )
+    drain: Duration = Field(
+        timedelta(),
+        description="a server that is told to stop serves on so long, and says at `/readyz` that it will stop",
+    )
     tls: TLSSettings = TLSSettings()
     data_dir: Path = Field(Path("var"), description="holds the SQLite file `pulsegate.db` and locks")
     admin_password: SecretStr | None = Field(
         None, description="presets the first admin's password; else one is generated and printed once"
     )
+    admin_password_file: Path | None = Field(None, description="a file that holds it, read at the first start")
     log_format: Literal["text", "json"] = Field(
         "text", description="`json`: each line of the log is a JSON object, for programs"
     )
@@ -410,6 +419,19 @@ class Settings(Section):
         if domain is not None and not _DOMAIN.fullmatch(domain):
             raise ValueError("write host, host:port or https://host:port, without a path")
         return domain
+
+    @model_validator(mode="after")
+    def _password_stands_once(self) -> Self:
+        """In the URL or in the file, and only where there is something to log in to."""
+        if self.database_password_file is not None:
+            url = urlsplit(self.database or "sqlite:")
+            if url.scheme == "sqlite":
+                raise ValueError("database_password_file is set, and SQLite has no password; set database")
+            if url.password is not None or not url.username:
+                raise ValueError("with database_password_file write postgresql://user@host/name, without a password")
+        if self.admin_password is not None and self.admin_password_file is not None:
+            raise ValueError("admin_password and admin_password_file are both set; leave out one")
+        return self
 
     @model_validator(mode="after")
     def _header_has_its_proxies(self) -> Self:

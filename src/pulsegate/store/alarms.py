@@ -1,4 +1,4 @@
-"""Alarms about sources: each from when it was raised until it was over."""
+"""Alarms about sources, and about the certificate: each from when it was raised until it was over."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from pulsegate.store.database import now
 from pulsegate.store.digests import storable
 from pulsegate.store.tables import alarms
+
+CERTIFICATE = "certificate"  # stands for a source
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,13 +43,19 @@ class Database:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.is_sqlite:
             _check_sqlite_path(Path(make_url(url).database or ""), must_be_there=read_only)
-            self.engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, max_overflow=MAX_OVERFLOW)
+            self.engine = sa.create_engine(
+                url, connect_args={"timeout": BUSY_TIMEOUT}, max_overflow=MAX_OVERFLOW, hide_parameters=True
+            )
             self._cache = CACHE
             _prepare_sqlite(self.engine, lambda: self._cache, read_only=read_only)
         else:
             options = "-c timezone=UTC" + (" -c default_transaction_read_only=on" if read_only else "")
             self.engine = sa.create_engine(
-                url, pool_pre_ping=True, connect_args={"options": options}, max_overflow=MAX_OVERFLOW
+                url,
+                pool_pre_ping=True,
+                connect_args={"options": options},
+                max_overflow=MAX_OVERFLOW,
+                hide_parameters=True,  # an error is logged; what was to be stored may be a secret
             )
 
     @property
@@ -107,6 +113,11 @@ class Database:
             return url.database or ""
         secret = {key: "***" for key in url.query if "password" in key}
         return url.update_query_dict(secret).render_as_string()
+
+
+def with_password(url: str, password: str) -> str:
+    """The URL with that password in it."""
+    return make_url(url).set(password=password).render_as_string(hide_password=False)
 
 
 def now(connection: sa.Connection) -> datetime:

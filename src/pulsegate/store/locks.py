@@ -19,6 +19,7 @@ from pulsegate.store.database import Database
 PUBLISH = "publish"
 INTAKE = "intake"
 WORKER = "worker"
+STARTING = "starting"  # servers that start at once make services, collections and first accounts once
 _PAUSES = (0.1, 1.0)  # seconds between two attempts: at first, and in the long run
 
 

@@ -30,7 +30,8 @@ class Service:
     are compressed where the client asks for it. ``max_block``: the largest package that an inbox takes, in bytes.
     ``token_life``: how long a token lets its holder in. ``threads``: requests that the process answers at once.
     ``metrics_allow``: who besides this machine may read ``/metrics``.
-    ``edge``: whom to believe what, and how long a request may be.
+    ``edge``: whom to believe what, and how long a request may be. ``certificate``: gives the server's own, None where
+    it has none. ``stopping``: whether the server is about to stop.
     """
 
     database_url: str
@@ -44,6 +45,8 @@ class Service:
     threads: int = THREADS
     metrics_allow: Networks = field(default_factory=Networks)
     edge: Edge = field(default_factory=Edge)
+    certificate: Callable[[], metrics.Certificate | None] = lambda: None
+    stopping: Callable[[], bool] = lambda: False
 
 
 MOUNT = "/admin"
@@ -81,8 +84,8 @@ def create(service: Service, pages: WSGI | None = None) -> Flask:
     app: Flask = create_app(server)
     access.install(app, server, auth)
     database = server.servers.taxii1.persistence.api.database
-    metrics.install(app, database, service.metrics_allow)
-    health.install(app, database, service.metrics_allow)
+    metrics.install(app, database, service.metrics_allow, service.certificate)
+    health.install(app, database, service.metrics_allow, service.stopping)
     app.debug = False
     edge = replace(service.edge, scheme=scheme or None, refuses_itself=(MOUNT,) if pages else ())
     inner = _accepting(app.wsgi_app)

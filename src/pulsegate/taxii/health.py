@@ -6,6 +6,7 @@ would get nothing at all. It is told, and ``/readyz?fresh`` refuses for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,9 +28,9 @@ class Check:
     text: str
 
 
-def install(app: Flask, database: Database, allow: Networks) -> None:
+def install(app: Flask, database: Database, allow: Networks, stopping: Callable[[], bool] = lambda: False) -> None:
     app.add_url_rule("/healthz", "healthz", lambda: Response("ok\n", mimetype="text/plain"))
-    app.add_url_rule("/readyz", "readyz", partial(_answer, database, allow))
+    app.add_url_rule("/readyz", "readyz", partial(_answer, database, allow, stopping))
 
 
 def checks(database: Database) -> list[Check]:
@@ -49,14 +50,17 @@ def _feed(database: Database, is_current: bool) -> Check:
         return Check("feed", None, "another version's tables")
     with database.read() as connection:
         raised = [one for one in alarms.latest(connection, limit=100) if one.cleared is None]
+    raised = [one for one in raised if one.source != alarms.CERTIFICATE]
     if not raised:
         return Check("feed", True, "no alarm is raised")
     return Check("feed", False, " ".join(one.text for one in raised))
 
 
-def _answer(database: Database, allow: Networks) -> Response:
+def _answer(database: Database, allow: Networks, stopping: Callable[[], bool]) -> Response:
     """Details are for those who may read ``/metrics``."""
     found = checks(database)
+    if stopping():
+        found.append(Check("server", False, "it is about to stop"))
     needed = found if "fresh" in request.args else [one for one in found if one.name != "feed"]
     ready = all(one.good for one in needed)
     lines = ["ready" if ready else "not ready"]

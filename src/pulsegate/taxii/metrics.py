@@ -1,11 +1,15 @@
-"""``/metrics``: the state of the installation for Prometheus; read from the database, so each process tells the same.
+"""``/metrics``: the state of the installation for Prometheus.
+
+It is read from the database, so each process tells the same; only the certificate is each server's own.
 
 Format: OpenMetrics/Prometheus text exposition 0.0.4, written by prometheus_client.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from flask import Flask, Response, request
@@ -14,22 +18,44 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from pulsegate.model.network import Networks
-from pulsegate.store import collections, counts, poll_totals, polls, quarantine, relay, runs, sources, tasks, touched
+from pulsegate.store import (
+    collections,
+    counts,
+    locks,
+    poll_totals,
+    polls,
+    quarantine,
+    relay,
+    runs,
+    sources,
+    tasks,
+    touched,
+)
 from pulsegate.store.database import Connection, Database, now
 
 LOOPBACK = Networks.of(["127.0.0.0/8", "::1"])
 _SOURCE, _COLLECTION, _ACCOUNT = ("source",), ("collection",), ("account",)
 
 
-def install(app: Flask, database: Database, allow: Networks) -> None:
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The server's own. ``is_refused``: other files have taken its place, and can't be used."""
+
+    end: datetime | None
+    is_refused: bool = False
+
+
+def install(
+    app: Flask, database: Database, allow: Networks, certificate: Callable[[], Certificate | None] = lambda: None
+) -> None:
     """Serve ``/metrics`` to this machine and to those in ``allow``; for all others there is nothing at that address."""
-    app.add_url_rule("/metrics", "metrics", partial(_answer, database, allow))
+    app.add_url_rule("/metrics", "metrics", partial(_answer, database, allow, certificate))
 
 
-def _answer(database: Database, allow: Networks) -> Response:
+def _answer(database: Database, allow: Networks, certificate: Callable[[], Certificate | None]) -> Response:
     if not is_allowed(request.remote_addr, allow):
         return Response("Not found\n", 404, mimetype="text/plain")
-    return Response(write(database), content_type=CONTENT_TYPE_LATEST)
+    return Response(write(database, certificate()), content_type=CONTENT_TYPE_LATEST)
 
 
 def is_allowed(address: str | None, allow: Networks) -> bool:
@@ -37,23 +63,27 @@ def is_allowed(address: str | None, allow: Networks) -> bool:
     return (address or "") in LOOPBACK or (address or "") in allow
 
 
-def write(database: Database) -> bytes:
+def write(database: Database, certificate: Certificate | None = None) -> bytes:
     """All metrics as they are now."""
     registry = CollectorRegistry()
-    registry.register(_State(database))
+    registry.register(_State(database, certificate))
     return generate_latest(registry)
 
 
 class _State(Collector):
     """Asks the database once for each scrape."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, certificate: Certificate | None) -> None:
         self._database = database
+        self._certificate = certificate
 
     def describe(self) -> Iterable[Metric]:
         return ()
 
     def collect(self) -> Iterator[Metric]:
+        yield from _of_the_certificate(self._certificate)
+        works = float(locks.is_held(self._database, locks.WORKER))
+        yield GaugeMetricFamily("pulsegate_worker_running", "1: a worker is at work on the database", value=works)
         with self._database.read() as connection:
             yield from _of_sources(connection)
             yield from _of_collections(connection)
@@ -73,6 +103,18 @@ def _gauge(name: str, text: str, labels: Iterable[str], values: Iterable[tuple[I
     for names, value in values:
         family.add_metric(list(names), value)
     return family
+
+
+def _of_the_certificate(found: Certificate | None) -> Iterator[Metric]:
+    """Of this server; others have others."""
+    if found is None:
+        return
+    if found.end is not None:
+        moment = found.end.timestamp()
+        yield GaugeMetricFamily("pulsegate_certificate_expires_timestamp_seconds", "When it ends", value=moment)
+    refused = float(found.is_refused)
+    text = "1: the files of a new one can't be used, and the one before stays in use"
+    yield GaugeMetricFamily("pulsegate_certificate_refused", text, value=refused)
 
 
 def _of_sources(connection: Connection) -> Iterator[Metric]:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 PARTS = (
     "values", "settings/duration.py", "settings/schema.py", "otx", "curation", "reports", "stix/blocks.py",
     "stix/mapping.py", "stix/text.py", "store", "publication", "intake", "sync", "relay", "cli/tasks.py",
-    "taxii/poll.py", "taxii/access.py",  # what the poll log keeps
+    "cli/certificate.py", "taxii/poll.py", "taxii/access.py",  # what the poll log keeps
 )  # fmt: skip
 # What is of a release or of a file's markup, and never comes to a page.
 WITHOUT = ("otx/demo", "otx/simulat", "store/tables.py", "publication/export.py", "publication/built_in.py")
