@@ -130,11 +130,11 @@ def forget(
         if origin not in known:
             hint = f"Known are: {', '.join(known) or 'none'}"
             raise UsageError("nothing was taken of such a sender", resource=origin, hint=hint)
-        relay.forget(connection, origin)
+        relay.forget(connection, origin, pulses_too=withdraw)
         withdrawn = sources.forget(connection, source_of(origin)) if withdraw else 0
         audit.record(connection, account(), "relay.forget", origin, before={"withdrawn": withdrawn})
     left = f"{withdrawn:,} pulses leave with the next publication" if withdraw else "its pulses stay until then"
-    people.print(f"{origin} is forgotten; take a full snapshot next, {left}.", markup=False)
+    people.print(f"{origin} is forgotten; take a full snapshot of it next: {left}.", markup=False)
 
 
 def _secret(where: Installation, given: Path | None) -> SecretKey:

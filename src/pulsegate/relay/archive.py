@@ -7,15 +7,17 @@ are no links, no folders, no paths and no second copy of a member, and no bit ca
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from shutil import copyfileobj
 from tarfile import BLOCKSIZE, USTAR_FORMAT, HeaderError, TarInfo
 from typing import BinaryIO
 
-from pulsegate.errors import RelayFormatError
+from pulsegate.errors import RelayError, RelayFormatError
 from pulsegate.relay.keys import SIGNATURE
-from pulsegate.relay.manifest import Member
+from pulsegate.relay.manifest import Member, is_bomb
 from pulsegate.relay.records import MAX_LINE
 
 MANIFEST, SIGNED = "manifest.json", "manifest.sig"
@@ -47,17 +49,28 @@ class Packer:
     def __init__(self, name: str, file: BinaryIO) -> None:
         self._name = name
         self._file = file
-        self._packed = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-        self._hash = hashlib.sha256()
-        self._size = self._length = self._lines = 0
+        self._waiting: list[bytes] = []
+        self._begin(zlib.Z_DEFAULT_STRATEGY)
+        self._length = self._lines = self._gathered = 0
 
     def add(self, line: bytes) -> None:
+        """RelayError: the line is longer than any receiver reads."""
+        if len(line) > MAX_LINE:
+            raise RelayError(
+                f"there is a text of more than {MAX_LINE:,} bytes", resource=line[:80].decode("utf-8", "replace")
+            )
         self._length += len(line)
         self._lines += 1
-        self._write(self._packed.compress(line))
+        self._gathered += len(line)
+        self._waiting.append(line)
+        if self._gathered >= CHUNK // 10:
+            self._pack()
 
     def done(self) -> Member:
+        self._pack()
         self._write(self._packed.flush())
+        if is_bomb(self._size, self._length):
+            self._pack_anew()
         return Member(
             name=self._name,  # type: ignore[arg-type]  # one of them
             size=self._size,
@@ -65,6 +78,30 @@ class Packer:
             length=self._length,
             lines=self._lines,
         )
+
+    def _begin(self, strategy: int) -> None:
+        self._packed = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP, zlib.DEF_MEM_LEVEL, strategy)
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def _pack(self) -> None:
+        """What was gathered, in one go."""
+        self._write(self._packed.compress(b"".join(self._waiting)))
+        self._waiting.clear()
+        self._gathered = 0
+
+    def _pack_anew(self) -> None:
+        """What repeats itself so much that it looks like a bomb: by its letters alone, to an eighth at best."""
+        with tempfile.TemporaryFile(prefix="pulsegate-") as copy:
+            self._file.seek(0)
+            copyfileobj(self._file, copy)
+            copy.seek(0)
+            self._file.seek(0)
+            self._file.truncate()
+            self._begin(zlib.Z_HUFFMAN_ONLY)
+            for piece in _unpacked(self._name, copy.read):
+                self._write(self._packed.compress(piece))
+            self._write(self._packed.flush())
 
     def _write(self, data: bytes) -> None:
         self._size += len(data)
@@ -162,7 +199,7 @@ def lines(member: Member, read: Callable[[int], bytes]) -> Iterator[bytes]:
     RelayFormatError: it doesn't unpack to what the manifest says of it.
     """
     rest, length, count = b"", 0, 0
-    for piece in _unpacked(member, read):
+    for piece in _unpacked(member.name, read):
         length += len(piece)
         if length > member.length:
             raise RelayFormatError(f"is made to do harm: {member.name} unpacks to more than it says")
@@ -175,19 +212,19 @@ def lines(member: Member, read: Callable[[int], bytes]) -> Iterator[bytes]:
         raise RelayFormatError(f"is not what it says: {member.name} has {count:,} lines in {length:,} bytes")
 
 
-def _unpacked(member: Member, read: Callable[[int], bytes]) -> Iterator[bytes]:
+def _unpacked(name: str, read: Callable[[int], bytes]) -> Iterator[bytes]:
     """At most a chunk at a time, however much is packed in how little."""
     stream = zlib.decompressobj(_GZIP)
     try:
         while data := read(CHUNK):
             while data:
                 if stream.eof:
-                    raise RelayFormatError(f"is not what it says: {member.name} goes on after its end")
+                    raise RelayFormatError(f"is not what it says: {name} goes on after its end")
                 piece = stream.decompress(data, CHUNK)
                 data = stream.unconsumed_tail or stream.unused_data
                 if piece:
                     yield piece
     except zlib.error as error:
-        raise RelayFormatError(f"is not what it says: {member.name} does not unpack") from error
+        raise RelayFormatError(f"is not what it says: {name} does not unpack") from error
     if not stream.eof:
-        raise RelayFormatError(f"is not what it says: {member.name} is cut")
+        raise RelayFormatError(f"is not what it says: {name} is cut")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -81,11 +81,15 @@ def origin_of(connection: Connection, configured: str | None) -> str:
 
 def export(database: Database, key: SecretKey, origin: str | None, path: Path, wanted: Wanted) -> Exported:
     """Write a bundle to ``path``, which appears when it is whole. RelayError: it can't be written, or built upon."""
-    with hold(database, LOCK, wait=LOCK_WAIT), tempfile.TemporaryDirectory(prefix="pulsegate-") as folder:
+    if not path.name or path.is_dir():
+        raise RelayError("is a folder", resource=str(path), hint="Give --out the name of a file")
+    if not path.parent.is_dir():
+        raise RelayError("is no folder", resource=str(path.parent), hint="Make it, or give --out another name")
+    with hold(database, LOCK, wait=LOCK_WAIT):
         with database.write() as connection:
             name = origin_of(connection, origin)
         with database.snapshot() as snapshot:
-            exported = _Export(database, key, snapshot, name, wanted).run(path, Path(folder))
+            exported = _Export(database, key, snapshot, name, wanted).run(path)
         with database.write() as connection:
             state.put(connection, WRITTEN, str(exported.manifest.head.sequence))
             relay.log(connection, _entry(exported))
@@ -106,16 +110,25 @@ class _Export:
         self._known = relay.parts(snapshot, relay.OWN)
         self._there = relay.versions(snapshot)
 
-    def run(self, path: Path, folder: Path) -> Exported:
-        """Write the bundle by way of files in ``folder``."""
+    def run(self, path: Path) -> Exported:
+        """Write the bundle by way of files without names, which end with the process."""
+        with ExitStack() as stack:
+            try:
+                return self._run(path, lambda name: _File(name, stack))
+            except OSError as error:
+                hint = "Free some space there, or set TMPDIR to a folder with more"
+                folder = tempfile.gettempdir()
+                raise RelayError(f"can't be written: {error.strerror}", resource=folder, hint=hint) from error
+
+    def _run(self, path: Path, open_: Callable[[str], _File]) -> Exported:
         since = self._since()
-        pulses = _File(PULSES, folder)
+        pulses = open_(PULSES)
         head, parts = self._state(since, pulses)
         files = [pulses]
         removed: list[str] = []
         if since is not None:
             removed = sorted(one for one, part in parts.items() if part.digest is None and part.sequence > since)
-            files.insert(0, _File(REMOVALS, folder))
+            files.insert(0, open_(REMOVALS))
             files[0].add_all(records.removal_line(one) for one in removed)
             self._scan([one for one, part in parts.items() if part.digest and part.sequence > since], pulses)
         members = [one.done() for one in files]
@@ -159,6 +172,7 @@ class _Export:
         gone = known.keys() - digests.keys()
         last = self._last
         is_same = last is not None and not changed and not gone and last.sequence != since
+        is_same = is_same and last is not None and read_head(last.head).origin == self._origin
         number = (last.sequence if last else 0) + (not is_same)
         noted = {
             one: Part(digests[one], number if one in changed else self._known[one].sequence, self._there[one][1])
@@ -227,8 +241,8 @@ class _Export:
 class _File:
     """A member on its way into the bundle."""
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self.file: BinaryIO = (folder / name).open("w+b")
+    def __init__(self, name: str, stack: ExitStack) -> None:
+        self.file: BinaryIO = stack.enter_context(tempfile.TemporaryFile(prefix="pulsegate-"))  # noqa: SIM115 - the stack closes it
         self._packer = Packer(name, self.file)
 
     def add_all(self, lines: Iterable[bytes]) -> None:
@@ -255,10 +269,20 @@ def _written(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+        _keep_name(path.parent)
     except OSError as error:
         raise RelayError(f"can't be written: {error.strerror}", resource=str(path)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _keep_name(folder: Path) -> None:
+    """Have the folder on the disk, too: the next delta builds on what is in it."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _entry(exported: Exported) -> Entry:

@@ -7,7 +7,7 @@ one that fits, ends it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,11 +20,12 @@ from pulsegate.intake.running import Outcome, Progress, Silent
 from pulsegate.intake.taking import Arrived, Claim, Intake, clean, rejected
 from pulsegate.model.indicator import Rejection
 from pulsegate.publication.marking import Marker
+from pulsegate.publication.publish import publish_all
 from pulsegate.relay import records
 from pulsegate.relay.chain import Known, continues
 from pulsegate.relay.keys import Trust
 from pulsegate.relay.manifest import Manifest, canonical, read_head
-from pulsegate.relay.verify import Bundle, Piece, verified
+from pulsegate.relay.verify import BYTES, Bundle, Piece, verified
 from pulsegate.store import pulses, quarantine, relay, sources, taken
 from pulsegate.store.chunks import chunks
 from pulsegate.store.database import Connection, Database, now
@@ -40,7 +41,7 @@ TOGETHER = 20  # pulses in one transaction, or
 INDICATORS = 2_000
 DIFFERS = "what is here now is not the sender's state; a full snapshot will mend it"
 EXAMPLES = 10  # names of pulses that a forecast tells
-MOST_REJECTIONS = 10_000  # of one pulse that are kept
+MOST_REJECTIONS = 10_000  # of one large pulse that are kept
 
 
 @dataclass(slots=True)
@@ -113,14 +114,13 @@ def forecast(database: Database, path: Path, trust: Trust, *, restart: bool = Fa
         with database.read() as connection:
             parts = relay.parts(connection, made.head.origin)
         known = {one: part.digest for one, part in parts.items() if part.digest is not None}
-        brought: set[str] = set()
+        left = set(known)
         for piece in bundle.pulses():
             found.indicators += len(piece.indicators)
             if piece.last:
-                brought.add(piece.pulse.id)
+                left.discard(piece.pulse.id)
                 _foresee(found, piece, known.get(piece.pulse.id))
-        leaving = known.keys() - brought if made.kind == "full" else known.keys() & set(bundle.removals())
-        found.leaving = len(leaving)
+        found.leaving = len(left) if made.kind == "full" else sum(one in known for one in bundle.removals())
     return found
 
 
@@ -156,14 +156,17 @@ def _take(
     made = bundle.manifest
     imported = Imported(made, bundle.signer.name, bundle.size)
     imported.known = not _is_due(database, bundle, restart=restart)
-    if not imported.known:
+    if imported.known:  # who was killed just before it was published has noted it
+        publish_all(database, policy, progress.publishing)
+    else:
         name = source_of(made.head.origin)
         with database.write() as connection:
             sources.ensure(connection, name, VIA)
 
         def work(intake: Intake, told: Progress) -> None:
-            if _is_due(database, bundle, restart=restart):  # another process may have been faster
-                imported.differs = _Import(database, policy, bundle, intake, told).run()
+            imported.known = not _is_due(database, bundle, restart=restart)  # another process may have been faster
+            if not imported.known:
+                imported.differs = _Import(database, policy, bundle, intake, told, restart=restart).run()
 
         imported.outcome = running.run(database, name, policy, progress, work, LOCK_WAIT)
     with database.write() as connection:
@@ -206,11 +209,26 @@ def _is_due(database: Database, bundle: Bundle, *, restart: bool) -> bool:
     return continues(made, known, restart=restart)
 
 
+def _are_many(pieces: Sequence[Piece]) -> bool:
+    """Whether they make up a transaction."""
+    return sum(len(one.indicators) for one in pieces) >= INDICATORS or sum(one.size for one in pieces) >= BYTES
+
+
 class _Import:
     """Puts a verified bundle into the store."""
 
-    def __init__(self, database: Database, policy: Policy, bundle: Bundle, intake: Intake, progress: Progress) -> None:
+    def __init__(
+        self,
+        database: Database,
+        policy: Policy,
+        bundle: Bundle,
+        intake: Intake,
+        progress: Progress,
+        *,
+        restart: bool,
+    ) -> None:
         self._database = database
+        self._restart = restart
         self._bundle = bundle
         self._head = bundle.manifest.head
         self._name = source_of(self._head.origin)
@@ -223,31 +241,36 @@ class _Import:
 
     def run(self) -> bool:
         """Gives whether what is here then is another state than the sender's."""
-        brought = self._put_all()
-        self._remove(self._leaving(brought))
+        head, signer = self._head, self._bundle.signer
+        with self._database.read() as connection:
+            known = {one for one, part in relay.parts(connection, head.origin).items() if part.digest is not None}
+        not_brought = self._put_all(known)
+        is_delta = self._bundle.manifest.kind == "delta"
+        self._remove([one for one in self._bundle.removals() if one in known] if is_delta else sorted(not_brought))
         with self._database.write() as connection:
-            head, signer = self._head, self._bundle.signer
             parts = relay.parts(connection, head.origin)
             there = {one: part.digest for one, part in parts.items() if part.digest is not None}
+            if self._restart:
+                relay.forget(connection, head.origin)
             relay.put_head(connection, head.origin, head.sequence, bytes.fromhex(head.digest), canonical(head).decode())
             relay.put_key(connection, signer.fingerprint, head.origin, signer.name)
         return records.state_digest(there) != head.state
 
-    def _put_all(self) -> set[str]:
-        """Store the pulses; gives their ids."""
-        brought: set[str] = set()
+    def _put_all(self, known: Iterable[str]) -> set[str]:
+        """Store the pulses; gives the ids of the known ones that are not among them."""
+        left = set(known)
         waiting: list[Piece] = []
         for piece in self._bundle.pulses():
-            brought.add(piece.pulse.id)
+            left.discard(piece.pulse.id)
             if not (piece.first and piece.last):
                 self._grow(piece)
                 continue
             waiting.append(piece)
-            if len(waiting) == TOGETHER or sum(len(one.indicators) for one in waiting) >= INDICATORS:
+            if len(waiting) == TOGETHER or _are_many(waiting):
                 self._put(waiting)
                 waiting = []
         self._put(waiting)
-        return brought
+        return left
 
     def _put(self, pieces: Sequence[Piece]) -> None:
         arrived = [Arrived(one.pulse, *clean(one.indicators)) for one in pieces]
@@ -273,7 +296,7 @@ class _Import:
             )
             self._growing, self._rejections = Growing(put[0].pk), []
         found, unfit = clean(piece.indicators)
-        self._rejections += unfit[: MOST_REJECTIONS - len(self._rejections)]
+        self._reject(unfit)
         self._marker.prepare(found)
         with self._database.write() as connection:
             within(connection, INTAKE)
@@ -288,13 +311,14 @@ class _Import:
         self._intake.rejected += len(unfit)
         self._intake.grown |= self._growing.changed
 
-    def _leaving(self, brought: set[str]) -> list[str]:
-        """The ids of the pulses that the origin has no more."""
-        if self._bundle.manifest.kind == "delta":
-            return list(self._bundle.removals())
-        with self._database.read() as connection:
-            known = relay.parts(connection, self._head.origin)
-        return [one for one, part in known.items() if part.digest is not None and one not in brought]
+    def _reject(self, unfit: Iterable[Rejection]) -> None:
+        """Keep them for the quarantine, as many as memory bears."""
+        room = BYTES - sum(len(one.raw.value) + len(one.raw.content) for one in self._rejections)
+        for one in unfit:
+            room -= len(one.raw.value) + len(one.raw.content)
+            if room < 0 or len(self._rejections) == MOST_REJECTIONS:
+                return
+            self._rejections.append(one)
 
     def _remove(self, ids: Sequence[str]) -> None:
         for some in chunks(ids):

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 import sqlalchemy as sa
 
-from pulsegate.model.indicator import RawIndicator
+from pulsegate.model.indicator import Indicator, RawIndicator
 from pulsegate.model.pulse import OWN as OWN_PULSES
 from pulsegate.model.pulse import Pulse
 from pulsegate.store.chunks import chunks
@@ -21,6 +22,7 @@ from pulsegate.store.paged import paged
 from pulsegate.store.pulses import stored
 from pulsegate.store.tables import indicators, pulses, relay_heads, relay_keys, relay_log, relay_pulses
 from pulsegate.store.upsert import upsert
+from pulsegate.values.normalise import normalise
 
 OWN = ""
 OUT, IN = "out", "in"
@@ -76,8 +78,13 @@ def origins(connection: sa.Connection) -> list[str]:
     return list(connection.scalars(query.order_by(relay_heads.c.origin)))
 
 
-def forget(connection: sa.Connection, origin: str) -> None:
-    """Forget the chain of that origin, and its keys: its next full snapshot is a first one."""
+def forget(connection: sa.Connection, origin: str, *, pulses_too: bool = False) -> None:
+    """Forget the chain of that origin, and its keys: its next full snapshot is a first one.
+
+    ``pulses_too``: what it has brought, too; else that snapshot takes away what it does not bring any more.
+    """
+    if pulses_too:
+        connection.execute(sa.delete(relay_pulses).where(relay_pulses.c.origin == origin))
     connection.execute(sa.delete(relay_heads).where(relay_heads.c.origin == origin))
     connection.execute(sa.delete(relay_keys).where(relay_keys.c.origin == origin))
 
@@ -138,26 +145,53 @@ def contents(connection: sa.Connection, keys: Sequence[int]) -> Iterator[tuple[P
     """Pulses with the number of their indicators, and those by their identity; each is read before the next comes."""
     for chunk in chunks(keys, TOGETHER):
         rows = {row.pk: row for row in connection.execute(sa.select(pulses).where(pulses.c.pk.in_(chunk)))}
-        mine = indicators.c.pulse_pk.in_(chunk)
-        counted = sa.select(indicators.c.pulse_pk, sa.func.count()).where(mine).group_by(indicators.c.pulse_pk)
-        counts = {row[0]: row[1] for row in connection.execute(counted)}
-        place = {pk: number for number, pk in enumerate(chunk)}
-        query = (
-            sa.select(*_RAW).where(mine).order_by(sa.case(place, value=indicators.c.pulse_pk), indicators.c.identity)
-        )
-        found = connection.execute(query.execution_options(yield_per=FETCH))
-        groups = groupby(found, lambda row: row[0])
-        following = next(groups, None)
-        for pk in chunk:
-            if following is None or following[0] != pk:
-                yield stored(rows[pk]).pulse, 0, iter(())
-                continue
-            yield stored(rows[pk]).pulse, counts[pk], (RawIndicator(*row[1:]) for row in following[1])
-            following = next(groups, None)
+        counted = sa.select(indicators.c.pulse_pk, sa.func.count()).group_by(indicators.c.pulse_pk)
+        counts = {row[0]: row[1] for row in connection.execute(counted.where(indicators.c.pulse_pk.in_(chunk)))}
+        for some in _of_few(chunk, counts):
+            found = _indicators(connection, some)
+            for pk in some:
+                yield stored(rows[pk]).pulse, counts.get(pk, 0), found.get(pk, iter(()))
+
+
+def _of_few(keys: Sequence[int], counts: Mapping[int, int]) -> Iterator[list[int]]:
+    """The keys, as many in a row as have few enough indicators to be read at once; a large pulse alone."""
+    some: list[int] = []
+    for pk in keys:
+        if some and sum(counts.get(one, 0) for one in (*some, pk)) > FETCH:
+            yield some
+            some = []
+        some.append(pk)
+    yield some
+
+
+def _indicators(connection: sa.Connection, keys: Sequence[int]) -> dict[int, Iterator[RawIndicator]]:
+    """Those of several pulses, all read; those of one as they are asked for."""
+    query = sa.select(*_RAW).where(indicators.c.pulse_pk.in_(keys))
+    query = query.order_by(indicators.c.pulse_pk, indicators.c.identity)
+    found = connection.execute(query.execution_options(yield_per=FETCH))
+    if len(keys) == 1:
+        return {keys[0]: map(_raw, found)}
+    return {pk: map(_raw, list(rows)) for pk, rows in groupby(found, lambda row: row[0])}
+
+
+def _raw(row: Any) -> RawIndicator:
+    """The indicator as it was sent; or its normal form, where what was sent could not be stored as it was.
+
+    ``digests.storable`` has written an escape then, of which a receiver would make another value.
+    """
+    raw, kind, value = RawIndicator(*row[3:]), row[1], row[2]
+    if "\\" not in raw.value and "\\" not in raw.type:
+        return raw
+    found = normalise(raw)
+    if isinstance(found, Indicator) and (found.type, found.value) == (kind, value):
+        return raw
+    return replace(raw, type=kind, value=value)
 
 
 _RAW = (
     indicators.c.pulse_pk,
+    indicators.c.type,
+    indicators.c.value,
     *(indicators.c[{"type": "raw_type", "value": "raw_value"}.get(one.name, one.name)] for one in fields(RawIndicator)),
 )
 
