@@ -190,6 +190,8 @@ def _described(made: Manifest) -> dict[str, Any]:
 
 
 def _tell(done: Imported, *, as_json: bool) -> None:
+    from pulsegate.relay.importing import remark
+
     intake = done.outcome.intake if done.outcome else None
     counts = {
         "new": intake.new if intake else 0,
@@ -205,10 +207,8 @@ def _tell(done: Imported, *, as_json: bool) -> None:
         brought = ", ".join(f"{number:,} {what}" for what, number in counts.items())
         people.print(f"Taken: {_title(done.manifest)}, signed with the key {done.signer!r}.", markup=False)
         people.print(f"Pulses: {brought}; published.", markup=False)
-    if done.differs:
-        from pulsegate.relay.importing import DIFFERS
-
-        errors.print(f"pulsegate: {DIFFERS}", markup=False, style="red")
+    if (told := remark(done)) is not None:
+        errors.print(f"pulsegate: {told}", markup=False, style="red")
 
 
 def _tell_forecast(found: Forecast, *, as_json: bool) -> None:

@@ -7,12 +7,12 @@ are no links, no folders, no paths and no second copy of a member, and no bit ca
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from shutil import copyfileobj
-from tarfile import BLOCKSIZE, USTAR_FORMAT, HeaderError, TarInfo
 from typing import BinaryIO
 
 from pulsegate.errors import RelayError, RelayFormatError
@@ -23,6 +23,8 @@ from pulsegate.relay.records import MAX_LINE
 MANIFEST, SIGNED = "manifest.json", "manifest.sig"
 MAX_MANIFEST = 1_000_000  # bytes
 CHUNK = 1_000_000  # bytes that are read, or unpacked, at a time
+BLOCKSIZE = 512
+_SUM = 148  # where the sum of a header's bytes stands, in 8 bytes that count as blanks
 _END = bytes(2 * BLOCKSIZE)
 _GZIP = 16 + zlib.MAX_WBITS  # as RFC 1952: without a name or a time
 _LEVEL = 6
@@ -32,10 +34,20 @@ _LEVEL = 6
 
 
 def header(name: str, size: int) -> bytes:
-    """The 512 bytes before a member's content."""
-    info = TarInfo(name)
-    info.size = size
-    return info.tobuf(USTAR_FORMAT)
+    """The 512 bytes before a member's content, of at most 8 GiB.
+
+    Written out here, as each bit of it belongs to the format: what ``tarfile`` makes of the same has changed before.
+    """
+    owner = b"0000000\0"
+    before = name.encode().ljust(100, b"\0") + b"0000644\0" + 2 * owner + b"%011o\0%011o\0" % (size, 0)
+    block = (before + b" " * 8 + b"0" + bytes(100) + b"ustar\x0000").ljust(BLOCKSIZE, b"\0")
+    return block[:_SUM] + b"%06o\0 " % sum(block) + block[_SUM + 8 :]
+
+
+def _size(block: bytes) -> int:
+    """What the header says; 0: it is none."""
+    digits = block[124:135]
+    return int(digits, 8) if re.fullmatch(rb"[0-7]{11}", digits) else 0
 
 
 def padding(size: int) -> bytes:
@@ -144,10 +156,7 @@ class Archive:
     def open(self) -> Opened:
         """The manifest and its signature; nothing else is read."""
         block = self._exactly(BLOCKSIZE, "is too short to be a bundle")
-        try:
-            size = TarInfo.frombuf(block, "ascii", "strict").size
-        except (HeaderError, UnicodeDecodeError) as error:
-            raise RelayFormatError("is no bundle, or its beginning is damaged") from error
+        size = _size(block)
         if not 0 < size <= MAX_MANIFEST or block != header(MANIFEST, size):
             raise RelayFormatError("is no bundle, or its beginning is damaged")
         manifest = self._content(size)

@@ -49,6 +49,7 @@ class Imported:
     """What a bundle brought. ``known``: its state had been taken before, and nothing was done.
 
     ``outcome``: what was stored and published; None: nothing was. ``differs``: what is here is not the sender's state.
+    ``unfinished``: it is not, as of a later bundle, that of this number, a part had been taken.
     """
 
     manifest: Manifest
@@ -57,6 +58,7 @@ class Imported:
     known: bool = False
     outcome: Outcome | None = None
     differs: bool = False
+    unfinished: int | None = None
 
 
 @dataclass(slots=True)
@@ -166,12 +168,19 @@ def _take(
         def work(intake: Intake, told: Progress) -> None:
             imported.known = not _is_due(database, bundle, restart=restart)  # another process may have been faster
             if not imported.known:
-                imported.differs = _Import(database, policy, bundle, intake, told, restart=restart).run()
+                _Import(database, policy, bundle, intake, told, restart=restart).run(imported)
 
         imported.outcome = running.run(database, name, policy, progress, work, LOCK_WAIT)
     with database.write() as connection:
         relay.log(connection, _entry(imported, path))
     return imported
+
+
+def remark(imported: Imported) -> str | None:
+    """What people must know of a bundle that was taken."""
+    if imported.unfinished is not None:
+        return f"of number {imported.unfinished} a part was taken before; take it again, or a later one"
+    return DIFFERS if imported.differs else None
 
 
 def _entry(imported: Imported, path: Path) -> Entry:
@@ -183,7 +192,7 @@ def _entry(imported: Imported, path: Path) -> Entry:
         head.origin,
         head.sequence,
         imported.manifest.kind,
-        reason=DIFFERS if imported.differs else None,
+        reason=remark(imported),
         pulses=intake.pulses,
         removals=intake.removed,
         bytes=imported.size,
@@ -239,8 +248,8 @@ class _Import:
         self._growing = Growing(0)
         self._rejections: list[Rejection] = []
 
-    def run(self) -> bool:
-        """Gives whether what is here then is another state than the sender's."""
+    def run(self, imported: Imported) -> None:
+        """Put all of it into the store, and note in ``imported`` whether what is here then is the sender's state."""
         head, signer = self._head, self._bundle.signer
         with self._database.read() as connection:
             known = {one for one, part in relay.parts(connection, head.origin).items() if part.digest is not None}
@@ -248,13 +257,18 @@ class _Import:
         is_delta = self._bundle.manifest.kind == "delta"
         self._remove([one for one in self._bundle.removals() if one in known] if is_delta else sorted(not_brought))
         with self._database.write() as connection:
+            if not is_delta:
+                relay.forget_gone(connection, head.origin)
             parts = relay.parts(connection, head.origin)
-            there = {one: part.digest for one, part in parts.items() if part.digest is not None}
             if self._restart:
                 relay.forget(connection, head.origin)
             relay.put_head(connection, head.origin, head.sequence, bytes.fromhex(head.digest), canonical(head).decode())
             relay.put_key(connection, signer.fingerprint, head.origin, signer.name)
-        return records.state_digest(there) != head.state
+        there = {one: part.digest for one, part in parts.items() if part.digest is not None}
+        latest = max((part.sequence for part in parts.values()), default=head.sequence)
+        if records.state_digest(there) != head.state:
+            imported.differs = latest <= head.sequence
+            imported.unfinished = None if imported.differs else latest
 
     def _put_all(self, known: Iterable[str]) -> set[str]:
         """Store the pulses; gives the ids of the known ones that are not among them."""

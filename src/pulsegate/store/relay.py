@@ -108,6 +108,12 @@ def parts(connection: sa.Connection, origin: str) -> dict[str, Part]:
     return {row[0]: Part(*row[1:]) for row in connection.execute(query)}
 
 
+def forget_gone(connection: sa.Connection, origin: str) -> None:
+    """Forget which pulses were in an earlier state only."""
+    gone = sa.and_(relay_pulses.c.origin == origin, relay_pulses.c.digest.is_(None))
+    connection.execute(sa.delete(relay_pulses).where(gone))
+
+
 def put_parts(connection: sa.Connection, origin: str, found: Mapping[str, Part]) -> None:
     """Note these pulses, in place of what was known of them."""
     for chunk in chunks(sorted(found)):
