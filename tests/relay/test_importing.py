@@ -357,6 +357,24 @@ def test_half_taken_bundle_is_ended_by_it_or_by_a_later_one(sender, receiver, mo
     assert receiver.state() == sender.state()
 
 
+def test_part_of_a_later_bundle_is_told_until_it_is_taken(sender, receiver, monkeypatch):
+    monkeypatch.setattr(importing, "TOGETHER", 1)
+    sender.pull(raw(1, "a.example"), raw(2, "b.example"))
+    receiver.take(sender.export("1").path)
+    sender.pull(raw(2, "c.example"))
+    second = sender.export("2").path
+    sender.pull(raw(1, "later.example"), raw(3, "d.example"))
+    sender.publish()
+    third = sender.export("3", since=1).path
+    assert killed_after(monkeypatch, receiver, third, 5)
+    done = receiver.take(second)
+    assert (done.differs, done.unfinished) == (False, 3)
+    assert logged(receiver)[-1][3] == "of number 3 a part was taken before; take it again, or a later one"
+    done = receiver.take(third)
+    assert (done.differs, done.unfinished) == (False, None)
+    assert receiver.state() == sender.state()
+
+
 # --- Forecasts -------------------------------------------------------------------------------------------------------
 
 
