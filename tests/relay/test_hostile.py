@@ -555,15 +555,15 @@ def bomb(kind, forged):
         forged.packed[PULSES] = zeros(200 * MB, b"\n") + b""
         forged.describe(PULSES, 200 * len(forged.packed[PULSES]), 200 * MB)
     elif kind == "long indicators":
-        line = b'{"type":"YARA","value":"x","content":"' + b"y" * 4_000_000 + b'"}\n'
+        line = b'{"type":"YARA","value":"x","content":"' + b"y" * 2_000_000 + b'"}\n'
         forged.head(pulses=1, indicators=100, state="0" * 64)
         lines = [one.replace(b'"indicators":1', b'"indicators":100'), *([line] * 100)]
         forged.put(PULSES, b"".join(lines), packed=by_letters(b"".join(lines)))
     elif kind == "long pulses":
-        longer = one.replace(b'"description":""', b'"description":"' + b"d" * 8_000_000 + b'"').replace(
+        longer = one.replace(b'"description":""', b'"description":"' + b"d" * 6_000_000 + b'"').replace(
             b'indicators":1', b'indicators":0'
         )
-        lines = [longer.replace(pulse_id(1).encode(), pulse_id(place).encode()) for place in range(10, 50)]
+        lines = [longer.replace(pulse_id(1).encode(), pulse_id(place).encode()) for place in range(10, 35)]
         forged.put(PULSES, b"".join(lines), packed=by_letters(b"".join(lines)))
     elif kind == "longest line":
         line = b'{"type":"YARA","value":"x","content":"' + b"y" * (records.MAX_LINE - 100) + b'"}\n'
@@ -585,7 +585,7 @@ BOMBS = {
     "endless line": "has a line of more than",
     "empty lines": "is none",
     "long indicators": "taken",
-    "long pulses": "is not what it says: it has 40 pulses",
+    "long pulses": "is not what it says: it has 25 pulses",
     "longest line": "taken",
     "removals": "has 1,000,000 removals, not 5",
     "nesting": "recursion limit exceeded",

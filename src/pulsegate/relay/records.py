@@ -109,10 +109,17 @@ def read_indicator(line: bytes) -> RawIndicator:
         raise RelayFormatError(f"has an indicator with characters that no XML can hold: {found.value[:40]!r}")
     if found.created is None and found.expiration is None:
         return found
-    return replace(
-        found,
-        created=None if found.created is None else _utc(found.created),
-        expiration=None if found.expiration is None else _utc(found.expiration),
+    return RawIndicator(  # by position: there are millions of them
+        found.type,
+        found.value,
+        found.otx_id,
+        None if found.created is None else _utc(found.created),
+        None if found.expiration is None else _utc(found.expiration),
+        found.active,
+        found.role,
+        found.title,
+        found.description,
+        found.content,
     )
 
 
