@@ -10,7 +10,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -209,9 +209,10 @@ class _Export:
         """The digests of these pulses; their lines are written to the file, if one is given."""
         found: dict[str, bytes] = {}
         keys = [self._there[one][0] for one in sorted(ids)]
-        for pulse, number, indicators in relay.contents(self._snapshot, keys):
-            lines = chain((records.pulse_line(pulse, number),), map(records.indicator_line, indicators))
-            found[pulse.id] = records.digest(lines if file is None else file.through(lines))
+        with closing(relay.contents(self._snapshot, keys)) as contents:
+            for pulse, number, indicators in contents:
+                lines = chain((records.pulse_line(pulse, number),), map(records.indicator_line, indicators))
+                found[pulse.id] = records.digest(lines if file is None else file.through(lines))
         return found
 
     def _chain(self, head: Head, since: int | None) -> dict[str, str]:

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import groupby
@@ -147,16 +148,19 @@ def count_indicators(connection: sa.Connection) -> int:
     return int(connection.scalar(query.where(pulses.c.active, ~_IS_OWN)) or 0)
 
 
-def contents(connection: sa.Connection, keys: Sequence[int]) -> Iterator[tuple[Pulse, int, Iterator[RawIndicator]]]:
-    """Pulses with the number of their indicators, and those by their identity; each is read before the next comes."""
+def contents(connection: sa.Connection, keys: Sequence[int]) -> Generator[tuple[Pulse, int, Iterator[RawIndicator]]]:
+    """Pulses with the number of their indicators, and those by their identity; each is read before the next comes.
+
+    Who does not read to the end closes it.
+    """
     for chunk in chunks(keys, TOGETHER):
         rows = {row.pk: row for row in connection.execute(sa.select(pulses).where(pulses.c.pk.in_(chunk)))}
         counted = sa.select(indicators.c.pulse_pk, sa.func.count()).group_by(indicators.c.pulse_pk)
         counts = {row[0]: row[1] for row in connection.execute(counted.where(indicators.c.pulse_pk.in_(chunk)))}
         for some in _of_few(chunk, counts):
-            found = _indicators(connection, some)
-            for pk in some:
-                yield stored(rows[pk]).pulse, counts.get(pk, 0), found.get(pk, iter(()))
+            with _indicators(connection, some) as found:
+                for pk in some:
+                    yield stored(rows[pk]).pulse, counts.get(pk, 0), found.get(pk, iter(()))
 
 
 def _of_few(keys: Sequence[int], counts: Mapping[int, int]) -> Iterator[list[int]]:
@@ -170,14 +174,16 @@ def _of_few(keys: Sequence[int], counts: Mapping[int, int]) -> Iterator[list[int
     yield some
 
 
-def _indicators(connection: sa.Connection, keys: Sequence[int]) -> dict[int, Iterator[RawIndicator]]:
+@contextmanager
+def _indicators(connection: sa.Connection, keys: Sequence[int]) -> Iterator[dict[int, Iterator[RawIndicator]]]:
     """Those of several pulses, all read; those of one as they are asked for."""
     query = sa.select(*_RAW).where(indicators.c.pulse_pk.in_(keys))
     query = query.order_by(indicators.c.pulse_pk, indicators.c.identity)
-    found = connection.execute(query.execution_options(yield_per=FETCH))
-    if len(keys) == 1:
-        return {keys[0]: map(_raw, found)}
-    return {pk: map(_raw, list(rows)) for pk, rows in groupby(found, lambda row: row[0])}
+    with connection.execute(query.execution_options(yield_per=FETCH)) as found:
+        if len(keys) == 1:
+            yield {keys[0]: map(_raw, found)}
+        else:
+            yield {pk: map(_raw, list(rows)) for pk, rows in groupby(found, lambda row: row[0])}
 
 
 def _raw(row: Any) -> RawIndicator:
