@@ -1,7 +1,7 @@
 """The administration pages in a store of many indicators, on SQLite and on PostgreSQL.
 
 Every page that links lead to is asked for over HTTP, and told by its kind with the milliseconds that it takes; then
-polls are timed alone, and beside twenty people who browse.
+polls are timed alone, and beside twenty people who browse, with time to read and without.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
 import structlog
+from requests.adapters import HTTPAdapter
 
 from bench.explain import fill
 from bench.poll import HEADERS, request
@@ -40,7 +42,7 @@ OF_A_KIND = 3  # addresses of each kind of page that are looked at
 TIMES = 5  # that each is asked for
 PEOPLE = 20
 THINKING = 5.0  # seconds that one of them looks at a page, in the mean
-POLLING = 15.0  # seconds for which polls are timed
+POLLING = 20.0  # seconds for which polls are timed
 _LINK = re.compile(r'(?:href|hx-get)="(/admin/[^"#]*)"')
 _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 _NUMBER = re.compile(r"\b(?:own-)?(?:[0-9a-f]{20,24}|\d+)\b")
@@ -161,19 +163,32 @@ def _median(ask: Callable[[], object]) -> float:
 
 def _browse(kind: str, address: str, paths: Sequence[str], cookies: dict[str, str]) -> None:
     alone = _polls(address)
+    print(f"{kind}: polls alone: median {alone[0]:.1f} ms, 99th percentile {alone[1]:.1f} ms", flush=True)
+    for thinking in (THINKING, 0.0):
+        with _people(address, paths, cookies, thinking) as opened:
+            beside = _polls(address)
+        ratios = [now / before for now, before in zip(beside, alone, strict=True)]
+        print(
+            f"{kind}: beside {PEOPLE} people, a page every {thinking:g} s each ({opened() / POLLING:.0f} pages/s): "
+            f"median {beside[0]:.1f} ms ({ratios[0]:.2f} times), 99th percentile {beside[1]:.1f} ms ({ratios[1]:.2f})",
+            flush=True,
+        )
+
+
+@contextmanager
+def _people(
+    address: str, paths: Sequence[str], cookies: dict[str, str], thinking: float
+) -> Iterator[Callable[[], int]]:
+    """People who browse, in a process of their own; gives what tells how many pages they have opened."""
     context = multiprocessing.get_context("spawn")
-    end = context.Event()
-    people = context.Process(target=_people, args=(address, list(paths), cookies, end), daemon=True)
+    end, opened = context.Event(), context.Value("i")
+    people = context.Process(target=_crowd, args=(address, list(paths), cookies, thinking, end, opened), daemon=True)
     people.start()
     time.sleep(3)
-    beside = _polls(address)
+    before = opened.value
+    yield lambda: opened.value - before
     end.set()
     people.join()
-    for what, place in (("median", 0), ("99th percentile", 1)):
-        ratio = beside[place] / alone[place]
-        print(
-            f"{kind}: polls beside {PEOPLE} people, {what}: {beside[place]:.1f} ms, {ratio:.2f} times as long as alone"
-        )
 
 
 def _polls(address: str) -> tuple[float, float]:
@@ -190,18 +205,36 @@ def _polls(address: str) -> tuple[float, float]:
     return statistics.median(times), times[len(times) * 99 // 100]
 
 
-def _people(address: str, paths: list[str], cookies: dict[str, str], end: Event) -> None:
-    threads = [Thread(target=_person, args=(address, paths, cookies, end, seed)) for seed in range(PEOPLE)]
+def _crowd(address: str, paths: list[str], cookies: dict[str, str], thinking: float, end: Event, opened: Any) -> None:
+    threads = [
+        Thread(target=_person, args=(address, paths, cookies, thinking, end, opened, number))
+        for number in range(PEOPLE)
+    ]
     for one in threads:
         one.start()
     for one in threads:
         one.join()
 
 
-def _person(address: str, paths: list[str], cookies: dict[str, str], end: Event, seed: int) -> None:
-    chance = random.Random(seed)
+def _person(
+    address: str, paths: list[str], cookies: dict[str, str], thinking: float, end: Event, opened: Any, number: int
+) -> None:
+    """Each has an address of the loopback network of their own, as the poller has."""
+    chance = random.Random(number)
     session = requests.Session()
+    session.mount("http://", _From(f"127.0.1.{number + 1}"))
     session.cookies.update(cookies)
     while not end.is_set():
         session.get(address + chance.choice(paths), timeout=60)
-        time.sleep(THINKING * 2 * chance.random())
+        with opened.get_lock():
+            opened.value += 1
+        end.wait(thinking * 2 * chance.random())
+
+
+class _From(HTTPAdapter):
+    def __init__(self, source: str) -> None:
+        self._source = source
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **more: Any) -> None:
+        super().init_poolmanager(*args, **more, source_address=(self._source, 0))

@@ -23,7 +23,7 @@ from pulsegate.publication import marking
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.publication.marking import Marker
 from pulsegate.relay import importing, keys
-from pulsegate.relay.export import Wanted, export
+from pulsegate.relay.export import Wanted, export, to_file
 from pulsegate.relay.keys import Trust
 from pulsegate.relay.verify import verified
 from pulsegate.store import collections, migrate
@@ -106,7 +106,7 @@ def _policy() -> Policy:
 def _export(url: str, key: Path, path: Path) -> None:
     database, secret = Database(url), keys.read_secret(key)
     with timed() as seconds:
-        done = export(database, secret, "bench", path, Wanted())
+        done = export(database, secret, "bench", to_file(path), Wanted())
     member = done.manifest.pulses_member
     print(
         f"  {done.manifest.kind}, {member.lines:,} lines: {_took(seconds())}, {done.size / 1e6:,.1f} MB "

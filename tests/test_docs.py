@@ -25,12 +25,15 @@ from pulsegate.settings import (
     MetricsSettings,
     OTXSettings,
     PagesSettings,
+    RelaySettings,
     RuleSettings,
     Settings,
     TAXIISettings,
     TLSSettings,
+    UpstreamSettings,
     load,
 )
+from pulsegate.settings.relay import TrustedKeySettings
 from pulsegate.stix.mapping import MAPPING
 from pulsegate.store.tables import metadata
 from pulsegate.values.normalise import normalise
@@ -43,9 +46,12 @@ TABLES = [
     ("The server", Settings, "PULSEGATE_"),
     ("HTTPS: `tls`", TLSSettings, "PULSEGATE_TLS__"),
     ("The source: `otx`", OTXSettings, "PULSEGATE_OTX__"),
+    ("An entry of `upstreams`", UpstreamSettings, None),
     ("Alarms: `alarms`", AlarmSettings, "PULSEGATE_ALARMS__"),
     ("Metrics: `metrics`", MetricsSettings, "PULSEGATE_METRICS__"),
     ("The pages: `pages`", PagesSettings, "PULSEGATE_PAGES__"),
+    ("The relay: `relay`", RelaySettings, "PULSEGATE_RELAY__"),
+    ("An entry of `trust`", TrustedKeySettings, None),
     ("The service: `taxii`", TAXIISettings, "PULSEGATE_TAXII__"),
     ("Warning lists: `warning_lists`", ListSettings, "PULSEGATE_WARNING_LISTS__"),
     ("An entry of `files`", ListFileSettings, None),

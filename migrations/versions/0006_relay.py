@@ -1,4 +1,4 @@
-"""The relay: states that were exported or taken, their pulses, the log of bundles, the keys that signed them."""
+"""The relay: states that were exported or taken, their pulses, the log of bundles, keys. Totals and ids of polls."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -56,3 +56,14 @@ def upgrade() -> None:
         sa.Column("seen", moment, nullable=False),
         sa.PrimaryKeyConstraint("fingerprint"),
     )
+    op.create_table(
+        "poll_totals",
+        sa.Column("collection", sa.String(length=300), nullable=False),
+        sa.Column("outcome", sa.String(length=32), nullable=False),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("polls", "blocks", "indicators", "bytes")),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        *(sa.Column(f"within_{number}", sa.BigInteger(), nullable=False) for number in range(6)),
+        sa.PrimaryKeyConstraint("collection", "outcome"),
+    )
+    op.add_column("polls", sa.Column("request", sa.String(length=64), nullable=True))
+    op.add_column("collection_rules", sa.Column("sender", sa.String(length=100), nullable=True))

@@ -34,6 +34,29 @@ class UsageError(PulsegateError):
     exit_code = 2
 
 
+class UnavailableError(PulsegateError):
+    """A source of pulses or packages can't be had now; worth trying again later."""
+
+
+class RateLimitedError(UnavailableError):
+    """A source asks to be left alone for a while. ``retry_after`` is in seconds, None when not told."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        resource: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, resource=resource, hint=hint)
+        self.retry_after = retry_after
+
+
+class TooLargeError(PulsegateError):
+    """An answer of a source is larger than what is taken at once; less can be asked for."""
+
+
 class OTXError(PulsegateError):
     """OTX, or the way to it, failed."""
 
@@ -42,16 +65,12 @@ class OTXKeyError(OTXError):
     """OTX refused the API key, or none was given."""
 
 
-class OTXUnavailableError(OTXError):
-    """OTX can't be reached, times out or answers 5xx; worth trying again later."""
+class OTXUnavailableError(OTXError, UnavailableError):
+    """OTX can't be reached, times out or answers 5xx."""
 
 
-class OTXRateLimitedError(OTXUnavailableError):
-    """OTX answered 429 because of too many requests. ``retry_after`` is in seconds, None when not told."""
-
-    def __init__(self, message: str, *, retry_after: float | None = None, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.retry_after = retry_after
+class OTXRateLimitedError(RateLimitedError, OTXUnavailableError):
+    """OTX answered 429 because of too many requests."""
 
 
 class OTXAnswerError(OTXError):
@@ -60,6 +79,22 @@ class OTXAnswerError(OTXError):
 
 class PulseFormatError(OTXError):
     """One pulse can't be read; it is quarantined and stops nothing else."""
+
+
+class UpstreamError(PulsegateError):
+    """Another TAXII server that is pulled from, or the way to it, failed."""
+
+
+class UpstreamUnavailableError(UpstreamError, UnavailableError):
+    """It can't be reached, times out, breaks off or answers FAILURE or 5xx."""
+
+
+class UpstreamRateLimitedError(RateLimitedError, UpstreamUnavailableError):
+    """It answered RETRY, or 429."""
+
+
+class UpstreamTooLargeError(UpstreamError, TooLargeError):
+    """Its answer is larger than what is taken at once."""
 
 
 class ConversionError(PulsegateError):
@@ -116,3 +151,7 @@ class RelayTrustError(RelayError):
 
 class RelayChainError(RelayError):
     """A bundle is genuine, but doesn't continue what was taken before."""
+
+
+class RelayGapError(RelayChainError):
+    """A bundle is genuine, but another one has to be taken before it."""

@@ -23,6 +23,7 @@ WORDS = {"admin": "admin-password-1", "carl": "carl-password-1", "vera": "vera-p
 ADDRESSES = [
     "/admin/login",
     "/admin/me",
+    "/admin/me/password",
     "/admin/accounts/",
     "/admin/accounts/add",
     "/admin/accounts/1",

@@ -57,3 +57,25 @@ def test_long_body_is_handed_over_when_its_first_part_is_there() -> None:
     assert not arrival.add(HEAD + b"Content-Length: 1000000\r\n\r\n")
     assert not arrival.add(b"x" * 1000)
     assert arrival.add(b"x" * BUFFER)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_for"),
+    [
+        (b"GET /admin/ HTTP/1.1", True),
+        (b"POST /admin/lists/allow?x=/ HTTP/1.1", True),
+        (b"GET /admin HTTP/1.1", True),
+        (b"GET /admin?x HTTP/1.1", True),
+        (b"\r\nGET http://gate.example:9000/admin/ HTTP/1.1", True),
+        (b"GET /administration HTTP/1.1", False),
+        (b"POST /taxii/poll?/admin/ HTTP/1.1", False),
+        (b"POST /taxii/admin/ HTTP/1.1", False),
+        (b"nonsense", False),
+        (b"GET  /admin/ HTTP/1.1", False),
+        (b"", False),
+    ],
+)
+def test_request_for_what_is_mounted_is_told_by_its_first_line(line: bytes, is_for: bool) -> None:
+    arrival = Arrival(LIMIT)
+    arrival.add(line + b"\r\nReferer: http://h/admin/\r\n\r\n")
+    assert arrival.is_for("/admin") is is_for

@@ -8,6 +8,8 @@ import pytest
 
 from cli.curated import TOOLS, a_name, call, lines, put, rule, run, served, store, told
 from pulsegate.errors import UsageError
+from pulsegate.model.collection import Collection, Profile
+from pulsegate.store import collections
 from pulsegate.store.database import Database
 
 __all__ = ["store"]
@@ -46,6 +48,23 @@ def test_value_that_is_forced_out_of_one_collection() -> None:
     assert len(forced()) == 2
     run("indicator", "unforce", "tool.example.org")
     assert (served(), forced()) == (ALL, [])
+
+
+def test_address_of_a_network_that_is_written_address_by_address(store: Database) -> None:
+    with store.write() as connection:
+        collections.put(connection, Collection("esa", profile=Profile.ESA))
+    run("indicator", "add", "93.184.216.0/30")
+    assert lines("indicator", "force-out", "93.184.216.1", "--reason", "ours") == [
+        "93.184.216.1 (IPv4) is forced out, in all collections.", "esa: 1 content blocks changed",
+    ]  # fmt: skip
+    said = " ".join(line.strip() for line in lines("explain", "93.184.216.1"))
+    without_it = "93.184.216.0/30, which the collection holds, is written without it"
+    assert f"esa: out, forced-out; {without_it} in by: pulsegate indicator unforce 93.184.216.1" in said
+    [esa] = [one for one in told("explain", "93.184.216.1")["collections"] if one["name"] == "esa"]
+    assert (esa["in"], esa["rule"]) == (False, "forced-out")
+    assert esa["reason"] == f"carol (host) forced it out of every collection: ours; {without_it}"
+    said = " ".join(line.strip() for line in lines("explain", "93.184.216.0/30"))
+    assert "although left-out: 93.184.216.1: carol (host) forced it out of every collection: ours" in said
 
 
 def test_value_that_no_pulse_has_is_forced_out_before_it_comes(store: Database) -> None:

@@ -57,7 +57,7 @@ def test_polls_as_json_have_every_field() -> None:
             "time": NEWEST.time.isoformat(timespec="microseconds").replace("+00:00", "Z"), "account": "gateway",
             "address": "192.0.2.7", "agent": "cabby", "collection": "user_A+[b]B", "begin": None,
             "end": "2026-01-02T03:04:05.000000Z", "part": None, "blocks": 2, "indicators": 30, "bytes": 4000,
-            "seconds": 0.25, "outcome": "answered", "detail": None,
+            "seconds": 0.25, "outcome": "answered", "detail": None, "request": None,
         }
     ]  # fmt: skip
 
@@ -105,6 +105,15 @@ def test_status_shows_the_last_poll_of_each_account() -> None:
     assert [(one["account"], one["collection"]) for one in told["polls"]] == [
         ("branch", "subscribed"), ("gateway", "user_A+[b]B"),
     ]  # fmt: skip
-    assert list(told) == ["pulses", "indicators", "quarantined", "last_pull", "sources", "collections", "polls"]
+    assert list(told) == [
+        "pulses",
+        "indicators",
+        "quarantined",
+        "last_pull",
+        "sources",
+        "collections",
+        "polls",
+        "relay",
+    ]
     branch, gateway = run("status").splitlines()[-2:]
     assert (branch.split()[0], gateway.split()[0]) == ("branch", "gateway")

@@ -176,7 +176,7 @@ def pulls(where: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
             if (error := left.pop(0)) is not None:
                 raise error
 
-        monkeypatch.setattr(schedule.sync, "pull", pull)
+        monkeypatch.setattr(schedule.feeding, "pull", pull)
         for _ in ends:
             job()
         return scheduler.waits

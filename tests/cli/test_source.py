@@ -165,7 +165,7 @@ def test_removals_that_are_held_say_what_to_do(database: Database) -> None:
     claim(database, "partner", SUBSCRIPTION, 1)
     (line,) = (one for one in lines("status") if "ALARM" in one)
     assert line == (
-        "  ALARM (held): 1,200 pulses have left the subscription of partner at once. They are served on; if they may "
+        "  ALARM (held): 1,200 pulses have left the source partner at once. They are served on; if they may "
         "go: pulsegate pull --source partner --accept-removals"
     )
     found = told("partner")

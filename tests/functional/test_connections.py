@@ -234,6 +234,18 @@ def test_one_address_has_half_of_the_threads_and_the_rest_waits_for_its_turn(wir
         assert 2.9 < time.monotonic() - began < 5.0  # 6 of 1 s, 2 of the 4 threads
 
 
+def test_requests_for_pages_keep_no_other_waiting_not_even_of_their_address(wire: Wire) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        began = time.monotonic()
+        many = [pool.submit(wire.get, "/admin/sleep", source) for source in (OTHER, "127.0.0.3", "127.0.0.1") * 4]
+        time.sleep(0.3)
+        assert wire.get().endswith(b"ok")
+        assert wire.get(source=OTHER).endswith(b"ok")
+        assert time.monotonic() - began < 0.8
+        assert all(one.result().endswith(b"ok") for one in many)
+        assert 2.9 < time.monotonic() - began < 6.0  # 12 of 1 s, 4 threads for pages
+
+
 def test_readers_that_stall_leave_threads_to_others(wire: Wire) -> None:
     with ExitStack() as stack:
         for _ in range(40):

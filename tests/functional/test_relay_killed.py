@@ -18,7 +18,7 @@ from pulsegate.relay import keys
 from pulsegate.relay.keys import Trust
 from pulsegate.relay.verify import verified
 from pulsegate.store.database import Database
-from relay.gates import Gate
+from relay.carried import Gate
 from store.databases import migrated_file
 from support import BIN
 from sync.fakes import raw

@@ -85,7 +85,7 @@ class Application(BaseApplication):
         if path == "/short":
             start_response("200 OK", [("Content-Length", "100")])
             return [b"only this"]
-        if path == "/sleep":
+        if path in ("/sleep", "/admin/sleep"):
             time.sleep(1.0)
         if path == "/subject":
             subject = environment.get(CLIENT_SUBJECT, "none").encode()

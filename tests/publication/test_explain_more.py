@@ -492,7 +492,11 @@ def test_address_of_a_network_that_is_written_address_by_address(mail):
     found = standing(mail, "198.51.100.9", "esa")
     reason = "it is written as an address of 198.51.100.0/28, which the collection holds"
     assert (found.included, found.since, found.rule, found.reason) == (True, NOW - DAY, "network", reason)
-    assert found.changes == ["pulsegate indicator force-out 198.51.100.0/28 --collection esa"]
+    assert found.changes == [
+        "pulsegate allow add 198.51.100.9",
+        "pulsegate indicator force-out 198.51.100.9 --collection esa",
+        "pulsegate indicator force-out 198.51.100.0/28 --collection esa",
+    ]
     assert "198.51.100.9" in mail.served("esa")[0].content.decode()
     assert not standing(mail, "198.51.100.9").included
     assert explain(mail.database, mail.policy, "198.51.101.9") is None
@@ -554,6 +558,20 @@ def test_who_fetched_a_value_that_was_withdrawn(mail, clock):
     found = standing(mail)
     assert (found.included, found.rule, found.fetched) == (False, "no-pulse", ())
     fetch = Fetch("gateway", "192.0.2.7", NOW + HOUR, NOW + HOUR, 1)
+    assert found.left == [Stay(NOW - DAY, NOW + 5 * HOUR, "", (fetch,))]
+
+
+def test_value_that_left_with_its_pulses_row_where_each_carries_its_own(mail, clock):
+    mail.collection(deduplicate=False)
+    mail.put(a_pulse(1), [VALUE])
+    mail.publish()
+    clock.moment = NOW + 5 * HOUR
+    mail.put(a_pulse(1), [])
+    mail.publish()
+    log(mail, a_poll("gateway", NOW + HOUR, None, NOW))
+    found = standing(mail)
+    fetch = Fetch("gateway", "192.0.2.7", NOW + HOUR, NOW + HOUR, 1)
+    assert (found.included, found.rule) == (False, "no-pulse")
     assert found.left == [Stay(NOW - DAY, NOW + 5 * HOUR, "", (fetch,))]
 
 

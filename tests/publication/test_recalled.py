@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 
 from pulsegate.curation.policy import Policy
 from pulsegate.model.decisions import Allowed
 from pulsegate.publication.marking import recalled, with_decisions
-from pulsegate.store import decisions
+from pulsegate.store import collections, decisions, migrate
+from pulsegate.store.database import Database
 
 
 def test_decisions_are_recalled_until_one_is_made_or_ends(feed, clock):
@@ -30,3 +32,24 @@ def test_decisions_are_recalled_until_one_is_made_or_ends(feed, clock):
     assert read() is second
     clock.moment += timedelta(days=2)
     assert read().allow.entries == ()
+
+
+def test_each_database_has_its_own_decisions(feed, tmp_path):
+    """Of the same policy, in one process, after as many decisions."""
+    policy = Policy()
+    with closing(Database(f"sqlite:///{tmp_path / 'other.db'}")) as other:
+        migrate.upgrade(other)
+        for database, name in ((feed.database, "a.example.net"), (other, "b.example.net")):
+            with database.write() as connection:
+                collections.ensure_services(connection)
+                decisions.allow(connection, [Allowed("exact", name, "", "carl", feed.clock.read())])
+
+        def read(database):
+            with database.read() as connection:
+                return recalled(connection, policy)
+
+        first, second = read(feed.database), read(other)
+        assert [one.text for one in first.allow.entries] == ["a.example.net"]
+        assert [one.text for one in second.allow.entries] == ["b.example.net"]
+        assert (read(feed.database), read(other)) == (first, second)
+        assert read(feed.database) is first  # one does not drive the other out

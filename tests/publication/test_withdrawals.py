@@ -86,6 +86,37 @@ def test_value_that_was_published_again_has_both_labels(mail, clock):
     assert left(mail, "a.example") == [(NOW - DAY, again, NOW + 21 * DAY)]
 
 
+@pytest.mark.parametrize("deduplicate", [True, False])
+def test_value_that_its_pulse_has_lost_is_noted_as_what_it_is(mail, clock, deduplicate):
+    mail.collection(deduplicate=deduplicate)
+    for number in (1, 2):
+        mail.put(a_pulse(number, NOW - number * DAY), ["a.example", f"b{number}.example"])
+    mail.publish()
+    clock.moment += DAY
+    mail.put(a_pulse(1), ["b1.example"])
+    mail.put(a_pulse(2, NOW - 2 * DAY), ["b2.example"])
+    mail.publish()
+    assert left(mail, "a.example") == [(NOW - 2 * DAY, NOW - (2 if deduplicate else 1) * DAY, NOW + DAY)]
+    assert left(mail, "b1.example") == []
+
+
+@pytest.mark.parametrize("scope", ["what changed", "everything"])
+def test_without_deduplication_whatever_ends_it_it_is_found_by_the_value(mail, clock, scope):
+    mail.collection(deduplicate=False)
+    mail.put(a_pulse(1), [a_name("a.example", expiration=NOW + DAY / 2), "b.example", "c.example", "d.example"])
+    mail.put(a_pulse(2, NOW - 2 * DAY), ["e.example", "f.example"])
+    mail.publish()
+    clock.moment += DAY
+    mail.withdraw(a_pulse(2))
+    mail.put(a_pulse(1), [a_name("a.example", expiration=NOW + DAY / 2), "c.example"])
+    if scope == "everything":
+        mail.collection(deduplicate=False, blocks_per_part=1)
+    mail.publish()
+    for value, since in zip("abdef", [NOW - DAY] * 3 + [NOW - 2 * DAY] * 2, strict=True):
+        assert left(mail, f"{value}.example") == [(since, since, NOW + DAY)], value
+    assert left(mail, "c.example") == []
+
+
 def test_value_that_expires_is_noted(mail, clock):
     mail.put(a_pulse(1), [a_name("a.example", expiration=NOW + DAY)])
     mail.publish()

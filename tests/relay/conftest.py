@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from pulsegate.store.database import Database
-from relay.gates import Gate
+from relay.carried import Gate
 from store.databases import _empty
 
 

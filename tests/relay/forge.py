@@ -11,7 +11,7 @@ from typing import Any
 
 from pulsegate.relay.archive import header, padding
 from pulsegate.relay.keys import SecretKey
-from relay.gates import KEY
+from relay.carried import KEY
 
 PULSES, REMOVALS = "pulses.jsonl.gz", "removals.jsonl.gz"
 END = bytes(1024)

@@ -1,100 +1,155 @@
-"""Installations that bundles are carried between, and what they hold."""
+"""Two Pulsegates with databases of the same kind: one sends bundles, the other takes them."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from publication.feeds import Clock, Feed
 from pulsegate.curation.policy import Policy
-from pulsegate.intake.taking import Claim, Intake, take
-from pulsegate.publication import marking
+from pulsegate.model.indicator import Indicator, IndicatorType, RawIndicator
+from pulsegate.model.pulse import Pulse
+from pulsegate.model.relay import Take
+from pulsegate.model.tlp import TLP
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.publication.marking import Marker
 from pulsegate.publication.publish import publish_all
-from pulsegate.relay import importing
-from pulsegate.relay.export import Wanted, export
-from pulsegate.relay.keys import SecretKey, Trust, TrustedKey
-from pulsegate.store import collections, pulses, sources
+from pulsegate.relay import export, importing, keys
+from pulsegate.relay.export import Exported
+from pulsegate.relay.importing import Forecast, Imported
+from pulsegate.relay.keys import SecretKey, Trust
+from pulsegate.reports import Proposed
+from pulsegate.store import collections, decisions, migrate, taken
 from pulsegate.store.database import Database
+from pulsegate.store.digests import value_key
 from pulsegate.store.tables import metadata
-from pulsegate.store.tables import pulses as pulses_table
-from sync.fakes import pulse_id
-from sync.pulls import served
+from pulsegate.sync import own
+from pulsegate.sync.own import Into
+from store.test_pulses import a_name, a_pulse
+from support import read_values
 
-OTX = Claim("otx", "subscription")
-KEY = SecretKey(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
-OTHER_KEY = SecretKey(Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33))))
-
-
-def trusted(*keys: SecretKey, name: str = "sender", **more) -> Trust:
-    return Trust(tuple(TrustedKey(name, one.key.public_key(), **more) for one in keys or (KEY,)))
+SINCE = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
+ORIGIN = "north"
+ACCOUNT = "relay:north"
+EVERYTHING = tuple(Take)
+WAVE = a_pulse(1, name="Phishing wave", author="alice", tlp=TLP.WHITE)
+TOOLS = a_pulse(2, name="Tools", author="bob", tlp=TLP.AMBER)
 
 
 @dataclass
 class Gate:
-    """One installation; ``folder`` is where its bundles are written."""
+    """A Pulsegate: its store, its pair of keys, the file that it writes or reads."""
 
     database: Database
+    key: SecretKey
+    trust: Trust
     folder: Path
-    name: str = "north"
     policy: Policy = field(default_factory=Policy)
+    number: int = 0
+    exported: Exported | None = None
 
-    def prepare(self) -> Gate:
+    def put(self, pulse: Pulse, *found: str | Indicator) -> None:
+        """Take a pulse in, as if OTX had sent it."""
+        given = [a_name(one) if isinstance(one, str) else one for one in found]
+        marker = Marker(self.database, self.policy)
         with self.database.write() as connection:
-            collections.ensure_services(connection)
-            collections.put(connection, SUBSCRIBED)
-        marking.refresh(self.database, self.policy)
-        return self
+            taken.put(connection, pulse, given, marker)
 
-    def wipe(self) -> None:
-        """Empty every table, for the next example."""
-        with self.database.write() as connection:
-            for table in reversed(metadata.sorted_tables):
-                connection.execute(sa.delete(table))
-        self.prepare()
-
-    def pull(self, *raw_pulses) -> None:
-        """Take pulses as OTX sends them."""
-        take(self.database, raw_pulses, Intake(), OTX, Marker(self.database, self.policy))
-
-    def lose(self, *numbers: int) -> None:
-        """OTX has these pulses no more."""
-        with self.database.write() as connection:
-            keys = pulses.keys_of(connection, [pulse_id(one) for one in numbers])
-            sources.release(connection, OTX.source, OTX.via, list(keys.values()))
+    def add_own(self, *values: str, into: Into | None = None) -> None:
+        entries = [Proposed(RawIndicator("domain", one)) for one in values]
+        own.add(self.database, self.policy, entries, into or Into())
 
     def publish(self) -> None:
         publish_all(self.database, self.policy)
 
-    def export(self, name: str = "bundle", key: SecretKey = KEY, **wanted):
-        return export(self.database, key, self.name, self.folder / name, Wanted(**wanted))
+    def export(self, *, full: bool = False, curation: bool = True, origin: str = ORIGIN) -> Path:
+        self.number += 1
+        path = self.folder / f"{origin}-{self.number}.bundle"
+        wanted = export.Wanted(full=full, curation=curation)
+        self.exported = export.export(self.database, self.key, origin, export.to_file(path), wanted)
+        return path
 
-    def take(self, path: Path, trust: Trust | None = None, *, restart: bool = False):
-        return importing.take(self.database, self.policy, path, trust or trusted(), restart=restart)
+    def take(self, path: Path, kinds: Collection[Take] = EVERYTHING, *, restart: bool = False) -> Imported:
+        return importing.take(self.database, self.policy, path, self.trust, kinds, restart=restart)
 
-    def forecast(self, path: Path, trust: Trust | None = None, *, restart: bool = False):
-        return importing.forecast(self.database, path, trust or trusted(), restart=restart)
+    def forecast(self, path: Path, kinds: Collection[Take] = EVERYTHING) -> Forecast:
+        return importing.forecast(self.database, self.policy, path, self.trust, kinds)
 
-    def state(self):
-        """Its active pulses with their indicators, and what is served of them."""
+    def served(self, name: str = "subscribed") -> list[str]:
+        """What a poll gives, as values."""
+        blocks = Feed(self.database, Clock(), self.policy).served(name)
+        return sorted(value for one in blocks for _, value in read_values(one.content))
+
+    def decisions(self) -> decisions.Decisions:
         with self.database.read() as connection:
-            ids = list(connection.scalars(sa.select(pulses_table.c.id).where(pulses_table.c.active)))
-            found = {}
-            for one in sorted(ids):
-                stored = pulses.get(connection, one)
-                assert stored is not None
-                inside = pulses.indicators_of(connection, stored.pk)
-                found[one] = stored.pulse, sorted((i.indicator.type, i.indicator.value) for i in inside)
-        return found, sorted(served(self.database))
+            return decisions.read(connection)
 
-    def dump(self, *without: str):
-        """Each row of each table."""
+    def collections(self) -> dict[str, collections.StoredCollection]:
         with self.database.read() as connection:
-            return {
-                table.name: sorted(map(repr, connection.execute(sa.select(table))))
-                for table in metadata.sorted_tables
-                if table.name not in without
-            }
+            return {one.collection.name: one for one in collections.every(connection)}
+
+    def rows(self, table: sa.Table) -> list[sa.Row]:
+        with self.database.read() as connection:
+            return list(connection.execute(sa.select(table)))
+
+
+def between(sender: Gate, receiver: Gate, *, full: bool = False, kinds: Iterable[Take] = EVERYTHING) -> Imported:
+    """Carry a bundle over."""
+    return receiver.take(sender.export(full=full), tuple(kinds))
+
+
+@pytest.fixture
+def pair(
+    database: Database, request: pytest.FixtureRequest, migrated_file: Path, tmp_path: Path
+) -> Iterator[tuple[Gate, Gate]]:
+    """Sender and receiver, empty but for the collection of all pulses; the receiver trusts the sender's key."""
+    other = _second(database, request, migrated_file, tmp_path)
+    keys.generate(tmp_path / "key")
+    secret = keys.read_secret(tmp_path / "key")
+    trust = Trust((keys.read_public(tmp_path / "key.pub"),))
+    gates = [Gate(one, secret, trust, tmp_path) for one in (database, other)]
+    for one in gates:
+        with one.database.write() as connection:
+            collections.ensure_services(connection)
+            collections.put(connection, SUBSCRIBED)
+    yield gates[0], gates[1]
+    other.close()
+
+
+@pytest.fixture
+def sender(pair: tuple[Gate, Gate]) -> Gate:
+    return pair[0]
+
+
+@pytest.fixture
+def receiver(pair: tuple[Gate, Gate]) -> Gate:
+    return pair[1]
+
+
+def _second(database: Database, request: pytest.FixtureRequest, file: Path, folder: Path) -> Database:
+    if database.is_sqlite:
+        shutil.copy(file, folder / "second.db")
+        return Database(f"sqlite:///{folder / 'second.db'}")
+    url = sa.make_url(request.getfixturevalue("postgresql"))
+    with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+        if connection.scalar(sa.text("SELECT 1 FROM pg_database WHERE datname = 'second'")) is None:
+            connection.execute(sa.text("CREATE DATABASE second"))
+        connection.invalidate()
+    made = Database(url.set(database="second").render_as_string(hide_password=False))
+    migrate.upgrade(made)
+    with made.write() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(sa.delete(table))
+    return made
+
+
+def an_override(value: str, *, inside: bool = False, **fields) -> decisions.Override:
+    kind = IndicatorType.DOMAIN
+    given = {"collection": "", "against_own": False, "reason": "why", "account": "carol", "since": SINCE} | fields
+    return decisions.Override(identity=value_key(kind, value), type=kind.value, value=value, inside=inside, **given)

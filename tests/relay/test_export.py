@@ -18,8 +18,8 @@ from pulsegate.relay import archive, keys, manifest
 from pulsegate.relay import export as exports
 from pulsegate.store import relay, state
 from pulsegate.store.database import Database
+from relay.carried import KEY, OTHER_KEY, Gate
 from relay.forge import Forgery, unpack
-from relay.gates import KEY, OTHER_KEY, Gate
 from store.databases import _empty
 from support import BIN
 from sync.fakes import pulse_id, raw, row

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pulsegate.relay import archive, manifest, records, verify
-from relay.gates import KEY
+from pulsegate.relay import archive, curation, manifest, records, verify
+from relay.carried import KEY
 from sync.fakes import pulse_id, raw
 
 TEXT = (Path(__file__).parents[2] / "docs" / "relay-format.md").read_text(encoding="utf-8")
@@ -87,4 +87,5 @@ def test_bounds_are_as_the_page_says():
     assert manifest.MAX_SIZE == 8 * 1024**3 - 1
     assert f"{manifest.MAX_RATIO} times its packed size" in TEXT
     assert f"{verify.BYTES // 10**6} MB of lines" in TEXT
+    assert f"| curation | {curation.MAX_LINES:,} lines of {curation.MAX_LINE:,} bytes |" in TEXT
     assert f"| author's name | {records.MAX_AUTHOR} characters |" in TEXT

@@ -17,11 +17,15 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pulsegate.errors import RelayError, RelayFormatError, RelayTrustError
+from pulsegate.model.indicator import RawIndicator
 from pulsegate.relay import archive, records
+from pulsegate.relay.manifest import OWN
 from pulsegate.relay.verify import verified
+from pulsegate.reports import Proposed
 from pulsegate.store.database import Database
+from pulsegate.sync.own import Into, add
+from relay.carried import KEY, OTHER_KEY, Gate, trusted
 from relay.forge import END, PULSES, REMOVALS, Forgery, entries, entry, joined, pack, written
-from relay.gates import KEY, OTHER_KEY, Gate, trusted
 from sync.fakes import pulse_id, raw
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -398,6 +402,23 @@ def test_bent_lines_are_refused(delta, receiver, name):
     refused(receiver, forged.put(PULSES, found[name]).write()) if name != "nothing" else None
     if name == "nothing":  # a delta that only removes is a good one; that it leads elsewhere is told
         assert receiver.take(forged.put(PULSES, found[name]).write()).differs
+
+
+@pytest.mark.parametrize("name", ["cut", "twice", "not own", "bent text", "empty line"])
+def test_bent_own_pulses_are_refused_though_nobody_takes_them(sender, receiver, name):
+    sender.pull(raw(1, "a.example"))
+    add(sender.database, sender.policy, [Proposed(RawIndicator("domain", "mine.example"))], Into())
+    forged = Forgery(sender.export(curation=True).path)
+    mine, line = forged.lines[OWN].splitlines(keepends=True)
+    found = {
+        "cut": [mine],
+        "twice": [mine, line, mine, line],
+        "not own": pulse_lines(forged)[:2],
+        "bent text": [mine.replace(b'"author":"own"', b'"author":7'), line],
+        "empty line": [mine, line, b"\n"],
+    }
+    refused(receiver, forged.copy().put(OWN, found[name]).write())
+    assert not receiver.take(forged.write()).differs
 
 
 @pytest.mark.parametrize("lines", [[2, 2], [3, 2], [2, 1], [0, "x"], ["../../x"], [2, ""], ["x" * 100_000], [1], [3]])

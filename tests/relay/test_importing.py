@@ -17,8 +17,8 @@ from pulsegate.relay.keys import Trust
 from pulsegate.relay.records import digest, state_digest
 from pulsegate.store import relay, state
 from pulsegate.store.tables import relay_heads, relay_log, relay_pulses
+from relay.carried import KEY, OTHER_KEY, trusted
 from relay.forge import Forgery
-from relay.gates import KEY, OTHER_KEY, trusted
 from sync.fakes import raw, row
 
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pulsegate.errors import RelayError, RelayTrustError
 from pulsegate.relay.keys import Trust, TrustedKey, generate, names, read_public, read_secret
 from pulsegate.settings.relay import RelaySettings
-from relay.gates import KEY, OTHER_KEY, trusted
+from relay.carried import KEY, OTHER_KEY, trusted
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 DATA = b"data"

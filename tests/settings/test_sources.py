@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from pulsegate.errors import SettingsError
 from pulsegate.settings import OTXSettings, Settings, load
-from pulsegate.settings.sources import AlarmSettings, SourceSettings
+from pulsegate.settings.sources import AlarmSettings, SourceSettings, UpstreamSettings
 from settings.test_schema import faults
 
 IDENTITY = "5f1a2b3c4d5e6f7a8b9c0d1e"
@@ -306,3 +309,54 @@ def test_password_of_a_proxy_does_not_show(section):
 )
 def test_fault_does_not_show_a_secret(environment):
     assert SECRET not in fault(environment)
+
+
+UPSTREAM = {"name": "partner", "url": "https://taxii.example.com/taxii/poll", "collection": "feed"}
+
+
+def test_upstream_has_its_defaults():
+    found = UpstreamSettings.model_validate(UPSTREAM)
+    assert (found.published_in, found.backfill, found.segment, found.compare, found.interval, found.max_age) == (
+        "taxii_partner", timedelta(days=30), timedelta(days=1), timedelta(days=1), timedelta(minutes=15), None,
+    )  # fmt: skip
+    assert UpstreamSettings.model_validate(UPSTREAM | {"segment": "none", "into": "theirs"}).segment is None
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"url": "http://taxii.example.com/"}, "the password would travel in the clear; write https://"),
+        ({"url": "https://u:p@taxii.example.com/"}, "username and password are keys of their own"),
+        ({"url": "ftp://taxii.example.com/"}, "write an address such as https://host/taxii/poll"),
+        ({"username": "a"}, "belong together"),
+        ({"password": "a"}, "belong together"),
+        ({"username": "a", "password": "b", "password_file": "c"}, "keep one of them"),
+        ({"username": "a:b", "password": "c"}, "no colon"),
+        ({"segment": "1s"}, "write at least 1m"),
+        ({"name": "otx"}, "Pulsegate gives itself"),
+        ({"collection": ""}, "at least 1 character"),
+        ({"interval": "0s"}, "longer than nothing"),
+        ({"cron": "nonsense"}, "is no schedule"),
+        ({"api_key": "k"}, "Extra inputs"),
+    ],
+)
+def test_upstream_that_cannot_work_is_refused(given, words):
+    with pytest.raises(ValidationError, match=re.escape(words)):
+        UpstreamSettings.model_validate(UPSTREAM | given)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"sources": [{"name": "partner", "api_key": "k"}]}, "two sources are named 'partner'"),
+        ({"collections": [{"name": "taxii_partner"}]}, "two collections are named 'taxii_partner'"),
+        ({"upstreams": [UPSTREAM, UPSTREAM | {"name": "b", "into": "taxii_partner"}]}, "two collections are named"),
+        ({"upstreams": [UPSTREAM | {"into": "subscribed"}]}, "Pulsegate gives itself"),
+        ({"upstreams": [UPSTREAM | {"sgment": "1d"}]}, "upstream partner: sgment is no setting; did you mean segment?"),
+    ],
+)
+def test_names_of_upstreams_are_their_own(more, words, tmp_path):
+    file = tmp_path / "settings.yml"
+    file.write_text(json.dumps({"pulsegate": {"upstreams": [UPSTREAM]} | more}))
+    with pytest.raises(SettingsError, match=re.escape(words)):
+        load({"PULSEGATE_CONFIG": str(file)})

@@ -26,6 +26,7 @@ NEW_IN_0004 = (
 NEW_IN_0005 = (
     "account_roles", "accounts_disabled", "web_sessions", "tasks", "tallies", "drafts", "held_back", "alarms", "counts",
 )  # fmt: skip
+NEW_IN_0006 = ("relay_heads", "relay_pulses", "relay_log", "relay_keys", "poll_totals")
 LABEL = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
@@ -162,6 +163,8 @@ def value_for(column):
         return True
     if isinstance(kind, sa.DateTime):
         return LABEL if kind.timezone else LABEL.replace(tzinfo=None)
+    if isinstance(kind, sa.Date):
+        return LABEL.date()
     if isinstance(kind, sa.LargeBinary):
         return b"bytes"
     return 1 if isinstance(kind, sa.Integer | sa.Float) else "text"
@@ -219,15 +222,16 @@ def test_everything_of_0002_is_there_with_its_source(empty, keys, source, via):
     after = rows(empty)
     (indicator,) = before["indicators"]
     before["indicators"] = [indicator | {"failure": None, "host_key": None, "lists": None, "noted": False}]
-    before["collection_rules"] = [one | {"origin": "settings"} for one in before["collection_rules"]]
+    before["collection_rules"] = [one | {"origin": "settings", "sender": None} for one in before["collection_rules"]]
     before["blocks"] = [one | {"profile": "full"} for one in before["blocks"]]
     before["pulses"] = [one | {"complete": True} for one in before["pulses"]]
     before["quarantine"] = [one | {"source": source} for one in before["quarantine"]]
     before["runs"] = [one | {"source": None} for one in before["runs"]]
     before["superseded"] = [one | {"message": None} for one in before["superseded"]]
+    before["polls"] = [one | {"request": None} for one in before["polls"]]
     before["state"] = [one for one in before["state"] if one["key"] == "text"]
     new = {"sources": [], "passed_over": [], "source_pulses": [{"source": source, "pulse_pk": 1, "via": via}]}
-    new |= {name: [] for name in (*NEW_IN_0004, *NEW_IN_0005)}
+    new |= {name: [] for name in (*NEW_IN_0004, *NEW_IN_0005, *NEW_IN_0006)}
     assert after == before | new
     assert all(after[name] for name in before)
 
@@ -240,5 +244,21 @@ def test_everything_of_0004_is_there_beside_the_tables_of_the_pages(empty):
         fill(connection, "0004")
     before = rows(empty)
     assert migrate.upgrade(empty) == ("0004", migrate.HEAD)
-    assert rows(empty) == before | {name: [] for name in NEW_IN_0005}
+    before["polls"] = [one | {"request": None} for one in before["polls"]]
+    before["collection_rules"] = [one | {"sender": None} for one in before["collection_rules"]]
+    assert rows(empty) == before | {name: [] for name in (*NEW_IN_0005, *NEW_IN_0006)}
+    assert all(before.values())
+
+
+# --- From 0005 to 0006 -----------------------------------------------------------------------------------------------
+
+
+def test_everything_of_0005_is_there_beside_the_tables_of_the_relay(empty):
+    with empty.write() as connection:
+        fill(connection, "0005")
+    before = rows(empty)
+    assert migrate.upgrade(empty) == ("0005", migrate.HEAD)
+    before["polls"] = [one | {"request": None} for one in before["polls"]]
+    before["collection_rules"] = [one | {"sender": None} for one in before["collection_rules"]]
+    assert rows(empty) == before | {name: [] for name in NEW_IN_0006}
     assert all(before.values())

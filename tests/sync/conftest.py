@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pulsegate.intake import running
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.store import collections, sources
 from pulsegate.sync import comparison, pull, walk
@@ -15,7 +16,7 @@ def clock(monkeypatch):
     """The clock of pulls, standing still; put it elsewhere by calling it."""
 
     def put(moment):
-        for module in (pull, walk, comparison, sources):
+        for module in (running, pull, walk, comparison, sources):
             monkeypatch.setattr(module, "now", lambda _: moment)
 
     put(NOW)

@@ -16,7 +16,7 @@ WELL = Source("otx", NOW - 100 * HOUR, "", completed=NOW - HOUR)
 SERVED = "What is published goes on being served."
 FAILED = "It has failed since 2024-06-01 05:30 UTC: OTX answered 504."
 HELD_TEXT = (
-    "12,000 pulses have left the subscription of partner at once. They are served on; if they may go: "
+    "12,000 pulses have left the source partner at once. They are served on; if they may go: "
     "pulsegate pull --source partner --accept-removals"
 )
 
@@ -94,3 +94,11 @@ def test_source_with_everything_wrong():
 def test_what_is_over():
     assert cleared(WELL, STALE) == "The source otx was pulled completely again"
     assert cleared(WELL, HELD) == "No removals of otx wait for a confirmation any more"
+
+
+def test_packages_of_an_upstream_are_called_so() -> None:
+    source = Source("partner", NOW, "", completed=NOW, held=7)
+    assert complaints(source, 6 * HOUR, NOW, "packages") == {
+        "held": "7 packages have left partner at once. They are served on; if they may go: "
+        "pulsegate pull --source partner --accept-removals"
+    }

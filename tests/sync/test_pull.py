@@ -18,11 +18,11 @@ from pulsegate.errors import (
     PulseFormatError,
     StoreError,
 )
+from pulsegate.intake import running
 from pulsegate.intake.taking import Intake
 from pulsegate.otx.failures import OTXMissingError
 from pulsegate.otx.parse import Page
 from pulsegate.store import collections, locks, runs
-from pulsegate.sync import pull as pulling
 from pulsegate.sync.pull import pull_files
 from sync.fakes import FakeOTX, Naps, pulse_id, raw, row
 from sync.pulls import DAY, HOUR, NOW, last, run, served, source, values, watermark
@@ -246,7 +246,7 @@ def test_publication_that_fails_fails_the_run(store, monkeypatch):
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pulling, "publish_all", fail)
+        patch.setattr(running, "publish_all", fail)
         with pytest.raises(StoreError):
             run(store, FakeOTX([[raw(1, "a.example")]]))
     assert last(store) == ("failed", 1, 1, "the disk is full")

@@ -64,6 +64,8 @@ def test_sources_and_their_alarms(app: Any, database: Database) -> None:
         ("pulsegate_alarm", "held", "otx"): 1.0,
         ("pulsegate_alarm", "stale", "otx"): 1.0,
         ("pulsegate_quarantined",): 0.0,
+        ("pulsegate_tasks_waiting",): 0.0,
+        ("pulsegate_unpublished",): 0.0,
     }
 
 
@@ -86,3 +88,62 @@ def test_collections_and_accounts(app: Any, database: Database) -> None:
 )
 def test_only_those_who_may_read_it(app: Any, address: str, status: int) -> None:
     assert ask(app, address).status_code == status
+
+
+def a_poll(collection: str, outcome: str, seconds: float) -> Any:
+    from pulsegate.store.polls import PollRecord
+
+    return PollRecord(
+        datetime(2026, 1, 2, tzinfo=UTC), "gateway", "192.0.2.1", "", collection, None, None, None, 2, 30, 400, seconds,
+        outcome,
+    )  # fmt: skip
+
+
+def test_polls_are_counted_by_collection_and_outcome_for_ever(app: Any, database: Database) -> None:
+    from pulsegate.store import poll_totals, polls
+
+    seen = [
+        a_poll("subscribed", "answered", 0.004),
+        a_poll("subscribed", "answered", 3.0),
+        a_poll("x" * 300, "NOT_FOUND", 9e9),
+    ]
+    for _ in range(2):
+        with database.write() as connection:
+            polls.insert_many(connection, seen)
+            poll_totals.add(connection, seen)
+    with database.write() as connection:
+        assert polls.purge(connection, datetime(2027, 1, 1, tzinfo=UTC)) == 6
+    found = read(app)
+    key = ("subscribed", "answered")
+    assert found["pulsegate_poll_blocks_total", *key] == 8.0
+    assert found["pulsegate_poll_bytes_total", *key] == 1600.0
+    assert found["pulsegate_poll_seconds_count", *key] == 4.0
+    assert found["pulsegate_poll_seconds_sum", *key] == pytest.approx(6.008)
+    within = {
+        name[2]: value for name, value in found.items()
+        if name[0] == "pulsegate_poll_seconds_bucket" and (name[1], name[3]) == key
+    }  # fmt: skip
+    assert within == {"0.005": 2, "0.02": 2, "0.1": 2, "0.5": 2, "2.0": 2, "10.0": 4, "+Inf": 4}
+    assert found["pulsegate_poll_seconds_count", "", "NOT_FOUND"] == 2.0  # anybody may ask for any name
+    assert not [name for name in found if "x" * 300 in name]
+
+
+def test_last_runs_work_that_waits_and_the_relay(app: Any, database: Database) -> None:
+    from pulsegate.store import relay, runs, tasks, touched
+
+    with database.write() as connection:
+        first = runs.begin(connection, "otx")
+        runs.finish(connection, first, "failed", "why")
+        second = runs.begin(connection, "otx")
+        runs.advance(connection, second, 12, 100)
+        runs.finish(connection, second, "ok")
+        tasks.start(connection, "publish", {}, "admin")
+        touched.touch_values(connection, [b"1" * 16, b"2" * 16])
+        relay.put_head(connection, "outside", 7, b"d", "{}")
+    found = read(app)
+    assert found["pulsegate_run_pulses", "ok", "otx"] == 12.0
+    assert 0 <= found["pulsegate_run_duration_seconds", "ok", "otx"] < 60
+    assert ("pulsegate_run_pulses", "failed", "otx") not in found
+    assert found["pulsegate_tasks_waiting",] == 1.0
+    assert found["pulsegate_unpublished",] == 2.0
+    assert found["pulsegate_relay_sequence", "outside"] == 7.0

@@ -14,15 +14,11 @@ from pulsegate.taxii import app
 from pulsegate.taxii.edge import Edge
 
 
-def pages(_auth: Any) -> Any:
+def pages(environment: dict[str, Any], start_response: Any) -> list[bytes]:
     """Says what it is asked."""
-
-    def call(environment: dict[str, Any], start_response: Any) -> list[bytes]:
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        keys = ("SCRIPT_NAME", "PATH_INFO", "REMOTE_ADDR", "wsgi.url_scheme", "HTTP_HOST")
-        return [" ".join(str(environment.get(key)) for key in keys).encode()]
-
-    return call
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    keys = ("SCRIPT_NAME", "PATH_INFO", "REMOTE_ADDR", "wsgi.url_scheme", "HTTP_HOST")
+    return [" ".join(str(environment.get(key)) for key in keys).encode()]
 
 
 @pytest.fixture

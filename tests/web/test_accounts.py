@@ -8,7 +8,7 @@ import pytest
 
 from pulsegate.model.role import Role
 from pulsegate.store import accounts
-from web.seen import changes
+from web.seen import changes, shown
 
 
 def account(site, name):
@@ -49,7 +49,8 @@ def test_account_that_can_not_be_added_is_told(logged_in, site, name, said):
 
 def test_password_is_renewed_and_its_sessions_end(logged_in, site):
     vera, ann = logged_in("vera"), logged_in("ann")
-    answer = ann.post(f"/admin/accounts/{account(site, 'vera').id}/password")
+    address = f"/admin/accounts/{account(site, 'vera').id}"
+    answer = ann.post(f"{address}/password", shown(ann.get(address)))
     word = shown_password(answer)
     assert site.check("vera", word, None)
     assert site.check("vera", "viewer word", None) is None
@@ -59,16 +60,17 @@ def test_password_is_renewed_and_its_sessions_end(logged_in, site):
 
 def test_role_and_rights_are_changed(logged_in, site):
     ann, pk = logged_in("ann"), account(site, "esa").id
+    it = shown(ann.get(f"/admin/accounts/{pk}"))
     for address, data in (
         ("role", {"role": "viewer"}), ("grant", {"collection": "*", "right": "read"}),
         ("disable", {}), ("disable", {}),
     ):  # fmt: skip
-        answer = ann.post(f"/admin/accounts/{pk}/{address}", data)
+        answer = ann.post(f"/admin/accounts/{pk}/{address}", it | data)
         assert (answer.status_code, answer.location) == (303, f"/admin/accounts/{pk}")
     found = account(site, "esa")
     assert (found.role, found.reads_all, found.disabled is not None) == (Role.VIEWER, True, True)
     for address, data in (("revoke", {"collection": "*"}), ("enable", {}), ("role", {"role": ""})):
-        assert ann.post(f"/admin/accounts/{pk}/{address}", data).status_code == 303
+        assert ann.post(f"/admin/accounts/{pk}/{address}", it | data).status_code == 303
     found = account(site, "esa")
     assert (found.role, found.reads_all, found.disabled) == (None, False, None)
     done = ["role", "enable", "revoke", "disable", "grant", "role"]  # a change that was none has no record
@@ -93,12 +95,13 @@ def test_senseless_change_is_refused(logged_in, site, address, data):
 def test_last_administrator_stays(logged_in, site):
     pk = account(site, "ann").id
     browser = logged_in("ann")
+    it = shown(browser.get(f"/admin/accounts/{pk}"))
     for address, data, said in (
         ("role", {"role": "viewer"}, "is the last administrator"),
         ("disable", {}, "is the last administrator"),
         ("remove", {}, "is your own account"),
     ):
-        answer = browser.post(f"/admin/accounts/{pk}/{address}", data)
+        answer = browser.post(f"/admin/accounts/{pk}/{address}", it | data)
         assert answer.status_code == 409
         assert said in answer.text
     assert account(site, "ann").is_admin
@@ -110,9 +113,10 @@ def test_removal_is_previewed_in_a_part_and_in_a_page(logged_in, site):
     part = browser.get(f"/admin/accounts/{pk}/remove", headers={"HX-Request": "true"}).text
     assert "It has never polled." in part
     assert "<html" not in part
-    assert "<html" in browser.get(f"/admin/accounts/{pk}/remove").text
+    page = browser.get(f"/admin/accounts/{pk}/remove")
+    assert "<html" in page.text
     assert account(site, "esa") is not None
-    assert browser.post(f"/admin/accounts/{pk}/remove").location == "/admin/accounts/"
+    assert browser.post(f"/admin/accounts/{pk}/remove", shown(page)).location == "/admin/accounts/"
     assert account(site, "esa") is None
     assert changes(site) == [("ann", "account.remove", "esa")]
 

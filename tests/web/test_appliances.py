@@ -14,7 +14,6 @@ from pulsegate.settings import Settings
 from pulsegate.store import accounts, collections, polls, tasks
 from pulsegate.store.polls import PollRecord, Wanted
 from pulsegate.web import app, rehearsal
-from pulsegate.web.pages.appliances import usual_interval
 from web.conftest import Browser
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -178,21 +177,17 @@ def test_who_polls_is_told_with_its_usual_interval(logged_in, site):
     text = logged_in("vera").get("/admin/appliances/").text
     rows = [re.sub(r"<[^>]+>|\s+", " ", row).split() for row in re.findall(r"<tr>(.*?)</tr>", text, re.DOTALL)[1:]]
     assert [row[:3] for row in rows] == [["esa", "192.0.2.7", "mail-gateway"], ["esa", "192.0.2.8", "mail-gateway"]]
-    assert "30 minutes" in " ".join(rows[0])
-    assert "minutes" not in " ".join(rows[1])
+    assert "30 min" in " ".join(rows[0])
+    assert ["–" in row for row in rows] == [False, True]
 
 
-@pytest.mark.parametrize(
-    ("minutes", "expected"),
-    [
-        ((), None), ((0,), None), ((0, 60), None),
-        ((0, 60, 120), 60), ((0, 60, 120, 600), 60),
-        ((0, 59.8, 59.9, 60, 120), 60),  # several requests at once are one poll
-    ],
-)  # fmt: skip
-def test_usual_interval_is_the_middle_one(minutes, expected):
-    times = [NOW - one * MINUTE for one in minutes]
-    assert usual_interval(times) == (None if expected is None else expected * MINUTE)
+def test_appliance_of_two_collections_has_the_interval_of_each(logged_in, site):
+    for name, minute in (("mail-gateway", 0), ("subscribed", 10)):
+        times = [NOW - (60 * number + minute) * MINUTE for number in range(4)]
+        log(site, *(replace(POLL, time=time, collection=name) for time in times))
+    browser = logged_in("vera")
+    assert re.findall(r"<td>(1 hr)</td>", browser.get("/admin/appliances/").text) == ["1 hr"]
+    assert re.findall(r"<td>(1 hr)</td>", browser.get("/admin/").text) == ["1 hr", "1 hr"]
 
 
 def test_poll_log_says_how_each_ended_and_what_to_do(logged_in, site):

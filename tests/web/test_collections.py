@@ -18,10 +18,10 @@ from pulsegate.settings.load import collection as read_collection
 from pulsegate.settings.written import as_settings
 from pulsegate.store import accounts, collections, ledger, tasks
 from pulsegate.store.collections import Origin
-from pulsegate.web import app, rules
+from pulsegate.web import app, rules, stale
 from web.conftest import Browser
 from web.filled import pulse, put, work
-from web.seen import changes
+from web.seen import changes, shown
 
 HOSTILE = "<script>alert(1)</script>"
 DAY = timedelta(days=1)
@@ -129,7 +129,9 @@ def test_built_in_ones_are_read_only(filled, logged_in, name):
     assert "Change the rules" not in browser.get(f"/admin/collections/{pk}").text
     for address in ("edit", "remove"):
         assert browser.get(f"/admin/collections/{pk}/{address}").status_code == 409
-        assert browser.post(f"/admin/collections/{pk}/{address}", {}).status_code == 409
+        answer = browser.post(f"/admin/collections/{pk}/{address}", stale.seen(name))
+        assert answer.status_code == 409
+        assert "is kept by Pulsegate itself" in answer.text
 
 
 def test_those_of_the_settings_are_read_only(filled):
@@ -138,7 +140,7 @@ def test_those_of_the_settings_are_read_only(filled):
     browser.log_in("carl")
     assert "opentaxii.yml, read-only here" in browser.get(f"/admin/collections/{pk}").text
     for address in ("edit", "remove"):
-        answer = browser.post(f"/admin/collections/{pk}/{address}", {})
+        answer = browser.post(f"/admin/collections/{pk}/{address}", stale.seen("mail"))
         assert answer.status_code == 409
         assert "stands in the settings file" in answer.text
 
@@ -316,11 +318,11 @@ def test_removal_says_what_disappears_and_is_done_by_the_worker(filled, logged_i
     with filled.database.write() as connection:
         accounts.grant(connection, "esa", "mail", "read")
         ledger.open_(connection, "mail")
-    text = browser.get(f"/admin/collections/{pk}/remove").text
+    page = browser.get(f"/admin/collections/{pk}/remove")
     for said in ("2 indicators in 1 blocks disappear", "Nobody has polled it lately.", "esa"):
-        assert said in text
+        assert said in page.text
     assert key(filled, "mail") == pk
-    assert browser.post(f"/admin/collections/{pk}/remove").status_code == 303
+    assert browser.post(f"/admin/collections/{pk}/remove", shown(page)).status_code == 303
     (task,) = work(filled)
     assert (task.kind, task.error) == ("remove_collection", None)
     assert key(filled, "mail") is None

@@ -18,7 +18,7 @@ from pulsegate.store import decisions
 from pulsegate.web import app, paging, previews
 from web.conftest import Browser
 from web.curated import EVIL, fill, publish, waiting
-from web.seen import beside, changes
+from web.seen import beside, changes, shown
 
 OUT_BY_ALLOW = "shop.example.net: allow"
 
@@ -103,7 +103,7 @@ def test_removal_tells_what_comes_back(site, logged_in):
     assert "mail : 2 indicators come" not in said(answer)
     assert "mail : 1 indicator comes" in said(answer)
     assert "nothing speaks against it" in answer.text
-    browser.post("/admin/lists/allow/remove", {"kind": "exact", "text": "shop.example.net"})
+    browser.post("/admin/lists/allow/remove", shown(answer) | {"kind": "exact", "text": "shop.example.net"})
     assert allowed(site) == []
     assert changes(site)[0] == ("carl", "allow.remove", "shop.example.net")
     assert browser.get("/admin/lists/allow/remove?text=shop.example.net").status_code == 404
@@ -244,8 +244,9 @@ def test_value_is_forced_out_of_one_collection_and_back(site, logged_in):
     publish(site)
     assert (rule(site, "shop.example.net", "mail"), rule(site, "shop.example.net")) == ("forced-out", "in")
     undo = "/admin/lists/forced/undo?type=domain&value=shop.example.net&collection=mail"
-    assert "mail : 1 indicator comes" in said(browser.get(undo))
-    assert browser.post(undo, {"back": "1"}).status_code == 303
+    look = browser.get(undo)
+    assert "mail : 1 indicator comes" in said(look)
+    assert browser.post(undo, shown(look) | {"back": "1"}).status_code == 303
     assert forced(site) == []
     assert changes(site)[0] == ("carl", "indicator.unforce", "shop.example.net")
     assert browser.get(undo).status_code == 404

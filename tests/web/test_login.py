@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from pulsegate.model.role import Role
-from pulsegate.store import accounts
+from pulsegate.store import accounts, audit
 from pulsegate.store.tables import web_sessions
-from web.conftest import Browser
+from pulsegate.web import app
+from pulsegate.web.site import TryLaterError
+from web.conftest import PASSWORDS, Browser
+from web.seen import changes
 
 
 def cookie(answer):
@@ -153,3 +157,104 @@ def test_token_may_come_in_a_header_as_htmx_sends_it(logged_in):
     browser = logged_in("ann")
     answer = browser.post("/admin/logout", {"csrf_token": ""}, headers={"X-CSRFToken": browser.token})
     assert answer.location == "/admin/login"
+
+
+# --- One's own password -----------------------------------------------------------------------------------------------
+
+OWN = "/admin/me/password"
+
+
+def words(current="viewer word", new="another word", again=None):
+    return {"current": current, "new": new, "again": new if again is None else again}
+
+
+@pytest.mark.parametrize("name", ["vera", "carl", "ann"])
+def test_own_password_is_changed_and_other_sessions_end(logged_in, site, name):
+    here, there, other = logged_in(name), logged_in(name), logged_in("ann" if name != "ann" else "carl")
+    before = here.client.get_cookie("pulsegate", "pages.test", "/admin/").value
+    assert f'href="{OWN}"' in here.get("/admin/me").text
+    here.get(OWN)
+    answer = here.post(OWN, words(PASSWORDS[name], "a new one of mine"))
+    assert (answer.status_code, answer.location) == (303, "/admin/me")
+    assert "Your password is changed." in here.get(answer.location).text
+    assert here.client.get_cookie("pulsegate", "pages.test", "/admin/").value != before
+    assert [one.get("/admin/me").status_code for one in (here, there, other)] == [200, 303, 200]
+    assert site.check(name, PASSWORDS[name], None) is None
+    assert site.check(name, "a new one of mine", None).account.name == name
+    assert there.log_in(name).status_code == 401
+    assert there.log_in(name, "a new one of mine").status_code == 303
+    assert changes(site) == [(name, "account.password", name)]
+    with site.database.read() as connection:
+        (record,) = audit.every(connection, limit=5)
+    assert (record.before, record.after) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (words(current="a guess"), "It is not the password of this account."),
+        (words(current="admin word"), "It is not the password of this account."),  # somebody else's
+        (words(current=""), "This field is required."),
+        (words(new=""), "This field is required."),
+        (words(again="another wor"), "It is not the same."),
+        (words(new="x" * 1_001), "Field cannot be longer than 1000 characters."),
+        ({}, "This field is required."),
+    ],
+)
+def test_own_password_is_not_changed_by_who_is_wrong(logged_in, site, given, said):
+    browser, other = logged_in("vera"), logged_in("vera")
+    browser.get(OWN)
+    answer = browser.post(OWN, given)
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert not any(word in answer.text for word in ("a guess", "admin word", "another word", "viewer word"))
+    assert [one.get("/admin/me").status_code for one in (browser, other)] == [200, 200]
+    assert site.check("vera", "viewer word", None)
+    assert changes(site) == []
+
+
+def take_over(site, browser):
+    """Have that browser, whose site checks passwords in its own way, go on in a session of vera's."""
+    first = Browser(app.create(site))
+    first.log_in("vera")
+    found = first.client.get_cookie("pulsegate", "pages.test", "/admin/").value
+    browser.client.set_cookie("pulsegate", found, domain="pages.test", path="/admin/")
+
+
+def test_own_password_is_limited_as_the_log_in_is(site):
+    def check(name, word, address):
+        asked.append((name, word, address))
+        raise TryLaterError(7)
+
+    asked = []
+    browser = Browser(app.create(replace(site, check=check)))
+    take_over(site, browser)
+    browser.get(OWN)
+    answer = browser.post(OWN, words(), environ_base={"REMOTE_ADDR": "192.0.2.9"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
+    assert "Too many attempts. Try again in 7 seconds." in answer.text
+    assert asked == [("vera", "viewer word", "192.0.2.9")]
+    assert changes(site) == []
+
+
+def test_own_password_that_was_changed_while_it_was_checked_stays(site):
+    def check(name, word, address):
+        found = site.check(name, word, address)
+        with site.database.write() as connection:
+            accounts.set_password(connection, name, "by the administrator")
+        return found
+
+    browser = Browser(app.create(replace(site, check=check)))
+    take_over(site, browser)
+    browser.get(OWN)
+    answer = browser.post(OWN, words())
+    assert answer.status_code == 422
+    assert site.check("vera", "by the administrator", None)
+    assert changes(site) == []
+
+
+def test_own_password_is_for_who_is_logged_in(browser, site):
+    assert browser.get(OWN).status_code == 303
+    browser.get("/admin/login")
+    assert browser.post(OWN, words()).status_code == 303
+    assert site.check("vera", "viewer word", None)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
-import threading
 from urllib.parse import quote
 
 import pytest
-from werkzeug.exceptions import ClientDisconnected
 
-from pulsegate.cli.pages import AT_ONCE, Pages
 from web.curated import fill
 
 HUGE = "9" * 20
@@ -109,46 +105,3 @@ def test_curator_adds_entries_in_no_other_name(logged_in, site):
             with site.database.write() as connection:
                 for one in decisions.read(connection).allowed:
                     decisions.disallow(connection, one.kind, one.text, "test")
-
-
-class Slow(io.RawIOBase):
-    """A body that does not come."""
-
-    def __init__(self) -> None:
-        self.asked, self.end = threading.Event(), threading.Event()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, _buffer) -> int:
-        self.asked.set()
-        self.end.wait(20)
-        raise ClientDisconnected
-
-
-class Where:
-    class settings:  # noqa: N801 - as the installation has it
-        class taxii:  # noqa: N801
-            max_body = 1_000_000
-
-
-def test_slow_bodies_keep_no_page_from_being_made(monkeypatch):
-    pages = Pages(Where(), None)  # type: ignore[arg-type]
-    monkeypatch.setattr(pages, "_made", lambda environment, _start: [environment["wsgi.input"].read()])
-    bodies = [Slow() for _ in range(AT_ONCE + 1)]
-    threads = []
-    for body in bodies:
-        environment = {"CONTENT_LENGTH": "900000", "wsgi.input": body}
-        threads.append(threading.Thread(target=_ended, args=(pages, environment), daemon=True))
-        threads[-1].start()
-        assert body.asked.wait(5)
-    assert pages({"CONTENT_LENGTH": "3", "wsgi.input": io.BytesIO(b"abc")}, None) == [b"abc"]  # type: ignore[arg-type]
-    for body in bodies:
-        body.end.set()
-    for thread in threads:
-        thread.join(5)
-
-
-def _ended(pages: Pages, environment) -> None:
-    with pytest.raises(ClientDisconnected):
-        pages(environment, None)  # type: ignore[arg-type]

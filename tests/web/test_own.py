@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import pytest
 
+from pulsegate.cli.setup import Installation
+from pulsegate.cli.tasks import KINDS, Progress
 from pulsegate.curation.own import Own
 from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.model.decisions import Allowed
@@ -19,7 +21,7 @@ from pulsegate.sync.own import pulse_id
 from pulsegate.web import app
 from web.conftest import Browser
 from web.filled import NOW, pulse, put, work
-from web.seen import changes
+from web.seen import changes, shown
 
 HOSTILE = "<script>alert(1)</script>"
 MD5 = "0123456789abcdef0123456789abcdee"
@@ -223,11 +225,11 @@ def test_ticked_values_are_removed_after_a_look(filled, logged_in):
     assert "subscribed" in page
     assert browser.get(f"/admin/own/{mine.pk}/remove").status_code == 303  # nothing is ticked
     wanted = f"key={keys['a.example.org']}&key={keys['known.example.org']}"
-    look = browser.get(f"/admin/own/{mine.pk}/remove?{wanted}").text
-    assert "Remove 2 from Mine?" in look
+    look = browser.get(f"/admin/own/{mine.pk}/remove?{wanted}")
+    assert "Remove 2 from Mine?" in look.text
     assert len(listed(filled)) == 3
     sent = {"key": [str(keys["a.example.org"]), str(keys["known.example.org"])]}
-    assert browser.post(f"/admin/own/{mine.pk}/remove", sent).status_code == 303
+    assert browser.post(f"/admin/own/{mine.pk}/remove", shown(look) | sent).status_code == 303
     work(filled)
     assert [one[1] for one in listed(filled)] == ["b.example.org"]
     assert served(filled) == ["b.example.org", "known.example.org"]
@@ -242,9 +244,10 @@ def test_whole_pulse_is_removed(filled, logged_in, monkeypatch):
     add(filled, browser, "\n".join(f"n{number}.example.org" for number in range(5)))
     with filled.database.read() as connection:
         (mine,) = own.every(connection)
-    assert "5 indicators go." in browser.get(f"/admin/own/{mine.pk}/remove?all=1").text
+    look = browser.get(f"/admin/own/{mine.pk}/remove?all=1")
+    assert "5 indicators go." in look.text
     assert browser.post(f"/admin/own/{mine.pk}/remove", {}).status_code == 400
-    browser.post(f"/admin/own/{mine.pk}/remove", {"all": "1"})
+    browser.post(f"/admin/own/{mine.pk}/remove", whole(look))
     (task,) = work(filled)
     assert task.error is None
     assert listed(filled) == []
@@ -253,15 +256,67 @@ def test_whole_pulse_is_removed(filled, logged_in, monkeypatch):
     assert browser.get(f"/admin/own/{mine.pk}").status_code == 404
 
 
+def whole(look):
+    """The form that removes all that the preview has shown."""
+    return shown(look) | {"all": "1", "upto": re.search(r'name="upto" value="(\d+)"', look.text)[1]}
+
+
+def test_pulse_that_has_more_than_was_shown_is_shown_anew(filled, logged_in):
+    browser = logged_in("carl")
+    add(filled, browser, "a.example.org")
+    with filled.database.read() as connection:
+        (mine,) = own.every(connection)
+    address = f"/admin/own/{mine.pk}/remove"
+    look = browser.get(f"{address}?all=1")
+    add(filled, logged_in("ann"), "b.example.org")
+    again = browser.post(address, whole(look))
+    assert again.status_code == 409
+    assert "More has been added since you looked." in again.text
+    assert "2 indicators go." in again.text
+    assert work(filled) == []
+    assert len(listed(filled)) == 2
+    assert browser.post(address, whole(again)).status_code == 303
+    work(filled)
+    assert listed(filled) == []
+
+
+def test_what_is_added_before_the_worker_removes_stays(filled, logged_in):
+    browser = logged_in("carl")
+    add(filled, browser, "a.example.org\nb.example.org")
+    with filled.database.read() as connection:
+        (mine,) = own.every(connection)
+    assert browser.post(f"/admin/own/{mine.pk}/remove", whole(browser.get(f"/admin/own/{mine.pk}/remove?all=1")))
+    with filled.database.write() as connection:
+        (task,) = tasks.unfinished(connection)
+        tasks.finish(connection, task.pk)  # it is done by hand, after what comes first
+    add(filled, logged_in("ann"), "c.example.org")
+    KINDS[task.kind](Installation(filled.settings, filled.database, filled.policy, False), task.arguments, Progress())
+    assert [one[1] for one in listed(filled)] == ["c.example.org"]
+    assert served(filled) == ["c.example.org", "known.example.org"]
+
+
+@pytest.mark.parametrize("upto", ["", "x", "-1", "0", None])
+def test_removal_that_does_not_say_what_was_shown_is_shown_first(filled, logged_in, upto):
+    browser = logged_in("carl")
+    add(filled, browser, "a.example.org")
+    with filled.database.read() as connection:
+        (mine,) = own.every(connection)
+    it = shown(browser.get(f"/admin/own/{mine.pk}/remove?all=1")) | {"all": "1"}
+    answer = browser.post(f"/admin/own/{mine.pk}/remove", it | ({} if upto is None else {"upto": upto}))
+    assert answer.status_code == 409
+    assert "1 indicators go." in answer.text
+    assert work(filled) == []
+
+
 def test_keys_of_other_pulses_are_not_removed(filled, logged_in):
     browser = logged_in("carl")
     add(filled, browser, "a.example.org")
     with filled.database.read() as connection:
         (mine,) = own.every(connection)
         (key,) = [one.pk for one in own.page(connection, 1, None, limit=9)]  # of the pulse from OTX
-    browser.get("/admin/own/")
-    browser.post(f"/admin/own/{mine.pk}/remove", {"key": str(key)})
-    assert browser.post("/admin/own/1/remove", {"all": "1"}).status_code == 404
+    it = shown(browser.get(f"/admin/own/{mine.pk}/remove?all=1"))
+    assert browser.post(f"/admin/own/{mine.pk}/remove", it | {"key": str(key)}).status_code == 303
+    assert browser.post("/admin/own/1/remove", it | {"all": "1"}).status_code == 409
     work(filled)
     assert "known.example.org" in served(filled)
 

@@ -15,6 +15,7 @@ from pulsegate.store.quarantine import INDICATOR, PULSE, Quarantined, Wanted
 from pulsegate.web import paging
 from store.test_pulses import a_name, a_pulse
 from sync.fakes import pulse_id, raw
+from web.seen import shown
 
 EVIL = "<script>alert(1)</script>"
 STORED = a_pulse(1).id
@@ -148,13 +149,20 @@ def test_entry_leads_to_its_pulse_and_shows_what_was_sent(logged_in, keys):
 def test_entry_that_is_not_there(logged_in, pk):
     browser = logged_in("carl")
     assert browser.get(f"/admin/quarantine/{pk}").status_code == 404
-    assert browser.post("/admin/quarantine/retry", {"entry": pk}).status_code in (303, 404)
+    assert browser.post("/admin/quarantine/retry", {"entry": pk, "seen": "x"}).status_code == 409
 
 
 def test_one_entry_is_tried_again_by_the_worker(logged_in, site, keys):
-    answer = logged_in("carl").post("/admin/quarantine/retry", {"entry": keys[1]})
+    browser = logged_in("carl")
+    it = shown(browser.get(f"/admin/quarantine/{keys[1]}"))
+    answer = browser.post("/admin/quarantine/retry", it | {"entry": keys[1]})
     assert (answer.status_code, answer.location) == (303, "/admin/quarantine/")
-    wanted = [("retry", {"entry": keys[1]}, "carl")], [("carl", "quarantine.retry", "indicator b.example")]
+    with site.database.read() as connection:
+        stamp = quarantine.get(connection, keys[1]).stamp
+    wanted = (
+        [("retry", {"entry": keys[1], "stamp": stamp}, "carl")],
+        [("carl", "quarantine.retry", "indicator b.example")],
+    )
     assert asked(site) == wanted
 
 

@@ -9,13 +9,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
+from packages import package
+from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.model.marks import Marks
-from pulsegate.settings import OTXSettings
-from pulsegate.store import audit, locks, pulses, runs, sources, taken, tasks
-from pulsegate.store.sources import SUBSCRIPTION, Walk
+from pulsegate.publication import inbox
+from pulsegate.publication.inbox import Pushed
+from pulsegate.settings import OTXSettings, UpstreamSettings
+from pulsegate.stix import Package
+from pulsegate.store import audit, blocks, collections, locks, pulses, runs, sources, taken, tasks
+from pulsegate.store.sources import PULSE, SUBSCRIPTION, Walk
 from pulsegate.sync.standing import Feed
-from pulsegate.web import paging
+from pulsegate.web import app, paging
 from store.test_pulses import a_name, a_pulse
+from web.conftest import Browser
 from web.seen import beside
 
 EVIL = "<script>alert(1)</script>"
@@ -46,16 +52,15 @@ def put(site, name="otx", **values):
             sources.update(connection, name, **values)
 
 
-def hold_back(site, *numbers, name="otx"):
+def hold_back(site, *numbers, name="otx", via=SUBSCRIPTION):
     """So many pulses of it wait for their removal."""
     with site.database.write() as connection:
         for one in numbers:
             taken.put(connection, a_pulse(one), [a_name(f"{one}.example.net")], lambda _: Marks())
         keys = [pulses.get(connection, a_pulse(one).id).pk for one in numbers]
         sources.ensure(connection, name, "shape")
-        sources.claim(connection, name, SUBSCRIPTION, keys)
-        sources.hold_back(connection, name, keys)
-    put(site, name, held=len(numbers))
+        sources.claim(connection, name, via, keys)
+        sources.hold_back(connection, name, via, keys)
     return keys
 
 
@@ -182,11 +187,13 @@ def stamp_on(answer):
     return found and found[1]
 
 
-def test_held_removals_are_shown_and_accepted_as_they_were_seen(logged_in, site):
-    keys = hold_back(site, 1, 2, 3)
+@pytest.mark.parametrize("via", [SUBSCRIPTION, PULSE])
+def test_held_removals_are_shown_and_accepted_as_they_were_seen(logged_in, site, via):
+    keys = hold_back(site, 1, 2, 3, via=via)
     browser = logged_in("carl")
     page = browser.get("/admin/sources/otx/held")
     assert "Take these 3 pulses away?" in page.text
+    assert "3 removals wait for a decision" in browser.get("/admin/sources/").text
     assert asked(site) == ([], [])  # looking changes nothing
     stamp = stamp_on(page)
     assert browser.post("/admin/sources/otx/accept", {"stamp": stamp}).status_code == 303
@@ -252,3 +259,70 @@ def test_odd_position_is_the_first_page(logged_in, position):
     browser = logged_in("vera")
     assert browser.get(f"/admin/sources/otx/?{position}").status_code == 200
     assert browser.get(f"/admin/sources/otx/held?{position}").status_code == 200
+
+
+def test_failed_run_is_told_in_japanese(logged_in, site):
+    error = f"/api/v1/users/me: OTX refused the key with 403, saying '{EVIL}'. Check otx.proxy"
+    put(site, completed=NOW, failing=NOW, error=error)
+    with site.database.write() as connection:
+        runs.finish(connection, runs.begin(connection, "otx"), runs.FAILED, error)
+    answer = logged_in("vera").get("/admin/sources/otx/", headers={"Accept-Language": "ja"})
+    told = "/api/v1/users/me: OTX がキーを拒否しました (403) (応答: &#39;&lt;script&gt;alert(1)&lt;/script&gt;&#39;)。otx.proxy を確認してください"
+    assert answer.text.count(told) == 2
+    assert "OTX refused the key" not in answer.text
+
+
+@pytest.fixture
+def browser_of():
+    def make(site, name):
+        made = Browser(app.create(site))
+        assert made.log_in(name).status_code == 303
+        made.get("/admin/me")
+        return made
+
+    return make
+
+
+@pytest.fixture
+def with_upstream(site):
+    """An upstream that has three packages, two of which wait for their removal."""
+    secret = "s3cret-of-the-upstream"
+    found = UpstreamSettings(
+        name="elsewhere", url="https://taxii.example.com/taxii/poll", collection=EVIL, username="reader",
+        password=SecretStr(secret), max_age=timedelta(days=90),
+    )  # fmt: skip
+    with site.database.write() as connection:
+        kept = Collection("taxii_elsewhere", kind=CollectionKind.INBOX, upstream="elsewhere")
+        stored = collections.put(connection, kept)
+    given = [Pushed(Package(package(f"{one}.example"), "1.2", 1)) for one in range(3)]
+    inbox.receive(site.database, [stored], given)
+    with site.database.write() as connection:
+        keys = sorted(blocks.published(connection, stored.id))[:2]
+        sources.ensure(connection, "elsewhere", "shape")
+        sources.hold_packages(connection, "elsewhere", keys)
+        sources.update(connection, "elsewhere", held=2)
+    return replace(site, feeds=(*site.feeds, Feed("elsewhere", found, is_on=True))), keys, secret
+
+
+def test_upstream_is_shown_without_its_password(with_upstream, browser_of):
+    site, _, secret = with_upstream
+    page = browser_of(site, "ann").get("/admin/sources/elsewhere/")
+    told = text_of(page)
+    for words in ("&lt;script&gt;", "taxii_elsewhere", "reader", "90 days", "2 packages are gone there at once"):
+        assert words in told
+    assert secret not in page.text
+    assert "Test the key" not in told
+    assert "<script>alert" not in page.text
+    assert "2 removals wait" in text_of(browser_of(site, "vera").get("/admin/sources/"))
+
+
+def test_removal_of_packages_is_accepted_as_it_was_seen(with_upstream, browser_of):
+    site, keys, _ = with_upstream
+    carl = browser_of(site, "carl")
+    told = text_of(carl.get("/admin/sources/elsewhere/held"))
+    assert "Take these 2 packages away?" in told
+    assert carl.post("/admin/sources/elsewhere/accept", {"stamp": sources.stamp([*keys, 99])}).status_code == 409
+    assert carl.post("/admin/sources/elsewhere/accept", {"stamp": sources.stamp(keys)}).status_code == 303
+    with site.database.read() as connection:
+        (task,) = (one for one in tasks.latest(connection, limit=9) if one.kind == "pull")
+    assert task.arguments == {"source": "elsewhere", "held": sources.stamp(keys)}

@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
+from pulsegate.cli import relaying
 from pulsegate.cli.feeding import Feeding
 from pulsegate.cli.setup import Installation, read_secrets
 from pulsegate.errors import PulsegateError, SettingsError
 from pulsegate.settings import Settings
 from pulsegate.store import alarms, sources
 from pulsegate.store.database import now
-from pulsegate.store.sources import Source
-from pulsegate.sync.alarm import cleared, complaints
+from pulsegate.store.sources import RELAYED, Source
+from pulsegate.sync.alarm import STALE, cleared, complaints
 
 if TYPE_CHECKING:
     import apprise
@@ -45,22 +47,37 @@ class Watch:
     @property
     def interval(self) -> timedelta:
         """How often to look: no alarm is to come much later than the settings say."""
-        return min(INTERVAL, *(one.settings.stale_after for one in self._found))
+        times = [one.settings.stale_after for one in self._found]
+        return min([INTERVAL, self._where.settings.relay.stale_after, *times])
 
     def __call__(self) -> None:
         for one in self._found:
-            try:
-                self._look(one)
-            except PulsegateError as error:
-                log.error("alarms.failed", source=one.name, reason=str(error))  # noqa: TRY400 - the whole story
+            self._try(one.name, partial(complaints, stale_after=one.settings.stale_after, brings=one.settings.brings))
+        if self._where.settings.relay.inbox is not None:
+            self._senders()
 
-    def _look(self, feeding: Feeding) -> None:
+    def _senders(self) -> None:
+        """Those whose bundles are taken."""
+        told = relaying.complaints(self._where)
+        with self._where.database.read() as connection:
+            names = [one.name for one in sources.every(connection) if one.name.startswith(RELAYED)]
+        for name in names:
+            due = {STALE: told[name]} if name in told else {}
+            self._try(name, lambda _source, now, due=due: due)  # noqa: ARG005 - it is judged already
+
+    def _try(self, name: str, judge: Callable[..., dict[str, str]]) -> None:
+        try:
+            self._look(name, judge)
+        except PulsegateError as error:
+            log.error("alarms.failed", source=name, reason=str(error))  # noqa: TRY400 - the whole story
+
+    def _look(self, name: str, judge: Callable[..., dict[str, str]]) -> None:
         database = self._where.database
         with database.read() as connection:
-            source, moment = sources.get(connection, feeding.name), now(connection)
+            source, moment = sources.get(connection, name), now(connection)
         if source is None:
             return
-        due = complaints(source, feeding.settings.stale_after, moment)
+        due = judge(source, now=moment)
         self._keep(source, due)
         told = self._settle(source, due)
         if told != set(source.alarms.split()):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 
+from pulsegate.taxii.edge import is_below
+
 BUFFER = 128 * 1024  # octets of a request that are kept before a thread takes over
 _MAX_CHUNK_LINE = 8192
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_TARGET = re.compile(rb"(?:\r\n)*[^\s:]+ (?:https?://[^/\s]*)?(/[^\s?]*)", re.IGNORECASE)
+_LONGEST_LINE = 8192  # octets
 _EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
 
 
@@ -31,6 +35,11 @@ class Arrival:
         """Take what came in; True when a thread should take over."""
         self.received += octets
         return len(self.received) >= BUFFER or self._is_complete()
+
+    def is_for(self, mount: str) -> bool:
+        """Whether the request is plainly for what lies at ``mount``. One that spells it otherwise is not."""
+        found = _TARGET.match(self.received, 0, _LONGEST_LINE)
+        return found is not None and is_below(found[1].decode("latin-1"), mount)
 
     def take(self) -> bytes:
         """Everything that came in; this is empty again afterwards, for the next request of the connection."""

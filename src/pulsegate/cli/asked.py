@@ -11,8 +11,8 @@ from pulsegate.cli.setup import Installation
 from pulsegate.errors import UsageError
 from pulsegate.publication.publish import Publication, publish_all
 from pulsegate.store import failures, quarantine, sources
+from pulsegate.store.database import Connection
 from pulsegate.store.quarantine import Wanted
-from pulsegate.sync import pull as sync
 from pulsegate.sync.retrial import Retrial, retry
 
 if TYPE_CHECKING:
@@ -31,10 +31,9 @@ def pull(where: Installation, arguments: Mapping[str, Any], progress: Progress) 
     (source,) = feeding.named(where, str(arguments["source"]))
     shown = _shown(where, source.name, arguments.get("held"))
     with feeding.client(where, source) as client:
-        outcome = sync.pull(
-            where.database, client, where.policy, feeding.wanted(source), feeding.pace(where, source),
-            full=bool(arguments.get("full")), compare=True, shown=shown, progress=progress,
-        )  # fmt: skip
+        outcome = feeding.pull(
+            where, source, client, full=bool(arguments.get("full")), compare=True, shown=shown, progress=progress
+        )
     intake = outcome.intake
     names = ("pulses", "indicators", "new", "changed", "removed", "rejected", "unreadable")
     return _counts(outcome.publications) | {"read": {name: getattr(intake, name) for name in names}}
@@ -55,6 +54,8 @@ def _shown(where: Installation, source: str, stamp: str | None) -> set[int]:
 def test_key(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
     """``source``: its name. Whose key it is, as OTX says; None: it accepts the key and doesn't tell."""
     (source,) = feeding.named(where, str(arguments["source"]))
+    if source.is_upstream:
+        raise UsageError("has no key that could be tested", resource=source.name, hint="Pull from it")
     progress.say("asking")
     with feeding.client(where, source) as client:
         owner = client.owner()
@@ -65,18 +66,31 @@ def test_key(where: Installation, arguments: Mapping[str, Any], progress: Progre
 
 
 def try_again(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
-    """``entry``: its key; else those of ``wanted`` (``quarantine.Wanted``); ``unwritten``: what can't be STIX."""
+    """``entry``: the key of the one with that ``stamp``; else those of ``wanted`` (``quarantine.Wanted``).
+
+    ``unwritten``: what can't be written as STIX.
+    """
     if arguments.get("unwritten"):
         return _write_again(where, progress)
     with where.database.read() as connection:
-        entry = arguments.get("entry")
-        keys = [int(entry)] if entry else quarantine.keys(connection, Wanted(**arguments.get("wanted", {})))
+        keys = _keys(connection, arguments)
     total = Retrial()
     for start in range(0, len(keys), AT_ONCE):
         progress.say("trying", done=start, total=len(keys))
         some = asdict(retry(where.database, where.policy, keys[start : start + AT_ONCE]))
         total = Retrial(**{name: number + some[name] for name, number in asdict(total).items()})
     return asdict(total) | _counts(publish_all(where.database, where.policy, progress.publishing))
+
+
+def _keys(connection: Connection, arguments: Mapping[str, Any]) -> list[int]:
+    """No key of an entry in whose place another one stands by now: a pull was faster."""
+    if "entry" not in arguments:
+        return quarantine.keys(connection, Wanted(**arguments.get("wanted", {})))
+    key = int(arguments["entry"])
+    found = quarantine.get(connection, key)
+    if found is None or arguments.get("stamp", found.stamp) != found.stamp:  # one of an older version tells none
+        return []
+    return [key]
 
 
 def _write_again(where: Installation, progress: Progress) -> Result:

@@ -11,7 +11,8 @@ from pulsegate.cli.collection import refuse_built_in, refuse_settings
 from pulsegate.cli.options import DryRun, account, installation, named_collection
 from pulsegate.cli.output import AsJSON, people, print_json, print_table
 from pulsegate.cli.pull import publish_now
-from pulsegate.cli.setup import Installation, prepare, require_lists
+from pulsegate.cli.setup import Installation, prepare
+from pulsegate.curation.list_choice import require_lists
 from pulsegate.errors import UsageError
 from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.settings.load import collection as read_collection

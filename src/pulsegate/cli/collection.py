@@ -79,7 +79,7 @@ def take_away(connection: Connection, stored: StoredCollection, by: str) -> None
 
 def refuse_settings(where: Installation, name: str, hint: str) -> None:
     """UsageError when the settings name the collection: a command would be undone by the next start."""
-    if name in {one.name for one in where.settings.collections}:
+    if name in where.settings.collection_names:
         raise UsageError("stands in the settings file", resource=name, hint=hint)
 
 

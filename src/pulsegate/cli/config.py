@@ -8,13 +8,14 @@ import typer
 from rich.markup import escape
 
 from pulsegate.cli import alarms, tls
-from pulsegate.cli.feeding import api_key
+from pulsegate.cli.feeding import api_key, password
 from pulsegate.cli.options import Options
 from pulsegate.cli.output import AsJSON, people, print_json, without_password
-from pulsegate.cli.setup import load_settings, make_policy, require_lists
+from pulsegate.cli.setup import load_settings, make_policy
 from pulsegate.curation.entry_file import read_entries
+from pulsegate.curation.list_choice import require_lists
 from pulsegate.errors import PulsegateError, SettingsError
-from pulsegate.settings import OTXSettings, Settings, find_file
+from pulsegate.settings import OTXSettings, PullSettings, Settings, find_file
 from pulsegate.settings.duration import format_duration
 from pulsegate.store.database import Database
 
@@ -51,6 +52,9 @@ def check(
     every: list[tuple[str, OTXSettings]] = [("OTX", found.otx), *((f"Source {one.name}", one) for one in found.sources)]
     for name, source in every:
         people.print(f"{name}: {_pulling(source)}; API key {'set' if api_key(source) else 'not set'}", markup=False)
+    for upstream in found.upstreams:
+        account = f"as {upstream.username}" if password(upstream) else "without an account"
+        people.print(f"Upstream {upstream.name}: {_pulling(upstream)}, {account}", markup=False)
     names = ", ".join(collection.name for collection in found.collections)
     people.print(f"Own collections: {escape(names) or 'none'}")
     people.print(f"Alarms: in the log, and to {told} {'address' if told == 1 else 'addresses'}")
@@ -74,7 +78,7 @@ def _send_a_test(found: Settings) -> None:
         raise PulsegateError(f"{reached} of {addressed} addresses could be told", resource="alarms", hint=SEE_LOG)
 
 
-def _pulling(one: OTXSettings) -> str:
+def _pulling(one: PullSettings) -> str:
     if not one.enabled:
         return "pulling is off"
     return f"{f'at {one.cron!r} (UTC)' if one.cron else f'every {format_duration(one.interval)}'} from {one.url}"
@@ -87,7 +91,7 @@ def _values(found: Settings) -> dict[str, Any]:
 def _without_secrets(found: Settings) -> dict[str, Any]:
     values = _values(found)
     values["database"] = Database(found.database_url).name
-    for one in (values["otx"], *values["sources"]):
+    for one in (values["otx"], *values["sources"], *values["upstreams"]):
         if one["proxy"] is not None:
             one["proxy"] = without_password(one["proxy"])
     return values

@@ -1,9 +1,10 @@
 """Gunicorn's threaded worker, made so that slow and greedy clients can't keep others from being served.
 
-Three things are different from ``gunicorn.workers.gthread``:
+Four things are different from ``gunicorn.workers.gthread``:
 
 - A request is received in the main loop, TLS handshake included, and costs a thread only when it is there (or its
   first 128 kB are). Half a request holds a few octets of memory, for 30 s at most.
+- Requests for pages, which wait for another process, have threads of their own, so that no poll waits for them.
 - A client's address has at most half of the threads at a time; what it asks for beyond that waits for its turn.
 - A thread waits for a slow client no longer than ``PatientSocket`` does, and an answer that could not be sent whole
   ends with a reset, never like a whole one.
@@ -15,11 +16,10 @@ import errno
 import selectors
 import socket
 import ssl
-import sys
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -34,11 +34,11 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from pulsegate.cli.arrival import BUFFER, Arrival
 from pulsegate.cli.patience import ClientGoneError, ClientTooSlowError, PatientSocket
 from pulsegate.model.network import Networks, one_client
+from pulsegate.taxii.app import MOUNT
 from pulsegate.taxii.edge import PEER_CERTIFICATE
 
 log = structlog.get_logger(__name__)
 
-SWITCH = 0.0005  # seconds after which a thread lets another one run: a poll must not wait for a page to be made
 LINGER = 2.0  # seconds for which a closed connection is still read, so that the client gets its answer's end
 WAITING = 30.0  # seconds for which a request may wait until its address has a thread again
 _PIECE = 64 * 1024
@@ -60,6 +60,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn is not typed
             sock = ssl_context(cfg).wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         super().__init__(cfg, PatientSocket(sock), client, server)
         self.address = one_client(client[0])
+        self.share: tuple[str, bool] = self.address, False  # whose threads it takes, and of which: those for pages
         self.arrival = Arrival(max_body)
         self.since = time.monotonic()  # when it began to wait for what it waits for
 
@@ -134,14 +135,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is not typed
         self._per_address = max(1, self.cfg.threads // 2)
         self._most_connections = max(1, self.cfg.worker_connections // 4)
         self._open: Counter[str] = Counter()  # connections of each address
-        self._busy: Counter[str] = Counter()  # threads of each address
+        self._page_threads = ThreadPoolExecutor(self.cfg.threads, "pages")
+        self._busy: Counter[tuple[str, bool]] = Counter()  # threads of each share
         self._receiving: dict[Connection, None] = {}
         self._lingering: dict[Connection, int] = {}  # and how much was read and thrown away
-        self._waiting: defaultdict[str, deque[Connection]] = defaultdict(deque)
-
-    def init_process(self) -> None:
-        sys.setswitchinterval(SWITCH)
-        super().init_process()
+        self._waiting: defaultdict[tuple[str, bool], deque[Connection]] = defaultdict(deque)
 
     def accept(self, listener: Any) -> None:
         try:
@@ -206,17 +204,23 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is not typed
 
     def enqueue_req(self, conn: Connection) -> None:
         """Give the request a thread, or let it wait while its address has its share of them."""
-        if self._busy[conn.address] >= self._per_address and not self._is_proxy(conn):
+        conn.share = conn.address, conn.arrival.is_for(MOUNT)
+        if self._busy[conn.share] >= self._per_address and not self._is_proxy(conn):
             conn.since = time.monotonic()
-            self._waiting[conn.address].append(conn)
-            return
-        self._busy[conn.address] += 1
-        super().enqueue_req(conn)
+            self._waiting[conn.share].append(conn)
+        else:
+            self._answer(conn)
+
+    def _answer(self, conn: Connection) -> None:
+        self._busy[conn.share] += 1
+        _, is_page = conn.share
+        done = (self._page_threads if is_page else self.tpool).submit(self.handle, conn)
+        done.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 
     def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
         """A thread is done with the connection."""
-        self._busy[conn.address] -= 1
-        self._next_of(conn.address)
+        self._busy[conn.share] -= 1
+        self._next_of(conn.share)
         is_kept = not fs.cancelled() and fs.exception() is None and fs.result()
         if is_kept and self.alive:
             conn.sock.receiving.renew()
@@ -239,13 +243,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is not typed
         else:
             self._receive(conn)
 
-    def _next_of(self, address: str) -> None:
-        if self._busy[address] <= 0:
-            del self._busy[address]
-        if self._waiting.get(address):
-            self.enqueue_req(self._waiting[address].popleft())
-        elif address in self._waiting:
-            del self._waiting[address]
+    def _next_of(self, share: tuple[str, bool]) -> None:
+        if self._busy[share] <= 0:
+            del self._busy[share]
+        if self._waiting.get(share):
+            self._answer(self._waiting[share].popleft())
+        elif share in self._waiting:
+            del self._waiting[share]
 
     def _linger(self, conn: Connection) -> None:
         """Close what we send, and read on a little (RFC 9112, section 9.6), without keeping anybody waiting."""

@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import Any
 
 from pulsegate.cli.output import instant, people, print_table, when
-from pulsegate.publication.explanation import Explanation, Neighbours, Opinion, Standing
+from pulsegate.publication.explanation import WITHOUT_IT, Explanation, Neighbours, Opinion, Standing
 from pulsegate.publication.surroundings import RELATIONS
 from pulsegate.store.polls import Fetch
 
@@ -83,7 +83,8 @@ def _told(rule: str, reason: str, known: Mapping[str, str]) -> str:
     """The rule, and its reason where that does not stand above."""
     if rule not in known:
         return f"{rule}: {reason}"
-    more = reason.rpartition("; ")[2] if reason.startswith(known[rule]) and "; " in reason else ""
+    has_more = reason.startswith(known[rule]) or reason.endswith(WITHOUT_IT)
+    more = reason.rpartition("; ")[2] if has_more and "; " in reason else ""
     return f"{rule}; {more}" if more and more not in known[rule] else rule
 
 

@@ -11,26 +11,42 @@ import structlog
 
 # OpenTAXII logs a refused Authorization header and refused tokens whole.
 _SECRETS = frozenset({"raw_token", "token", "password", "api_key", "value", "authorization", "secret"})
+_INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
 _NOISE = {"api.initialized", "opentaxii.server_configured"}
 
 
-def configure(level: int) -> None:
-    """Log from ``level`` on (logging.INFO, …)."""
+_level = logging.WARNING
+
+
+def in_form(form: str) -> None:
+    """Log on in the form that the settings ask for: ``text`` or ``json``."""
+    configure(_level, as_json=form == "json")
+
+
+def configure(level: int, *, as_json: bool = False) -> None:
+    """Log from ``level`` on (logging.INFO, …), in lines for people or one JSON object each."""
+    global _level  # noqa: PLW0603 - the form is known after the level, when the settings are read
+    _level = level
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         _redact,
-        structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%SZ", utc=True),
+        structlog.processors.TimeStamper(fmt=_INSTANT if as_json else "%Y-%m-%d %H:%M:%SZ", utc=True),
     ]
     if level > logging.DEBUG:
         processors.append(_brief)
     structlog.configure(
-        processors=[*processors, _renderer()],
+        processors=[*processors, *(_json() if as_json else [_renderer()])],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[_Handler()], force=True)
+
+
+def _json() -> list[Any]:
+    """One object a line, with ``timestamp``, ``level``, ``event`` and, of a request, ``request``."""
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False, default=str)]
 
 
 def _renderer() -> structlog.dev.ConsoleRenderer:

@@ -1,18 +1,23 @@
-"""The administration pages in a server process: made when somebody opens one, so that polls pay nothing for them."""
+"""The process of the administration pages, and what they get of the installation."""
 
 from __future__ import annotations
 
-import shutil
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterable
-from tempfile import SpooledTemporaryFile
+from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from werkzeug.exceptions import ClientDisconnected
+import structlog
+from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from pulsegate.cli import feeding
+from pulsegate.cli import feeding, hop, lifeline
 from pulsegate.cli.setup import Installation
 from pulsegate.store.accounts import Stored
+from pulsegate.store.database import Database
 from pulsegate.taxii.auth import AuthAPI
 from pulsegate.taxii.edge import WSGI, Environment
 from pulsegate.taxii.refusals import BusyError, TooManyAttemptsError, UnauthorizedError
@@ -20,51 +25,73 @@ from pulsegate.taxii.refusals import BusyError, TooManyAttemptsError, Unauthoriz
 if TYPE_CHECKING:
     from pulsegate.web.site import Site
 
+log = structlog.get_logger(__name__)
 
-HELD = 256_000  # octets of a body that are kept in memory
-AT_ONCE = 2  # pages that a process makes at a time: each takes the interpreter from polls, and the others wait
+NICENESS = 10  # polls have the processor first
+AT_ONCE = 4  # pages that are made at a time: each has a connection with a cache, and more would not be faster
 
 
-class Pages:
-    """A WSGI application that makes the pages' one at the first request, and asks it for a few pages at a time."""
+def run(where: Installation, channel: hop.Channel, parent: int) -> None:
+    """Be the process of the pages, just forked from ``parent``, until there is nobody to make pages for."""
+    os.nice(NICENESS)
+    lifeline.end_with(parent)
+    channel.close_inlet()
+    made = _Application(replace(where, database=Database(where.settings.database_url)))  # no connection crosses a fork
+    cfg = made.cfg
+    log.info("pages.started", pid=os.getpid())
+    _Process(1, parent, [channel.outlet], made, cfg.timeout, cfg, cfg.logger_class(cfg)).init_process()
 
-    def __init__(self, where: Installation, auth: AuthAPI) -> None:
+
+class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
+    def __init__(self, where: Installation) -> None:
         self._where = where
-        self._auth = auth
-        self._lock = threading.Lock()
-        self._turns = threading.Semaphore(AT_ONCE)
-        self._made: WSGI | None = None
+        super().__init__()
 
-    def __call__(self, environment: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        application = self._application()
-        if not _is_receivable(environment, self._where.settings.taxii.max_body):
-            return application(environment, start_response)
-        with SpooledTemporaryFile(HELD) as body:  # a slow client must not keep a turn
-            try:
-                shutil.copyfileobj(environment["wsgi.input"], body)
-            except ClientDisconnected:
-                return application(environment, start_response)  # it meets the same, and says so
-            body.seek(0)
-            environment["wsgi.input"] = body
-            with self._turns:  # a download is made while it is sent, after that
-                return application(environment, start_response)
+    def load_config(self) -> None:
+        settings = self._where.settings
+        for key, value in {
+            "threads": settings.threads * settings.workers,  # as many as server processes can ask for at once
+            "graceful_timeout": 3,
+            "limit_request_field_size": hop.LONGEST,
+            "loglevel": "warning",
+        }.items():
+            self.cfg.set(key, value)
 
-    def _application(self) -> WSGI:
+    def load(self) -> WSGI:
         from pulsegate.web import app
 
-        with self._lock:
-            if self._made is None:
-                self._made = app.create(site(self._where, self._auth))
-            return self._made
+        settings = self._where.settings
+        auth = AuthAPI(settings.database_url, settings.taxii.token_life, settings.threads)
+        return hop.unpacked(_by_turns(app.create(site(self._where, auth))))
 
 
-def _is_receivable(environment: Environment, most: int) -> bool:
-    """Whether the body is taken in before a page is made.
+def _by_turns(application: WSGI) -> WSGI:
+    """A few pages at a time; a download is made while it is sent, after its turn."""
+    turns = threading.Semaphore(AT_ONCE)
 
-    One that is too long is refused unread, and one without a length no page sends: they take no turn.
-    """
-    length = environment.get("CONTENT_LENGTH") or "0"
-    return "HTTP_TRANSFER_ENCODING" not in environment and length.isdigit() and int(length) <= most
+    def call(environment: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        with turns:
+            return application(environment, start_response)
+
+    return call
+
+
+class _Process(ThreadWorker):  # type: ignore[misc]  # gunicorn is not typed
+    """Gunicorn's threaded worker, which gets its connections through the channel. They are all the server's own."""
+
+    def accept(self, outlet: socket.socket) -> None:
+        ends = hop.received(outlet)
+        if ends is None:
+            self.alive = False
+            return
+        for end in ends:
+            self.nr_conns += 1
+            self.enqueue_req(TConn(self.cfg, end, "", ""))
+
+    def finish_request(self, conn: TConn, _done: Future[Any]) -> None:
+        """Each has one request. The other end reads what was sent, so nobody is waited for."""
+        self.nr_conns -= 1
+        conn.close()
 
 
 def site(where: Installation, auth: AuthAPI) -> Site:

@@ -60,6 +60,7 @@ def shown(one: PollRecord) -> dict[str, Any]:
         "seconds": one.seconds,
         "outcome": one.outcome,
         "detail": one.detail,
+        "request": one.request,
     }
 
 

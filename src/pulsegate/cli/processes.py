@@ -1,14 +1,15 @@
-"""The processes of ``serve``: gunicorn with its server processes, and the worker beside them."""
+"""The processes of ``serve``: gunicorn with its server processes, and beside them the worker and the pages."""
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,9 +18,10 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from pulsegate.cli.connections import Worker as ServerProcess
-from pulsegate.cli.pages import Pages
+from pulsegate.cli.hop import Channel, Front
 from pulsegate.cli.setup import Installation
 from pulsegate.cli.tls import Renewal
+from pulsegate.errors import PulsegateError
 from pulsegate.model.network import Networks
 from pulsegate.taxii import app as taxii_app
 from pulsegate.taxii.app import Service
@@ -28,25 +30,30 @@ from pulsegate.taxii.edge import Edge
 log = structlog.get_logger(__name__)
 
 WORKER_PAUSE = 5.0  # seconds before a worker that ended is started again
+STEADY = 60.0  # seconds that the process of the pages lasts when nothing is wrong with it
+LONGEST_PAUSE = 60.0  # seconds before it is started again
 
 
 def run(where: Installation, listener: socket.socket, *, with_worker: bool, on_ready: Callable[[], bool]) -> None:
     """Serve on ``listener`` until a signal ends it. ``on_ready`` is called about every second until it gives true."""
     side = _Worker(where) if with_worker else None
+    pages = _Pages(where) if where.settings.pages.enabled else None
     where.database.close()  # connections must not cross a fork
     try:
-        _SidedArbiter(_Application(where, listener), side, on_ready).run()
+        _SidedArbiter(_Application(where, listener, pages), side, pages, on_ready).run()
     finally:
-        if side is not None:
-            side.stop()
+        for one in (side, pages):
+            if one is not None:
+                one.stop()
 
 
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
     """Gunicorn's settings, and the WSGI application, made anew in each server process."""
 
-    def __init__(self, where: Installation, listener: socket.socket) -> None:
+    def __init__(self, where: Installation, listener: socket.socket, pages: _Pages | None) -> None:
         self._where = where
         self._listener = listener
+        self._pages = pages
         self._tls = Renewal(where.settings.tls) if where.settings.tls.is_on else None
         self.proxies = Networks.of(where.settings.proxies)
         self.max_body = where.settings.taxii.max_body
@@ -76,7 +83,6 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
 
     def load(self) -> Any:
         settings = self._where.settings
-        pages = partial(Pages, self._where) if settings.pages.enabled else None
         edge = Edge(self.proxies, client_header=settings.tls.client_header, max_body=self.max_body)
         return taxii_app.create(
             Service(
@@ -92,24 +98,29 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
                 metrics_allow=Networks.of(settings.metrics.allow),
                 edge=edge,
             ),
-            pages,
+            None if self._pages is None else self._pages.front(),
         )
 
 
 class _SidedArbiter(Arbiter):  # type: ignore[misc]  # gunicorn is not typed
-    """Gunicorn's master, which also keeps the worker running and says when everything is ready."""
+    """Gunicorn's master, which also keeps worker and pages running and says when everything is ready."""
 
-    def __init__(self, application: _Application, side: _Worker | None, on_ready: Callable[[], bool]) -> None:
+    def __init__(
+        self, application: _Application, side: _Worker | None, pages: _Pages | None, on_ready: Callable[[], bool]
+    ) -> None:
         super().__init__(application)
         self._side = side
+        self._pages = pages
         self._on_ready = on_ready
         self._is_ready = False
 
     def manage_workers(self) -> None:
-        """Called about every second."""
+        """Called about every second, and after each signal."""
         super().manage_workers()
         if self._side is not None:
             self._side.keep_running()
+        if self._pages is not None:
+            self._pages.keep_running(self.LISTENERS)
         if not self._is_ready:
             self._is_ready = self._on_ready()
 
@@ -143,3 +154,75 @@ class _Worker:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self._process.kill()
+
+
+class _Pages:
+    """The process of the pages: forked when a request for one waits, so that a server that nobody browses has none.
+
+    It knows what this process knows, whatever the settings' file says by then. It ends by itself when this one is gone.
+    """
+
+    def __init__(self, where: Installation) -> None:
+        self._where = where
+        self._channel = Channel()
+        self._master = os.getpid()
+        self._process: int | None = None
+        self._life = -1  # of a pipe whose other end only the process has; closed when that has ended
+        self._started = self._not_before = 0.0
+        self._early = 0  # how often in a row it ended soon
+
+    def front(self) -> Front:
+        """What stands for the pages in a server process."""
+        wake = partial(os.kill, self._master, signal.SIGCHLD)  # the master looks after its processes then
+        return Front(self._channel, wake, self._where.settings.taxii.max_body)
+
+    def keep_running(self, listeners: Sequence[Any]) -> None:
+        """Start it when it is asked for; ``listeners``: the master's sockets, which are not its business."""
+        if self._process is not None and self._has_ended():
+            self._clear_away()
+        if self._process is not None or not self._channel.is_asked():
+            return
+        if time.monotonic() < self._not_before:
+            self._channel.refuse()
+        else:
+            self._start(listeners)
+
+    def _has_ended(self) -> bool:
+        return bool(select.select([self._life], [], [], 0)[0])
+
+    def _clear_away(self) -> None:
+        """It ended. The next request starts it at once; if it goes on ending soon, only after more and more time."""
+        now = time.monotonic()
+        self._early = self._early + 1 if now - self._started < STEADY else 0
+        self._not_before = now + min(2.0 ** (self._early - 2), LONGEST_PAUSE) if self._early > 1 else now
+        os.close(self._life)
+        self._process = None
+        log.error("pages.ended", hint="they are started again when they are asked for")
+
+    def _start(self, listeners: Sequence[Any]) -> None:
+        self._started = time.monotonic()
+        self._life, its_life = os.pipe()
+        self._process = os.fork()
+        if self._process:
+            os.close(its_life)
+            return
+        try:
+            for one in listeners:
+                one.close()
+            from pulsegate.cli import pages
+
+            pages.run(self._where, self._channel, self._master)
+        except PulsegateError as error:
+            log.error("pages.failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
+        except Exception:
+            log.exception("pages.failed")
+        finally:
+            os._exit(0)
+
+    def stop(self) -> None:
+        """Tell it to end; gunicorn's children come by here, too, and it is none of theirs."""
+        if self._process is None or os.getpid() != self._master or self._has_ended():
+            return
+        os.kill(self._process, signal.SIGTERM)
+        if not select.select([self._life], [], [], 5)[0]:
+            os.kill(self._process, signal.SIGKILL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -102,7 +102,8 @@ def pull(
         else:
             outcomes, failures = _pull_all(where, source, bar, full=full, accept_removals=accept_removals)
     if outcomes:
-        _report(together(outcomes), as_json=as_json, from_otx=not paths)
+        asked = [] if paths else feeding.named(where, source)
+        _report(together(outcomes), asked, as_json=as_json)
     if failures:
         raise failures[0]
 
@@ -111,8 +112,6 @@ def _pull_all(
     where: Installation, source: str | None, bar: Told, *, full: bool, accept_removals: bool
 ) -> tuple[list[Outcome], list[PulsegateError]]:
     """Pull from each source; the failure of one stops no other."""
-    from pulsegate.sync import pull as sync
-
     outcomes: list[Outcome] = []
     failures: list[PulsegateError] = []
     found = feeding.named(where, source)
@@ -121,12 +120,10 @@ def _pull_all(
             _record_acceptance(where, one)
         try:
             with feeding.client(where, one) as client:
-                outcomes.append(
-                    sync.pull(
-                        where.database, client, where.policy, feeding.wanted(one), feeding.pace(where, one),
-                        full=full, compare=True, accept_removals=accept_removals, progress=bar,
-                    )
-                )  # fmt: skip
+                done = feeding.pull(
+                    where, one, client, full=full, compare=True, accept_removals=accept_removals, progress=bar
+                )
+            outcomes.append(done)
         except PulsegateError as error:
             failures.append(error)
             if len(found) > 1:
@@ -142,7 +139,7 @@ def _record_acceptance(where: Installation, source: Feeding) -> None:
         audit.record(connection, account(), "pull.accept-removals", source.name, before={"held": held})
 
 
-def _report(outcome: Outcome, *, as_json: bool, from_otx: bool) -> None:
+def _report(outcome: Outcome, asked: Sequence[Feeding], *, as_json: bool) -> None:
     intake = outcome.intake
     if as_json:
         counts = {
@@ -151,16 +148,17 @@ def _report(outcome: Outcome, *, as_json: bool, from_otx: bool) -> None:
         }
         print_json(counts | {"collections": [publication_json(one) for one in outcome.publications]})
         return
+    brought = " and ".join(dict.fromkeys(one.settings.brings for one in asked)) or "pulses"
     people.print(
-        f"{intake.pulses:,} pulses with {intake.indicators:,} indicators read; "
-        f"{intake.new:,} pulses are new, {intake.changed:,} changed, {intake.removed:,} were withdrawn"
+        f"{intake.pulses:,} {brought} with {intake.indicators:,} indicators read; "
+        f"{intake.new:,} {brought} are new, {intake.changed:,} changed, {intake.removed:,} were withdrawn"
     )
     if intake.rejected or intake.unreadable:
         people.print(
-            f"{intake.rejected:,} indicators are no value of any type and {intake.unreadable:,} pulses can't be read; "
-            "'pulsegate quarantine list' gives the reasons"
+            f"{intake.rejected:,} indicators are no value of any type and {intake.unreadable:,} {brought} can't be "
+            "read; 'pulsegate quarantine list' gives the reasons"
         )
-    if from_otx and not intake.pulses and not intake.unreadable:
+    if brought == "pulses" and asked and not intake.pulses and not intake.unreadable:
         people.print("OTX sent no subscribed pulses. Open an author's or a pulse's page on OTX and choose Subscribe.")
     say(outcome.publications)
 
@@ -188,7 +186,10 @@ def say(publications: list[Publication]) -> None:
     """What publications changed, for people."""
     changed = [one for one in publications if one.changed]
     for one in changed:
-        people.print(f"{one.collection}: {one.added:,} added, {one.removed:,} removed", markup=False)
+        blocks = one.rewritten_blocks + one.deleted_blocks + one.refreshed_blocks
+        counts = f"{one.added:,} added, {one.removed:,} removed"
+        told = counts if one.added or one.removed else f"{blocks:,} content blocks changed"
+        people.print(f"{one.collection}: {told}", markup=False)
     if not changed:
         people.print("No collection changed.")
 

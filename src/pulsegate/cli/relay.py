@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pulsegate.cli import relaying
 from pulsegate.cli.options import DryRun, account, installation
 from pulsegate.cli.output import AsJSON, errors, instant, people, print_json, when
-from pulsegate.cli.setup import Installation, prepare
-from pulsegate.errors import UsageError
+from pulsegate.cli.setup import prepare
+from pulsegate.errors import RelayError, UsageError
+from pulsegate.model.relay import Take
 from pulsegate.store.database import now
 
 if TYPE_CHECKING:  # imported when they are needed, so that help and other commands start fast
     from pulsegate.relay.importing import Forecast, Imported
-    from pulsegate.relay.keys import SecretKey, Trust
     from pulsegate.relay.manifest import Manifest
 
 app = typer.Typer(no_args_is_help=True, help="Signed bundles for a Pulsegate in a network with no way out.")
@@ -25,6 +26,15 @@ TrustOption = Annotated[
     list[Path] | None,
     typer.Option("--trust", metavar="PUBLIC", help="Trust the public key in this file; default: those of relay.trust."),
 ]
+_KINDS = ", ".join(Take)
+_PLAINLY = {
+    "allow": "allow list",
+    "collection": "collections",
+    "override": "forced values",
+    "review": "reviews of pulses",
+    "trusted": "trusted authors",
+    "own": "own pulses",
+}
 Bundle = Annotated[Path, typer.Argument(metavar="FILE", help="The bundle.")]
 
 
@@ -58,6 +68,13 @@ def export(
     since: Annotated[
         int | None, typer.Option("--since", metavar="N", min=1, help="What changed since the export with this number.")
     ] = None,
+    curation: Annotated[
+        bool | None,
+        typer.Option(
+            "--curation/--no-curation",
+            help="With what was decided here, and the own pulses, or without; default: relay.curation.",
+        ),
+    ] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Write what changed since the last export, or everything, to a signed file. The first one has everything."""
@@ -67,8 +84,12 @@ def export(
         raise UsageError("--full is everything, --since N is a part", hint="Give one of them")
     where = installation(context)
     prepare(where)
-    wanted = exports.Wanted(full=full, since=since)
-    done = exports.export(where.database, _secret(where, key), where.settings.relay.origin, out, wanted)
+    settings = where.settings.relay
+    wanted = exports.Wanted(full, since, settings.curation if curation is None else curation)
+    place, signing = exports.to_file(out), relaying.secret(where, key)
+    done = exports.export(where.database, signing, settings.origin, place, wanted)
+    for fault in done.left_out:
+        errors.print(f"pulsegate: left out, as no receiver would take it: {fault}", markup=False)
     if as_json:
         print_json({"file": str(done.path), "bytes": done.size, **_described(done.manifest)})
         return
@@ -84,6 +105,10 @@ def import_(
     restart: Annotated[
         bool, typer.Option("--restart", help="Take a full snapshot whatever was taken of this sender before.")
     ] = False,
+    kinds: Annotated[
+        list[Take] | None,
+        typer.Option("--take", metavar="KIND", help=f"Take this of the curation, too: {_KINDS}; default: relay.take."),
+    ] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Verify a bundle, take it and publish what it brings. What is not signed by a trusted key is refused."""
@@ -91,11 +116,18 @@ def import_(
 
     where = installation(context)
     prepare(where)
-    trusted = _trust(where, trust)
+    trusted = relaying.trust(where, trust or ())
+    wanted = kinds or where.settings.relay.take
     if dry_run:
-        _tell_forecast(importing.forecast(where.database, file, trusted, restart=restart), as_json=as_json)
+        found = importing.forecast(where.database, where.policy, file, trusted, wanted, restart=restart)
+        _tell_forecast(found, as_json=as_json)
         return
-    _tell(importing.take(where.database, where.policy, file, trusted, restart=restart), as_json=as_json)
+    try:
+        done = importing.take(where.database, where.policy, file, trusted, wanted, restart=restart)
+    except RelayError as error:
+        importing.note_refusal(where.database, file.name, error)
+        raise
+    _tell(done, as_json=as_json)
 
 
 @app.command()
@@ -106,7 +138,7 @@ def verify(context: typer.Context, file: Bundle, trust: TrustOption = None, as_j
     where = installation(context)
     with where.database.read() as connection:
         moment = now(connection)
-    with verified(file, _trust(where, trust), moment) as bundle:
+    with verified(file, relaying.trust(where, trust or ()), moment) as bundle:
         made, signer = bundle.manifest, bundle.signer
     if as_json:
         print_json({"signer": signer.name, **_described(made)})
@@ -115,12 +147,25 @@ def verify(context: typer.Context, file: Bundle, trust: TrustOption = None, as_j
 
 
 @app.command()
+def status(context: typer.Context, as_json: AsJSON = False) -> None:
+    """Say what was written and taken last, how old that is, and what was refused."""
+    where = installation(context)
+    if as_json:
+        print_json(relaying.shown(where))
+    else:
+        relaying.print_standing(where)
+
+
+@app.command()
 def forget(
     context: typer.Context,
     origin: Annotated[str, typer.Argument(help="The sender's name.")],
-    withdraw: Annotated[bool, typer.Option("--withdraw", help="Withdraw the pulses that it brought, too.")] = False,
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Withdraw the pulses and the curation that it brought, too.")
+    ] = False,
 ) -> None:
     """Forget what was taken of a sender, and its keys: its next full snapshot is a first one."""
+    from pulsegate.relay import adopting
     from pulsegate.relay.importing import source_of
     from pulsegate.store import audit, relay, sources
 
@@ -131,35 +176,14 @@ def forget(
             hint = f"Known are: {', '.join(known) or 'none'}"
             raise UsageError("nothing was taken of such a sender", resource=origin, hint=hint)
         relay.forget(connection, origin, pulses_too=withdraw)
-        withdrawn = sources.forget(connection, source_of(origin)) if withdraw else 0
+        withdrawn = 0
+        if withdraw:
+            adopting.withdraw(connection, origin, account())
+            withdrawn = sources.forget(connection, source_of(origin))
         audit.record(connection, account(), "relay.forget", origin, before={"withdrawn": withdrawn})
-    left = f"{withdrawn:,} pulses leave with the next publication" if withdraw else "its pulses stay until then"
+    gone = f"{withdrawn:,} pulses leave with the next publication, and its curation is gone"
+    left = gone if withdraw else "what it brought stays until then"
     people.print(f"{origin} is forgotten; take a full snapshot of it next: {left}.", markup=False)
-
-
-def _secret(where: Installation, given: Path | None) -> SecretKey:
-    from pulsegate.relay.keys import read_secret
-
-    path = given or where.settings.relay.key
-    if path is None:
-        hint = "Give --key, or set relay.key; 'pulsegate relay keygen' makes one"
-        raise UsageError("there is no key to sign with", hint=hint)
-    return read_secret(path)
-
-
-def _trust(where: Installation, given: list[Path] | None) -> Trust:
-    """The keys that are given, or those of the settings."""
-    from pulsegate.relay.keys import Trust, read_public
-
-    settings = where.settings.relay
-    if given:
-        found = [read_public(one) for one in given]
-    else:
-        found = [replace(read_public(one.key, one.name), until=one.until, origin=one.origin) for one in settings.trust]
-    if not found:
-        hint = "Give --trust PUBLIC, or set relay.trust"
-        raise UsageError("there is no key that bundles may be signed with", hint=hint)
-    return Trust(tuple(found), frozenset(settings.revoked))
 
 
 def _title(made: Manifest) -> str:
@@ -169,13 +193,19 @@ def _title(made: Manifest) -> str:
 
 
 def _amount(made: Manifest) -> str:
+    from pulsegate.relay.manifest import CURATION
+
     lines = made.pulses_member.lines
     removals = f", {made.removals:,} removals" if made.removals else ""
-    return f"{lines:,} lines of pulses and indicators{removals}; in all {made.head.pulses:,} pulses"
+    curation = made.member(CURATION)
+    curated = f", {curation.lines:,} lines of curation" if curation else ""
+    return f"{lines:,} lines of pulses and indicators{removals}{curated}; in all {made.head.pulses:,} pulses"
 
 
 def _described(made: Manifest) -> dict[str, Any]:
-    head = made.head
+    from pulsegate.relay.manifest import CURATION
+
+    head, curation = made.head, made.member(CURATION)
     return {
         "origin": head.origin,
         "sequence": head.sequence,
@@ -185,6 +215,7 @@ def _described(made: Manifest) -> dict[str, Any]:
         "pulses": head.pulses,
         "indicators": head.indicators,
         "removals": made.removals,
+        "curation": curation.lines if curation else None,
         "key": made.signer,
     }
 
@@ -200,15 +231,19 @@ def _tell(done: Imported, *, as_json: bool) -> None:
     }
     if as_json:
         outcome = "known" if done.known else "taken"
-        print_json({"outcome": outcome, "signer": done.signer, **_described(done.manifest), "brought": counts})
-    elif done.known:
+        told = {"outcome": outcome, "signer": done.signer, **_described(done.manifest), "brought": counts}
+        print_json(told | _curation_json(done))
+    elif done.known and done.outcome is None:
         people.print(f"Nothing to do: {_title(done.manifest)} was taken before.", markup=False)
     else:
         brought = ", ".join(f"{number:,} {what}" for what, number in counts.items())
-        people.print(f"Taken: {_title(done.manifest)}, signed with the key {done.signer!r}.", markup=False)
+        title = f"{'Taken before' if done.known else 'Taken'}: {_title(done.manifest)}"
+        people.print(f"{title}, signed with the key {done.signer!r}.", markup=False)
         people.print(f"Pulses: {brought}; published.", markup=False)
-    if (told := remark(done)) is not None:
-        errors.print(f"pulsegate: {told}", markup=False, style="red")
+    if not as_json:
+        _tell_curation(done)
+    if (fault := remark(done)) is not None:
+        errors.print(f"pulsegate: {fault}", markup=False, style="red")
 
 
 def _tell_forecast(found: Forecast, *, as_json: bool) -> None:
@@ -218,13 +253,31 @@ def _tell_forecast(found: Forecast, *, as_json: bool) -> None:
     }  # fmt: skip
     if as_json:
         outcome = "known" if found.known else "would be taken"
-        print_json({"outcome": outcome, "signer": found.signer, **_described(found.manifest), "would": counts})
+        told = {"outcome": outcome, "signer": found.signer, **_described(found.manifest), "would": counts}
+        print_json(told | _curation_json(found))
         return
     if found.known:
-        people.print(f"Nothing would be done: {_title(found.manifest)} was taken before.", markup=False)
+        people.print(f"No pulse would change: {_title(found.manifest)} was taken before.", markup=False)
+        _tell_curation(found)
         return
     people.print(f"Would be taken: {_title(found.manifest)}, signed with the key {found.signer!r}.", markup=False)
-    told = ", ".join(f"{number:,} {what}" for what, number in counts.items() if what != "indicators")
-    people.print(f"Pulses: {told}; with {found.indicators:,} indicators. Nothing was changed.", markup=False)
+    listed = ", ".join(f"{number:,} {what}" for what, number in counts.items() if what != "indicators")
+    people.print(f"Pulses: {listed}; with {found.indicators:,} indicators. Nothing was changed.", markup=False)
     for name in found.examples:
         people.print(f"  {name}", markup=False)
+    _tell_curation(found)
+
+
+def _tell_curation(found: Imported | Forecast) -> None:
+    """What comes, changes and goes, by kind; and what was made here and stays in place of the sender's."""
+    for kind, one in found.curation.items():
+        if one.is_something or one.kept:
+            kept = f"; {one.kept:,} made here stay in place of the sender's" if one.kept else ""
+            numbers = f"{one.coming:,} coming, {one.changing:,} changing, {one.going:,} going"
+            people.print(f"Curation, {_PLAINLY[kind]}: {numbers}{kept}.", markup=False)
+    for fault in found.refused:
+        errors.print(f"pulsegate: not taken: {fault}", markup=False)
+
+
+def _curation_json(found: Imported | Forecast) -> dict[str, Any]:
+    return {"taken": {kind: asdict(one) for kind, one in found.curation.items()}, "refused": list(found.refused)}

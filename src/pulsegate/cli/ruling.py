@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from pulsegate.cli.collection import refuse_settings, take_away
-from pulsegate.cli.setup import Installation, require_lists
+from pulsegate.cli.setup import Installation
+from pulsegate.curation.list_choice import require_lists
 from pulsegate.errors import UsageError
 from pulsegate.publication.trial import trial
 from pulsegate.settings.load import collection as read_collection

@@ -6,12 +6,11 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -22,20 +21,23 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-import pulsegate.sync.pull as sync
 from pulsegate.cli import feeding
 from pulsegate.cli.alarms import Watch
 from pulsegate.cli.feeding import Feeding
+from pulsegate.cli.lifeline import end_with
+from pulsegate.cli.relaying import Receiving, Sending
 from pulsegate.cli.setup import Installation
 from pulsegate.cli.tasks import Runner
-from pulsegate.errors import BusyError, OTXRateLimitedError, PulsegateError
-from pulsegate.otx.client import OTXClient
+from pulsegate.errors import BusyError, PulsegateError, RateLimitedError
 from pulsegate.publication.counting import Counting
 from pulsegate.publication.publish import publish_all
-from pulsegate.settings import OTXSettings
-from pulsegate.store import retention, sources
+from pulsegate.settings import PullSettings
+from pulsegate.store import relay, retention, sources
 from pulsegate.store.locks import WORKER, hold
 from pulsegate.sync.retrial import retry_after_upgrade
+
+if TYPE_CHECKING:
+    from pulsegate.cli.feeding import Client
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +45,8 @@ PUBLISH_INTERVAL = timedelta(minutes=15)  # expiry and rules take effect at leas
 LONGEST_RETRY = timedelta(hours=1)  # however long OTX asks to wait, and however long the interval is
 COUNT_INTERVAL = timedelta(seconds=10)
 LOCK_INTERVAL = timedelta(seconds=5)
-OTHER_JOBS = 6  # beside the pulls
+INBOX_INTERVAL = timedelta(seconds=10)
+OTHER_JOBS = 8  # beside the pulls
 LOCK_WAIT = 5.0  # seconds: 'status' holds the lock of a pull for a moment, to see whether somebody else does
 FOREVER = 1e9  # seconds
 GRACE = 3.0  # seconds that a pull has to end when the worker is told to; the next one goes on where it stopped
@@ -52,7 +55,7 @@ GRACE = 3.0  # seconds that a pull has to end when the worker is told to; the ne
 def run(where: Installation, parent: int | None = None) -> None:
     """Run until told to stop, or until the process ``parent`` is gone. One worker works at a time on a database."""
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), name="parent", daemon=True).start()
+        end_with(parent)  # a pull resumes where it stopped
     with hold(where.database, WORKER, wait=FOREVER, on_wait=lambda: log.info("worker.stands_by")) as holds:
         _work(where, holds)
 
@@ -75,7 +78,8 @@ def _work(where: Installation, holds: Callable[[], bool]) -> None:
         _add(scheduler, lambda: _end_unless(holds), "lock", _every(LOCK_INTERVAL), _in(LOCK_INTERVAL))
         counting = Counting(where.database)
         _add(scheduler, lambda: _count(counting), "counts", _every(COUNT_INTERVAL), _in(COUNT_INTERVAL))
-        if found and not where.demo:
+        _relay(scheduler, where)
+        if (found or where.settings.relay.inbox) and not where.demo:
             watch = Watch(where, found)  # later than the first pulls, which may mend what lay still for a while
             _add(scheduler, watch, "alarms", _every(watch.interval), _in(watch.interval))
         runner = Runner(where)
@@ -83,6 +87,23 @@ def _work(where: Installation, holds: Callable[[], bool]) -> None:
         stack.callback(runner.stop)
         with _stopped_by_signals(scheduler):
             scheduler.start()
+
+
+def _relay(scheduler: BaseScheduler, where: Installation) -> None:
+    """Bundles out and in, where the settings say so; the demo has none."""
+    settings = where.settings.relay
+    if settings.outbox is not None and not where.demo:
+        _add(scheduler, Sending(where, settings.outbox), "relay.out", _every(settings.interval), _first_bundle(where))
+    if settings.inbox is not None and not where.demo:
+        _add(scheduler, Receiving(where, settings.inbox), "relay.in", _every(INBOX_INTERVAL), _in(timedelta()))
+
+
+def _first_bundle(where: Installation) -> datetime:
+    """When the interval since the last one is over: a worker that is started often writes no more than others."""
+    with where.database.read() as connection:
+        last = relay.last_logged(connection, relay.OUT, [relay.WRITTEN])
+    due = last.time + where.settings.relay.interval if last else _in(timedelta())
+    return max(due, _in(timedelta()))
 
 
 def _say_what_is_left_out(where: Installation, found: Sequence[Feeding]) -> None:
@@ -119,7 +140,7 @@ def _every(interval: timedelta, jitter: timedelta = timedelta()) -> IntervalTrig
     return IntervalTrigger(seconds=interval.total_seconds(), timezone=UTC, jitter=jitter.total_seconds() or None)
 
 
-def _trigger(source: OTXSettings) -> BaseTrigger:
+def _trigger(source: PullSettings) -> BaseTrigger:
     """By cron or by interval, in either case a little off, so that a fleet of these does not ask at once."""
     if source.cron is not None:
         trigger = CronTrigger.from_crontab(source.cron, timezone=UTC)
@@ -131,7 +152,7 @@ def _trigger(source: OTXSettings) -> BaseTrigger:
 class _Pull:
     """The pull of one source; after a failure it comes again soon instead of at its next time, then less and less."""
 
-    def __init__(self, scheduler: BaseScheduler, where: Installation, source: Feeding, client: OTXClient) -> None:
+    def __init__(self, scheduler: BaseScheduler, where: Installation, source: Feeding, client: Client) -> None:
         self._scheduler = scheduler
         self._where = where
         self._source = source
@@ -141,10 +162,7 @@ class _Pull:
     def __call__(self) -> None:
         where, source = self._where, self._source
         try:
-            sync.pull(
-                where.database, self._client, where.policy, feeding.wanted(source), feeding.pace(where, source),
-                wait=LOCK_WAIT,
-            )  # fmt: skip
+            feeding.pull(where, source, self._client, wait=LOCK_WAIT)
         except BusyError as error:
             log.info("pull.put_off", source=source.name, reason=str(error))
             self._at(_in(source.settings.retry))
@@ -157,7 +175,7 @@ class _Pull:
         settings = self._source.settings
         longest = max(settings.retry, min(settings.interval, LONGEST_RETRY))
         wait = min(settings.retry * 2**self._failures, longest)
-        if isinstance(error, OTXRateLimitedError) and error.retry_after is not None:
+        if isinstance(error, RateLimitedError) and error.retry_after is not None:
             wait = max(wait, min(timedelta(seconds=error.retry_after), LONGEST_RETRY))
         self._failures = min(self._failures + 1, 10)
         again = _in(wait)
@@ -207,13 +225,6 @@ def _end_unless(holds: Callable[[], bool]) -> None:
     if not holds():
         log.error("worker.lock_lost", hint="it ends, and stands by when it is started again")
         os._exit(1)
-
-
-def _end_with(parent: int) -> None:
-    """A worker must not outlive the server that started it, however that one ended; a pull resumes where it stopped."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(0)
 
 
 @contextmanager

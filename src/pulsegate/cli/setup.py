@@ -9,13 +9,14 @@ from pathlib import Path
 import structlog
 
 from pulsegate import settings as settings_module
+from pulsegate.cli import logs
 from pulsegate.curation.choices import DEFAULTS
-from pulsegate.curation.list_choice import ListChoice
+from pulsegate.curation.list_choice import ListChoice, require_lists
 from pulsegate.curation.own import Own
 from pulsegate.curation.policy import Policy
 from pulsegate.curation.warning_lists import ListFile
 from pulsegate.errors import SettingsError, UsageError
-from pulsegate.model.collection import Collection, CollectionKind
+from pulsegate.model.collection import CollectionKind
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.settings import Settings
 from pulsegate.settings.schema import ListSettings
@@ -44,6 +45,7 @@ class Installation:
 def load_settings(*, demo: bool = False) -> Settings:
     """The settings in force; in demo mode the data lies apart, in DATA_DIR/demo, whatever database is configured."""
     found = settings_module.load()
+    logs.in_form(found.log_format)
     if demo:
         apart = {"data_dir": found.data_dir / "demo", "database": None}
         found = found.model_copy(update=apart)
@@ -118,14 +120,6 @@ def make_lists(found: ListSettings) -> ListChoice:
     return ListChoice.of({**DEFAULTS, **found.modes}, files)
 
 
-def require_lists(collection: Collection, lists: ListChoice) -> None:
-    """SettingsError when the collection names a warning list that is none."""
-    for name in sorted((collection.warning_lists or frozenset()) - lists.names):
-        near = get_close_matches(name, lists.names, 1)
-        hint = f"Did you mean {near[0]}?" if near else "'pulsegate lists list' shows them"
-        raise SettingsError(f"collection {collection.name}: there is no such warning list", resource=name, hint=hint)
-
-
 def prepare(installation: Installation) -> None:
     """Services, and the collections that the settings name. One that they no longer name stays, and is pointed out.
 
@@ -139,7 +133,7 @@ def prepare(installation: Installation) -> None:
             collections.put(connection, collection)
         kept = [one.collection for one in collections.every(connection) if one.origin is Origin.SETTINGS]
     own = {one.name for one in kept if one.kind in (CollectionKind.OWN, CollectionKind.INBOX)}
-    for name in sorted(own - {one.name for one in named}):
+    for name in sorted(own - installation.settings.collection_names):
         log.warning("collection.not_in_settings", collection=name, hint=f"pulsegate collection remove {name}")
 
 

@@ -113,6 +113,7 @@ def _words(state: State) -> str:
 
 
 def _progress(walk: Walk, state: State) -> str:
-    text = f"{walk.offset:,} of {walk.count:,} pulses taken" if walk.count else f"{walk.offset:,} pulses taken"
+    brings = state.feed.settings.brings if state.feed else "pulses"
+    text = f"{walk.offset:,} of {walk.count:,} {brings} taken" if walk.count else f"{walk.offset:,} {brings} taken"
     left = seconds_left(walk, state.moment)
     return text if left is None else f"{text}, about {max(1, round(left / 60))} min left"

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from pulsegate.cli import source
+from pulsegate.cli import relaying, source
 from pulsegate.cli.options import installation
 from pulsegate.cli.output import AsJSON, instant, people, print_json, print_table, when
 from pulsegate.cli.polls import outcome_text, shown
@@ -35,6 +35,7 @@ def status(context: typer.Context, as_json: AsJSON = False) -> None:
             "sources": [source.shown(one) for one in fed],
             "collections": _sizes(sizes),
             "polls": [shown(one) for one in last_polls],
+            "relay": relaying.shown(where),
         }
         print_json(numbers | told)
         return
@@ -45,6 +46,7 @@ def status(context: typer.Context, as_json: AsJSON = False) -> None:
     ]
     people.print()
     source.print_states(fed)
+    relaying.print_standing(where)
     people.print()
     print_table(("collection", "indicators", "blocks", "last label", ""), rows, empty="No collection yet.")
     people.print()

@@ -72,10 +72,11 @@ def _take_draft(where: Installation, arguments: Mapping[str, Any], progress: Pro
 
 
 def _remove_own(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
-    """``pulse``: its key; ``keys``: of the indicators, None: all; ``account``."""
+    """``pulse``: its key; ``keys``: of the indicators, None: all up to the key ``upto``; ``account``."""
     from pulsegate.sync.owning import remove_keys
 
-    remove_keys(where.database, str(arguments["account"]), int(arguments["pulse"]), arguments["keys"])
+    pulse, upto = int(arguments["pulse"]), arguments.get("upto")
+    remove_keys(where.database, str(arguments["account"]), pulse, arguments["keys"], upto)
     return asked.publish(where, arguments, progress)
 
 

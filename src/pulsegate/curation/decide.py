@@ -91,6 +91,7 @@ class Facts:
     lists: tuple[str, ...] = ()  # the warning lists that cover the value
     overrides: tuple[Override, ...] = ()  # what was decided on the value, for whatever collection
     is_new: bool = False  # it came after its pulse had been approved
+    emptied: Decision | None = None  # of a network written address by address: why none of them is left
 
 
 def decide_pulse(pulse: Pulse, collection: Collection, now: datetime, *, active: bool = True) -> Decision:
@@ -163,6 +164,11 @@ def decide(
     return next(_opinions(facts, collection, now, of_pulse, blocking), IN)
 
 
+def decide_value(facts: Facts, collection: Collection, blocking: AbstractSet[str] = frozenset()) -> Decision:
+    """The decision on the value alone, whatever pulse has it: by people, own networks, protections and lists."""
+    return next(_on_value(facts, collection, blocking, OfPulse()), IN)
+
+
 def opinions(
     facts: Facts,
     collection: Collection,
@@ -181,14 +187,7 @@ def _opinions(
     facts: Facts, collection: Collection, now: datetime, of_pulse: OfPulse, blocking: AbstractSet[str]
 ) -> Iterator[Decision]:
     """What decides, the weightiest first; nothing when nothing speaks against the indicator."""
-    forced_out, forced_in = _decide_forced(facts, collection)
-    for forced in forced_out:
-        yield out("forced-out", f"{forced.account} forced it out of {_where(forced)}{_because(forced.reason)}")
-    for forced in forced_in:
-        if not forced.against_own:
-            yield from _against_own(facts, collection)
-        yield _decide_forced_in(facts, collection, forced, of_pulse)
-    yield from _against_value(facts, collection, blocking)
+    yield from _on_value(facts, collection, blocking, of_pulse)
     if not of_pulse.by_rules.included:
         yield of_pulse.by_rules
     yield from of_pulse.others
@@ -201,6 +200,22 @@ def _opinions(
     if facts.is_new and collection.review is ReviewMode.CHANGES:
         yield out("review:new", "it came after the pulse had been approved")
     yield from _against_life(facts, collection, now)
+
+
+def _on_value(
+    facts: Facts, collection: Collection, blocking: AbstractSet[str], of_pulse: OfPulse
+) -> Iterator[Decision]:
+    """What people, own networks, protections and lists say of the value."""
+    forced_out, forced_in = _decide_forced(facts, collection)
+    for forced in forced_out:
+        yield out("forced-out", f"{forced.account} forced it out of {_where(forced)}{_because(forced.reason)}")
+    if facts.emptied is not None:
+        yield facts.emptied
+    for forced in forced_in:
+        if not forced.against_own:
+            yield from _against_own(facts, collection)
+        yield _decide_forced_in(facts, collection, forced, of_pulse)
+    yield from _against_value(facts, collection, blocking)
 
 
 def _decide_forced(facts: Facts, collection: Collection) -> tuple[list[Override], list[Override]]:
@@ -257,9 +272,9 @@ def _against_type(kind: IndicatorType, include: Rule, exclude: Rule) -> Iterator
 def _against_role(role: str, include: Rule, exclude: Rule) -> Iterator[Decision]:
     same = role.casefold()
     if include.roles and same not in {word.casefold() for word in include.roles}:
-        told = f"its role {role} is" if role else "OTX gives it no role; wanted is"
-        none = "none of" if role else "one of"
-        yield out("include.roles", f"{told} {none} {_listed(include.roles)}")
+        wanted = _listed(include.roles)
+        without = f"OTX gives it no role; wanted is one of {wanted}"
+        yield out("include.roles", f"its role {role} is none of {wanted}" if role else without)
     if same in {word.casefold() for word in exclude.roles}:
         yield out("exclude.roles", f"its role {role} is excluded")
 

@@ -41,8 +41,9 @@ def read_entries(path: Path, source: str = "") -> tuple[Batch, ...]:
         else:
             found.setdefault(kind, []).extend(texts)
     if faults:
-        more = f"; and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
-        raise SettingsError("; ".join(faults[:_TOLD]) + more, resource=str(path))
+        count = len(faults) - _TOLD
+        more = [f"and {count} more"] if count > 0 else []
+        raise SettingsError("; ".join([*faults[:_TOLD], *more]), resource=str(path))
     return tuple(Batch(kind, texts, source) for kind, texts in found.items())
 
 

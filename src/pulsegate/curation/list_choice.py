@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
 from pulsegate.curation.choices import DEFAULTS
 from pulsegate.curation.misp import release
 from pulsegate.curation.warning_lists import ListFile, WarningLists
+from pulsegate.errors import SettingsError
+from pulsegate.model.collection import Collection
 from pulsegate.model.mode import Mode
 
 
@@ -83,6 +86,14 @@ class ListChoice:
         files = {one.name: one for one in self.files}
         wanted = [one for one in names if one in modes or one in files]
         return [_load_one(one, modes.get(one, Mode.OFF), files.get(one), *_state_of(files.get(one))) for one in wanted]
+
+
+def require_lists(collection: Collection, lists: ListChoice) -> None:
+    """SettingsError when the collection names a warning list that is none."""
+    for name in sorted((collection.warning_lists or frozenset()) - lists.names):
+        near = get_close_matches(name, lists.names, 1)
+        hint = f"Did you mean {near[0]}?" if near else "'pulsegate lists list' shows them"
+        raise SettingsError(f"collection {collection.name}: there is no such warning list", resource=name, hint=hint)
 
 
 def unload() -> None:

@@ -147,9 +147,10 @@ def _reserved(network: Network) -> str | None:
     if (carried := carried_ipv4(network)) is not None:
         inner = _reserved(carried)
         return f"{_shown(network)} carries an IPv4 address: {inner}" if inner else None
-    for reserved, reason in _overlapping(network):
-        verb = "lies in" if reserved.prefixlen <= network.prefixlen else "overlaps"
-        return f"{_shown(network)} {verb} {reserved}, which {reason}"
+    for reserved, meaning in _overlapping(network):
+        if reserved.prefixlen <= network.prefixlen:
+            return f"{_shown(network)} lies in {reserved}, which {meaning}"
+        return f"{_shown(network)} overlaps {reserved}, which {meaning}"
     return None
 
 

@@ -79,3 +79,4 @@ class Collection:
     blocks_per_part: int = 0  # of a poll's answer; 0: all in one part
     refresh: timedelta | None = None  # republish what is still live so often, for consumers that age it out
     max_age: timedelta | None = None  # of kind INBOX: a package that was pushed longer ago is withdrawn
+    upstream: str | None = None  # of kind INBOX: the source that fills it, and nobody else

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 
 import requests
+import urllib3
 
 from pulsegate.errors import OTXAnswerError
 
@@ -23,14 +24,14 @@ def pieces(answer: requests.Response) -> Iterator[bytes]:
     """
     encoding = answer.headers.get("Content-Encoding", "").strip().lower()
     if encoding in ("", "identity"):
-        return _raw(answer)
+        return _raw(answer.raw)
     if encoding in ("gzip", "x-gzip"):
-        return _unpacked(_raw(answer))
+        return _unpacked(_raw(answer.raw))
     raise OTXAnswerError(f"OTX's answer is encoded as {encoding[:40]!r}, which wasn't asked for")
 
 
-def _raw(answer: requests.Response) -> Iterator[bytes]:
-    while piece := answer.raw.read1(CHUNK, decode_content=False):
+def _raw(raw: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    while piece := raw.read1(CHUNK, decode_content=False):
         yield piece
 
 

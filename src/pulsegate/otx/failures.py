@@ -11,7 +11,14 @@ from datetime import UTC, datetime
 import requests
 import urllib3
 
-from pulsegate.errors import OTXAnswerError, OTXError, OTXKeyError, OTXRateLimitedError, OTXUnavailableError
+from pulsegate.errors import (
+    OTXAnswerError,
+    OTXError,
+    OTXKeyError,
+    OTXRateLimitedError,
+    OTXUnavailableError,
+    TooLargeError,
+)
 from pulsegate.otx.dates import read_http_date
 
 KEY_HINT = "The key stands on otx.alienvault.com under Settings; set it as otx.api_key or OTX_API_KEY"
@@ -29,7 +36,7 @@ class OTXMissingError(OTXAnswerError):
     """What was asked for isn't there: OTX answered 404, or an empty page."""
 
 
-class OTXTooLargeError(OTXAnswerError):
+class OTXTooLargeError(OTXAnswerError, TooLargeError):
     """An answer, or a part of it that must be held at once, is larger than the client takes. It wasn't read on."""
 
 

@@ -53,9 +53,10 @@ def read(text: str, form: AllowFormat, name: str) -> list[Told]:
     """The entries, each once: the last of two. ReportError names the lines of the file ``name`` that are wrong."""
     found, faults = sift(text, form, name)
     if faults:
-        told = [f"line {number}: {reason}" for number, reason in faults[:_TOLD]]
-        more = f"; and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
-        raise ReportError("; ".join(told) + more, resource=name, hint="Nothing is stored")
+        told = [f"line {number}: {fault}" for number, fault in faults[:_TOLD]]
+        count = len(faults) - _TOLD
+        more = [f"and {count} more"] if count > 0 else []
+        raise ReportError("; ".join([*told, *more]), resource=name, hint="Nothing is stored")
     return found
 
 

@@ -90,15 +90,16 @@ class Backfill:
             if place % RELEASED == 0:  # the transaction before it will have recorded its last label
                 labels.frontier = ledger.recorded(labels.frontier)
             given.append(labels.give(batch[place - before][1].modified))
-        texts = [
-            Text(one.pulse_pk, one.content, label=label, indicators=len(one.placed), profile=self._profile)
-            for (_, one), label in zip(batch, given, strict=True)
-        ]
+        texts = [self._text(one, label) for (_, one), label in zip(batch, given, strict=True)]
         keys = blocks.stage_all(connection, self._id, texts)
         return [
             _Entry(key, job, one.modified, one.mark, one.placed, label)
             for key, (job, one), label in zip(keys, batch, given, strict=True)
         ]
+
+    def _text(self, one: Rendered, label: datetime) -> Text:
+        size = len(one.placed)
+        return Text(one.pulse_pk, one.content, label=label, indicators=size, profile=self._profile, omitted=one.omitted)
 
     def _place(self, group: list[_Entry]) -> None:
         rows = [(identity, one.block_id, pk, one.label) for one in group for identity, pk in one.placed]

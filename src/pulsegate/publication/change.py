@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pulsegate.curation.policy import Policy
+from pulsegate.errors import StoreError
 from pulsegate.model.decisions import Allowed, Override
 from pulsegate.store import affected, decisions
 from pulsegate.store.database import Connection
@@ -34,15 +35,25 @@ class Change:
         return policy.decided(entries.values(), forced.values(), policy.reviews.values(), policy.trusted.values())
 
     def note(self, connection: Connection, account: str) -> None:
-        """Decide so, with a record of each, as the account."""
+        """Decide so, with a record of each, as the account.
+
+        StoreError, and nothing is decided, when what is taken back is no longer what it was.
+        """
         if self.allow:
             decisions.allow(connection, self.allow, account)
         for gone in self.disallow:
+            _require_same(decisions.find_allowed(connection, gone.kind, gone.text), gone, gone.text)
             decisions.disallow(connection, gone.kind, gone.text, account)
         for lost in self.unforce:
+            _require_same(decisions.find_override(connection, lost.collection, lost.identity), lost, lost.value)
             decisions.unforce(connection, lost.collection, lost.identity, account)
         for one in self.force:
             decisions.force(connection, one)
+
+
+def _require_same(there: Allowed | Override | None, meant: Allowed | Override, name: str) -> None:
+    if there != meant:
+        raise StoreError("was changed meanwhile", resource=name, hint="Look at it again, and decide then")
 
 
 def reach(connection: Connection, change: Change, limit: int) -> int:

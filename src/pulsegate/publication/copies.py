@@ -41,7 +41,8 @@ class _Parts:
 class Copies:
     """Remembers where blocks stand, not their texts: the database copies those.
 
-    A block is copied only while it and its pulse are what they were when it was written.
+    A block is copied only while it and its pulse are what they were when it was written. One with a network of which
+    something is left out is not copied: other collections leave out other addresses.
     """
 
     def __init__(self) -> None:
@@ -53,7 +54,7 @@ class Copies:
 
     def remember(self, collection_id: int, job: Job, block_id: int, revision: int, mark: Mark, placed: Content) -> None:
         """Something of ``job`` was published in the collection, as this version of this block."""
-        if self._indicators >= LIMIT:
+        if self._indicators >= LIMIT or job.omitted:
             return
         parts = self._known.setdefault(_key(job), _Parts(collection_id))
         if parts.collection_id == collection_id:
@@ -62,7 +63,7 @@ class Copies:
 
     def knows(self, job: Job) -> bool:
         parts = self._known.get(_key(job))
-        return parts is not None and parts.are(job)
+        return parts is not None and not job.omitted and parts.are(job)
 
     def read(self, database: Database, jobs: Sequence[Job]) -> list[list[Rendered] | None]:
         """The blocks of each job, to be copied; None where it has to be written anew."""

@@ -92,8 +92,10 @@ class Covering:
             yield Opinion("own", f"{own} is your own", ["`own` in the settings file"])
         name = self.protection_name
         if name is not None:
-            off = "" if self._policy.protection(name) else "; it is off in this installation"
-            yield Opinion(f"protection:{name}", self.protection(name) + off, ["`protections` of a collection"])
+            why = self.protection(name)
+            if self._policy.protection(name) is None:
+                why = f"{self.protection(name)}; it is off in this installation"
+            yield Opinion(f"protection:{name}", why, ["`protections` of a collection"])
         for hit in self.hits.values():
             yield Opinion(f"warning-list:{hit.name}", hit.sentence, [list_setting(hit.name, self._policy)])
 
@@ -106,10 +108,11 @@ class Covering:
         return found.name if found is not None else None
 
     def _forced(self, one: Override) -> Opinion:
-        where = one.collection or "all collections"
+        where = one.collection or "every collection"
         because = f": {one.reason}" if one.reason else ""
         until = f", until {one.expires:%Y-%m-%d}" if one.expires else ""
         scope = f" --collection {shlex.quote(one.collection)}" if one.collection else ""
         change = f"pulsegate indicator unforce {shlex.quote(self._value)}{scope}"
-        said = f"{one.account} forced it {'into' if one.inside else 'out of'} {where}{until}{because}"
-        return Opinion("forced-in" if one.inside else "forced-out", said, [change])
+        if one.inside:
+            return Opinion("forced-in", f"{one.account} forced it into {where}{until}{because}", [change])
+        return Opinion("forced-out", f"{one.account} forced it out of {where}{until}{because}", [change])

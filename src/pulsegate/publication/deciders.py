@@ -8,7 +8,7 @@ from datetime import datetime
 from pulsegate.curation.policy import Policy
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.publication.marking import needing
-from pulsegate.publication.surroundings import entry_texts
+from pulsegate.publication.surroundings import entry_texts, entwined
 from pulsegate.store import concerning
 from pulsegate.store.concerning import Concerned
 from pulsegate.store.database import Connection
@@ -27,6 +27,9 @@ def concerned(
     texts = {text for one in noted for text in entry_texts(IndicatorType(one.type), one.value)}
     ids, authors = {one.pulse.id for one in carriers}, {one.pulse.author for one in carriers}
     is_network = any(one.type == IndicatorType.CIDR for one in noted)  # then entries of all networks are found
-    about = Concerned({one.identity for one in noted}, texts, is_network, ids, authors)
+    identities = {one.identity for one in noted}.union(
+        *(entwined(IndicatorType(one.type), one.value) for one in noted if one.type == IndicatorType.CIDR)
+    )
+    about = Concerned(identities, texts, is_network, ids, authors)
     held = concerning.read(connection, moment, about)
     return needing(connection, policy).decided(held.allowed, held.overrides, held.reviews, held.trusted)

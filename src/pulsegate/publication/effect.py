@@ -124,6 +124,7 @@ class _Comparison:
 def _concerned(connection: Connection, change: Change) -> list[Candidate]:
     """The stored indicators that the change is about, each once."""
     found = {one.pk: one for one in covered(connection, [*change.allow, *change.disallow])}
-    forced = {one.identity for one in (*change.force, *change.unforce)}
+    decided = (*change.force, *change.unforce)
+    forced = {key for one in decided for key in affected.by_override(one.type, one.value, one.identity)}
     found |= {one.pk: one for one in candidates.with_identities(connection, forced)}
     return list(found.values())

@@ -9,6 +9,9 @@ from datetime import datetime
 from pulsegate.model.pulse import Pulse
 from pulsegate.store.polls import Fetch
 
+LEFT_OUT = "left-out"  # the rule of an opinion on a network: which of its addresses is out by itself
+WITHOUT_IT = "is written without it"  # ends the reason of such an address
+
 
 @dataclass(frozen=True, slots=True)
 class Opinion:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pulsegate.errors import PublicationConflictError
 from pulsegate.publication.labels import EARLIEST, Labels
 from pulsegate.store import blocks, collections, ledger, tallies
-from pulsegate.store.blocks import Ready
+from pulsegate.store.blocks import Ready, StoredBlock
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.digests import digest
@@ -59,7 +59,7 @@ def receive(
     can send its message once more. PublicationConflictError when others came in between again and again.
     """
     places = sorted(destinations, key=lambda one: one.collection.name)  # locked in one order, whoever sends
-    distinct = {_identity(one.package): one for one in pushed}
+    distinct = {identity(one.package): one for one in pushed}
     attempt = 1
     while True:
         staged = _stage(database, _missing(database, places, distinct))
@@ -73,7 +73,7 @@ def receive(
         attempt += 1
 
 
-def _identity(package: Package) -> bytes:
+def identity(package: Package) -> bytes:
     """The same bytes are the same package: TAXII has no other name for one."""
     return digest("package", package.content.decode())
 
@@ -81,10 +81,10 @@ def _identity(package: Package) -> bytes:
 def _missing(database: Database, places: Iterable[StoredCollection], distinct: Mapping[bytes, Pushed]) -> list[_Entry]:
     with database.read() as connection:
         return [
-            _Entry(place, identity, one)
+            _Entry(place, key, one)
             for place in places
-            for identity, one in distinct.items()
-            if blocks.find(connection, place.id, identity) is None
+            for key, one in distinct.items()
+            if blocks.find(connection, place.id, key) is None
         ]
 
 
@@ -152,7 +152,7 @@ def _publish_in(connection: Connection, name: str, staged: Sequence[_Staged]) ->
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """What was withdrawn because of its age."""
+    """What was withdrawn."""
 
     blocks: int = 0
     indicators: int = 0
@@ -169,6 +169,11 @@ def expire(database: Database, stored: StoredCollection) -> Expired:
         return Expired()
     with database.read() as connection:
         old = blocks.older_than(connection, stored.id, now(connection) - stored.collection.max_age)
+    return withdraw(database, stored, old)
+
+
+def withdraw(database: Database, stored: StoredCollection, old: Sequence[StoredBlock]) -> Expired:
+    """Withdraw these packages. PublicationConflictError when another publisher has withdrawn one of them."""
     for start in range(0, len(old), BATCH_BLOCKS):
         with database.write() as connection:
             row = ledger.lock(connection, stored.collection.name)

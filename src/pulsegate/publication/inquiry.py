@@ -6,18 +6,20 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
+from itertools import islice
 
 from pulsegate.curation.decide import AUTHOR, IN, Decision, Facts, OfPulse, opinions, out
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection as Feed
 from pulsegate.model.collection import Profile, ReviewMode, Rule
-from pulsegate.model.decisions import Override
+from pulsegate.model.decisions import Override, ReviewStatus
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.publication import stays, surroundings
 from pulsegate.publication.covering import Covering
-from pulsegate.publication.explanation import Explanation, Neighbours, Opinion, Standing
+from pulsegate.publication.explanation import LEFT_OUT, WITHOUT_IT, Explanation, Neighbours, Opinion, Standing
 from pulsegate.publication.remedies import Subject, letting_in, taking_out
 from pulsegate.publication.stays import Stays
+from pulsegate.publication.through import Through
 from pulsegate.publication.verdicts import Verdicts, as_candidate
 from pulsegate.stix import expressible
 from pulsegate.store import around, concerning, pulses
@@ -48,6 +50,12 @@ _NEARNESS = (
     "expired",
     "ttl",
 )
+TOLD = 10  # addresses of a network that are left out, each with its reason
+_DECIDED = {
+    ReviewStatus.APPROVED: "approved the pulse",
+    ReviewStatus.REJECTED: "rejected the pulse",
+    ReviewStatus.HELD: "put the pulse aside",
+}
 _NO_PULSE = out("no-pulse", "no stored pulse has it")
 
 
@@ -81,27 +89,25 @@ class Inquiry:
         is_network = self._kind is IndicatorType.CIDR
         found = [one.pulse for one in self._carriers.values()]
         ids, authors = {one.id for one in found}, {one.author for one in found}
-        about = Concerned(self._identities, texts, is_network, ids, authors)
+        identities = self._identities | surroundings.entwined(self._kind, self._value)
+        about = Concerned(identities, texts, is_network, ids, authors)
         held = concerning.read(self._connection, self._moment, about)
         return policy.decided(held.allowed, held.overrides, held.reviews, held.trusted)
 
     def _look_for_places(self) -> None:
         """Where it stands by itself, and ``through`` a network that is written address by address."""
-        nets = surroundings.expandable(self._kind, self._value)
-        names = {value_key(IndicatorType.CIDR, one): one for one in nets}
+        self._through = Through(self._connection, self._policy, self._moment, self._every, self._kind, self._value)
         keys = surroundings.placed_as(self._connection, self._identities)
-        of_nets = surroundings.placed_as(self._connection, names)
-        esa = [one.id for one in self._every if one.collection.profile is Profile.ESA]
         self._keys = {one.id: dict.fromkeys(keys, "") for one in self._every}
-        for id_ in esa:
-            self._keys[id_] |= {key: names[identity] for key, identity in of_nets.items()}
-        self._places = _by_collection(around.places(self._connection, list(self._keys), keys))
-        self._through = _by_collection(around.places(self._connection, esa, of_nets))
+        for one in self._every:
+            if one.collection.profile is Profile.ESA:
+                self._keys[one.id] |= self._through.keys
+        self._places = around.by_collection(around.places(self._connection, list(self._keys), keys))
 
     @cached_property
     def _stays(self) -> Stays:
-        there = self._through | self._places
-        return stays.read(self._connection, self._every, there, self._keys)
+        there = self._through.places | self._places
+        return stays.read(self._connection, self._every, there, self._keys, self._through.parts)
 
     @cached_property
     def _neighbours(self) -> tuple[Neighbours, ...]:
@@ -151,7 +157,8 @@ class Inquiry:
         one, found = max(((one, verdicts.opinions(one)) for one in mine), key=lambda pair: _nearness(pair[1]))
         failed = reason_in(one.failure, feed.profile) is not None
         pulse = self._carriers[one.pulse_pk].pulse
-        return Subject(self._value, feed, self._policy, verdicts.facts(one), pulse, failed), found
+        parts = verdicts.parts_out(one)
+        return Subject(self._value, feed, self._policy, verdicts.facts(one), pulse, failed, parts), found
 
     def _may_feed(self, one: Candidate, feed: Feed) -> bool:
         pulse = self._carriers.get(one.pulse_pk)
@@ -183,8 +190,8 @@ class Inquiry:
     def _judged(self, stored: StoredCollection, subject: Subject, found: list[Decision]) -> Standing:
         """Where it stands, and what the next publication will make of that."""
         name, first, rest = stored.collection.name, found[0] if found else IN, found[1:]
-        places, through = self._places.get(stored.id), self._through.get(stored.id)
-        others = list(self._others(rest, subject))
+        places, through = self._places.get(stored.id), self._through.places.get(stored.id)
+        others = [*self._others(rest, subject), *self._parts_out(subject)]
         if places and first.included:
             reason = "it is published" if first.rule == IN.rule else first.reason
             others += self._though(subject)
@@ -194,7 +201,9 @@ class Inquiry:
             reason = f"it leaves with the next publication: {self._covering.reason(first)}"
             return Standing(name, True, _since(places), "pending", reason, letting_in(first.rule, subject), others)
         if through:
-            return self._through_network(name, subject, through, found)
+            return self._through_network(subject, through, found)
+        if (lacked := self._through.lacked.get(stored.id)) and not first.included:
+            return self._left_out(subject, lacked, found)
         if first.included:
             said = "it will be in after the next publication"
             others = [*self._others(found, subject), *self._though(subject)] if first.rule != IN.rule else others
@@ -202,15 +211,40 @@ class Inquiry:
         reason, changes = self._covering.reason(first), letting_in(first.rule, subject)
         return Standing(name, False, None, first.rule, reason, changes, others)
 
-    def _through_network(
-        self, name: str, subject: Subject, through: Sequence[Place], found: list[Decision]
-    ) -> Standing:
-        networks = sorted({self._keys[one.collection_id][one.identity] for one in through})
-        reason = f"it is written as an address of {', '.join(networks)}, which the collection holds"
-        scope = f"--collection {subject.collection.name}"
-        changes = [f"pulsegate indicator force-out {one} {scope}" for one in networks]
+    def _through_network(self, subject: Subject, through: Sequence[Place], found: list[Decision]) -> Standing:
+        feed = subject.collection
+        networks, decisions = ", ".join(self._through.networks(through)), self._through.decisions(feed, through)
         others = list(self._others([one for one in found if one is not _NO_PULSE], subject))
-        return Standing(name, True, _since(through), "network", reason, changes, others)
+        if not any(one.included for one in decisions):
+            reason = f"it leaves {networks} with the next publication: {self._covering.reason(decisions[0])}"
+            changes = letting_in(decisions[0].rule, subject)
+            return Standing(feed.name, True, _since(through), "pending", reason, changes, others)
+        reason = f"it is written as an address of {networks}, which the collection holds"
+        scope = f"--collection {feed.name}"
+        changes = [f"pulsegate indicator force-out {one} {scope}" for one in self._through.networks(through)]
+        changes = [*taking_out(IN.rule, subject), *changes]
+        return Standing(feed.name, True, _since(through), "network", reason, changes, others)
+
+    def _left_out(self, subject: Subject, lacked: Sequence[Place], found: list[Decision]) -> Standing:
+        """It would be written as an address of a network, but is out by itself."""
+        feed = subject.collection
+        networks, decisions = ", ".join(self._through.networks(lacked)), self._through.decisions(feed, lacked)
+        if any(one.included for one in decisions):
+            said, others = f"it will be in {networks} after the next publication", list(self._others(found, subject))
+            return Standing(feed.name, False, None, "pending", said, ["pulsegate publish"], others)
+        first = decisions[0]
+        reason = f"{self._covering.reason(first)}; {networks}, which the collection holds, {WITHOUT_IT}"
+        others = list(self._others([one for one in found if one not in (_NO_PULSE, first)], subject))
+        return Standing(feed.name, False, None, first.rule, reason, letting_in(first.rule, subject), others)
+
+    def _parts_out(self, subject: Subject) -> Iterator[Opinion]:
+        """Of a network that is written address by address: those that are left out."""
+        yield from islice((self._part_out(*one) for one in subject.parts.items()), TOLD)
+        if len(subject.parts) > TOLD:
+            yield Opinion(LEFT_OUT, f"{len(subject.parts) - TOLD} more of its addresses are left out")
+
+    def _part_out(self, address: str, decision: Decision) -> Opinion:
+        return Opinion(LEFT_OUT, f"{address}: {decision.reason}")
 
     def _others(self, found: Iterable[Decision], subject: Subject) -> Iterator[Opinion]:
         for one in found:
@@ -240,7 +274,7 @@ class Inquiry:
         trusted = self._policy.trusted.get(subject.pulse.author)
         if review is not None:
             undo = [f"pulsegate pulse undo {subject.pulse.id}"]
-            yield Opinion(f"review:{review.status}", f"{review.account} {review.status} the pulse", undo)
+            yield Opinion(f"review:{review.status}", f"{review.account} {_DECIDED[review.status]}", undo)
         elif trusted is not None:
             yield Opinion("review:trusted", f"{trusted.account} lets all pulses of {trusted.author} pass")
 
@@ -251,13 +285,6 @@ def _covering(
     if not found:
         return Covering(policy, *value, forced)
     return Covering(policy, *value, forced, (found[0].lists or "").split(), found[0].protection)
-
-
-def _by_collection(found: Iterable[Place]) -> dict[int, list[Place]]:
-    places: dict[int, list[Place]] = {}
-    for one in found:
-        places.setdefault(one.collection_id, []).append(one)
-    return places
 
 
 def _since(places: Collection[Place]) -> datetime:

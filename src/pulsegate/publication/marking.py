@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from weakref import WeakKeyDictionary
 
 import structlog
 
@@ -18,8 +19,8 @@ from pulsegate.curation.protections import protection
 from pulsegate.errors import SettingsError
 from pulsegate.model.indicator import Indicator, IndicatorType
 from pulsegate.model.marks import UNMARKED, Marks
-from pulsegate.store import collections, decisions, marked, state
-from pulsegate.store.database import Connection, Database, now
+from pulsegate.store import affected, collections, decisions, marked, state
+from pulsegate.store.database import Connection, Database, Engine, now
 from pulsegate.store.digests import value_key
 from pulsegate.store.pulses import StoredIndicator
 
@@ -56,7 +57,8 @@ class _Recalled:
         return is_same and (self.until is None or moment < self.until)
 
 
-_last: _Recalled | None = None
+# Of each database of this process, by its engine, the last one.
+_recalled: WeakKeyDictionary[Engine, _Recalled] = WeakKeyDictionary()
 
 
 def recalled(connection: Connection, policy: Policy) -> Policy:
@@ -64,8 +66,7 @@ def recalled(connection: Connection, policy: Policy) -> Policy:
 
     An allow list of 10,000 entries takes a tenth of a second to read.
     """
-    global _last  # noqa: PLW0603 - threads may read twice, and put the same there
-    known, moment = _last, now(connection)
+    known, moment = _recalled.get(connection.engine), now(connection)
     revision, names = decisions.revision(connection), collections.named_lists(connection)
     if known is not None and known.given is policy and known.holds(revision, names, moment):
         return known.made
@@ -73,7 +74,7 @@ def recalled(connection: Connection, policy: Policy) -> Policy:
     ends = [one.expires for one in made.allow.entries]
     ends += [one.expires for each in made.overrides.values() for one in each]
     until = min((one for one in ends if one is not None), default=None)
-    _last = _Recalled(policy, revision, names, until, made)
+    _recalled[connection.engine] = _Recalled(policy, revision, names, until, made)  # two threads put the same there
     return made
 
 
@@ -89,6 +90,8 @@ class Marker:
     def _read(self, connection: Connection) -> None:
         self._revision = decisions.revision(connection)
         self._policy = with_decisions(connection, self._given)
+        forced = (one for each in self._policy.overrides.values() for one in each)
+        self._forced = {key for one in forced for key in affected.by_override(one.type, one.value, one.identity)}
         self._known.clear()
 
     def prepare(self, found: Iterable[Indicator]) -> None:
@@ -120,7 +123,7 @@ class Marker:
 
     def _is_noted(self, value: Value) -> bool:
         policy = self._policy
-        if policy.overrides and value_key(*value) in policy.overrides:
+        if self._forced and value_key(*value) in self._forced:
             return True
         entries = (one for one in (policy.own, policy.allow) if one)
         return any(one.covering(*value) is not None for one in entries)

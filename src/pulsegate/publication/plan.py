@@ -9,6 +9,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import TypeVar
 
+from pulsegate.model.omission import Omission, left_out
 from pulsegate.store.blocks import Keyed, StoredBlock
 from pulsegate.store.digests import digest
 from pulsegate.store.placing import Place
@@ -25,6 +26,8 @@ class Plan:
     ``entering``: indicator keys by pulse key. ``leaving``: identities by content block. ``moving``: those that leave a
     block in order to enter another one. ``adopted``: of a placed identity, the indicator that it now stands for.
     ``waiting``: values that will move once their labels are old enough.
+    ``omitted``: of indicators, by their keys, what is left out of them. ``shrinking``: by content block, and the
+    identity of a value there, what is left out from now on, where addresses leave it.
     """
 
     entering: dict[int, array[int]] = field(default_factory=dict)
@@ -32,6 +35,8 @@ class Plan:
     moving: dict[int, list[bytes]] = field(default_factory=dict)
     adopted: dict[bytes, int] = field(default_factory=dict)
     waiting: list[bytes] = field(default_factory=list)
+    omitted: Mapping[int, Omission] = field(default_factory=dict)
+    shrinking: dict[int, dict[bytes, Omission]] = field(default_factory=dict)
     kept: int = 0
 
     def enter(self, pk: int, pulse_pk: int) -> None:
@@ -49,13 +54,19 @@ class Standing:
     """What a walk is judged by: the published blocks by key, and of each pulse the place in the order of their age.
 
     Only labels at or before ``movable`` may move: one that moves on before a slow client has reached it, and again, is
-    never reached. But what is written in another ``profile`` (None: no matter) moves at once.
+    never reached. But what is written in another ``profile`` (None: no matter) moves at once, and so does a network of
+    which addresses come back: under its old label nobody would get them.
+
+    ``omitted``: of networks that are wanted, by the indicator's key, what is to be left out of them; ``written``: by
+    block and the network's identity, what is.
     """
 
     blocks: Mapping[int, StoredBlock]
     ages: Mapping[int, int]
     movable: datetime
     profile: str | None = None
+    omitted: Mapping[int, Omission] = field(default_factory=dict)
+    written: Mapping[int, Mapping[bytes, Omission]] = field(default_factory=dict)
 
     def is_other(self, block: StoredBlock) -> bool:
         """Whether the block is written in another profile than it is to be."""
@@ -100,7 +111,7 @@ def deduplicated(wanted: Iterable[Wanted], placed: Iterable[Place], standing: St
     modified first. Only what is labelled at or before ``movable`` moves. Until then it stays where it is, and stands
     for the other pulse's indicator.
     """
-    plan = Plan()
+    plan = Plan(omitted=standing.omitted)
     places = iter(placed)
     place = next(places, None)
     for group in _groups(wanted):
@@ -139,13 +150,25 @@ def _keep_or_move(plan: Plan, good: list[Wanted], place: Place, standing: Standi
     _, pk, pulse_pk = own or next((one for one in good if one[1] == stood_for), None) or _oldest(good, standing)
     if pk != stood_for:
         plan.adopted[identity] = pk
-    if standing.is_other(block) or (own is None and block.label <= standing.movable):
+    is_to_move = standing.is_other(block) or _gets_back(plan, identity, pk, block_id, standing)
+    if is_to_move or (own is None and block.label <= standing.movable):
         plan.moving.setdefault(block_id, []).append(identity)
         plan.enter(pk, pulse_pk)
         return
     plan.kept += 1
     if own is None:
         plan.waiting.append(identity)
+
+
+def _gets_back(plan: Plan, value: bytes, pk: int, block_id: int, standing: Standing) -> bool:
+    """Whether a network gets addresses back that it is written without; which ones it loses is noted."""
+    if not (standing.omitted or standing.written):
+        return False
+    wanted = standing.omitted.get(pk)
+    new, old = left_out(wanted), left_out(standing.written.get(block_id, {}).get(value))
+    if wanted is not None and not new <= old:
+        plan.shrinking.setdefault(block_id, {})[value] = wanted
+    return not old <= new
 
 
 def _oldest(good: list[Wanted], standing: Standing) -> Wanted:
@@ -159,7 +182,7 @@ def each(wanted: Iterable[Wanted], placed: Iterable[Place], standing: Standing) 
     old place. One that stands in another pulse's block, as it may where values were carried once until now, moves out
     of it as soon as its label is ``movable``.
     """
-    plan = Plan()
+    plan = Plan(omitted=standing.omitted)
     left: dict[bytes, Place] = {}
     places = iter(placed)
     place = next(places, None)
@@ -187,7 +210,8 @@ def _keep_or_move_own(plan: Plan, wanted: Wanted, place: Place, standing: Standi
     if stood_for != pk:
         plan.adopted[identity] = pk
     is_own = block.pulse_pk == pulse_pk
-    if standing.is_other(block) or (not is_own and block.label <= standing.movable):
+    is_to_move = standing.is_other(block) or _gets_back(plan, value, pk, block_id, standing)
+    if is_to_move or (not is_own and block.label <= standing.movable):
         plan.moving.setdefault(block_id, []).append(identity)
         plan.enter(pk, pulse_pk)
         return

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection
+from pulsegate.model.omission import Omission
 from pulsegate.publication.marking import with_decisions
 from pulsegate.publication.outlook import Scope
 from pulsegate.publication.plan import Plan, Standing, compare, in_order, pulse_identity
 from pulsegate.publication.verdicts import Verdicts
 from pulsegate.store import blocks as stored_blocks
-from pulsegate.store import candidates, placing, pulses
+from pulsegate.store import candidates, omissions, placing, pulses
 from pulsegate.store.blocks import StoredBlock
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection, Database, now
@@ -45,11 +46,20 @@ def make(database: Database, stored: StoredCollection, policy: Policy, scope: Sc
 
 
 def standing_of(
-    collection: Collection, blocks: Mapping[int, StoredBlock], order: Iterable[int], moment: datetime
+    connection: Connection,
+    collection: Collection,
+    blocks: Mapping[int, StoredBlock],
+    order: Iterable[int],
+    moment: datetime,
+    omitted: Mapping[int, Omission],
 ) -> Standing:
-    """What plans of the collection are judged by at the moment; ``order``: the pulses' keys, the oldest first."""
+    """What plans of the collection are judged by at the moment; ``order``: the pulses' keys, the oldest first.
+
+    ``omitted``: by ``Verdicts`` of what is wanted.
+    """
     ages = {pk: place for place, pk in enumerate(order)}
-    return Standing(blocks, ages, moment - LAG, collection.profile)
+    written = {key: found for key, found in omissions.read(connection).items() if key in blocks}
+    return Standing(blocks, ages, moment - LAG, collection.profile, omitted, written)
 
 
 def _whole(
@@ -58,7 +68,7 @@ def _whole(
     once = stored.collection.deduplicate
     order = verdicts.learn_all(pulses.every(connection, stored.collection.author))
     blocks = stored_blocks.published(connection, stored.id)
-    standing = standing_of(stored.collection, blocks, order, moment)
+    standing = standing_of(connection, stored.collection, blocks, order, moment, verdicts.omitted)
     wanted = verdicts.wanted(connection, by_identity=once)
     placed = (one for one in placing.walk(connection, stored.id, by_identity=once) if one[2] in blocks)
     return compare(wanted, placed, standing, once=once), order
@@ -72,7 +82,7 @@ def _part(
     order = verdicts.learn_all(pulses.some(connection, {one.pulse_pk for one in found}))
     placed = _placed(connection, stored, found, scope)
     blocks = stored_blocks.published(connection, stored.id, {block_id for _, _, block_id in placed})
-    standing = standing_of(stored.collection, blocks, order, moment)
+    standing = standing_of(connection, stored.collection, blocks, order, moment, verdicts.omitted)
     wanted = in_order(((one.identity, one.pk, one.pulse_pk) for one in found if verdicts.of(one).included), once=once)
     there = in_order((one for one in placed if one[2] in blocks), once=once)
     return compare(wanted, there, standing, once=once), order

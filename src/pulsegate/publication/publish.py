@@ -20,23 +20,36 @@ from pulsegate.curation.list_choice import unload
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import PublicationConflictError
 from pulsegate.model.collection import CollectionKind
+from pulsegate.model.omission import Omission
 from pulsegate.publication import inbox, marking, planning, refresh
 from pulsegate.publication.backfill import Backfill
 from pulsegate.publication.built_in import author_collection
 from pulsegate.publication.labels import EARLIEST, Labels
 from pulsegate.publication.outlook import Outlook, Scope, look, reflected
-from pulsegate.publication.plan import Plan, keyed_anew
+from pulsegate.publication.plan import Plan, keyed_anew, pulse_identity
 from pulsegate.publication.planning import LAG, Planned
 from pulsegate.publication.render import Job, Rendered, Renderer, Rewritten
 from pulsegate.publication.writers import Writers, collect_rarely
 from pulsegate.store import blocks as stored_blocks
-from pulsegate.store import collections, failures, ledger, pulses, reflections, tallies, touched, versions, withdrawals
+from pulsegate.store import (
+    collections,
+    failures,
+    ledger,
+    omissions,
+    pulses,
+    reflections,
+    tallies,
+    touched,
+    versions,
+    withdrawals,
+)
 from pulsegate.store.blocks import Ready
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.contents import Text
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.ledger import Ledger
 from pulsegate.store.locks import PUBLISH, hold
+from pulsegate.store.withdrawals import Left
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +77,8 @@ class Publication:
 
     @property
     def changed(self) -> bool:
-        return bool(self.added or self.removed or self.refreshed_blocks or self.deleted_blocks)
+        blocks = self.refreshed_blocks + self.deleted_blocks + self.rewritten_blocks
+        return bool(self.added or self.removed or blocks)
 
 
 @dataclass(slots=True)
@@ -218,6 +232,7 @@ class _Publisher:
         self._renderer = Renderer(database, stored.collection, self._fail)
         self._answered = EARLIEST
         self._recorded: datetime | None = None
+        self._lost: dict[bytes, bytes] = {}
 
     def run(self) -> None:
         self._clear_staged()
@@ -225,9 +240,10 @@ class _Publisher:
         if planned.plan.entering and planned.plan.leaving and self._key_anew(planned.plan):
             planned = self._plan()
         plan = planned.plan
+        self._lost = self._values_lost(plan)
         self._adopt(plan)
         try:
-            jobs = (self._renderer.job(pk, plan.entering[pk]) for pk in planned.order)
+            jobs = (self._renderer.job(pk, plan.entering[pk], plan.omitted) for pk in planned.order)
             large = self._writers.busy or sum(map(len, plan.entering.values())) > LARGE
             written = self._written(jobs, large=large)
             if large:
@@ -235,13 +251,12 @@ class _Publisher:
             if large and not plan.moving:
                 backfill = Backfill(self._database, self._stored, self._writers.copies, self._count_new)
                 backfill.run(written)
-            self._carry_out_all(self._entering(plan, written))
+            self._carry_out_all(self._steps(plan, written))
         except PublicationConflictError:
             raise
         except Exception:  # no fault in writing what is new may hold up a withdrawal
             self._carry_out_all(self._leaving(plan))
             raise
-        self._carry_out_all(self._leaving(plan))
         self._refresh()
         self._settle(planned.moment, plan.waiting)
 
@@ -275,6 +290,15 @@ class _Publisher:
             log.info("collection.keyed_anew", collection=self._collection.name, deduplicate=once, indicators=len(keys))
         return bool(keys)
 
+    def _values_lost(self, plan: Plan) -> dict[bytes, bytes]:
+        """Where each pulse carries its own: of what leaves since its pulse has lost it, the value's identity."""
+        leaving = {identity for identities in plan.leaving.values() for identity in identities}
+        if self._collection.deduplicate or not leaving:
+            return {}
+        with self._database.read() as connection:
+            lost = ((pulse_identity(*one), one[1]) for one in touched.gone(connection))
+            return {place: value for place, value in lost if place in leaving}
+
     def _adopt(self, plan: Plan) -> None:
         adopted = list(plan.adopted.items())
         for start in range(0, len(adopted), BATCH_INDICATORS):
@@ -289,7 +313,30 @@ class _Publisher:
                 yield from ((job, good) for good in self._renderer.good([one]))
         else:
             for job in jobs:
-                yield from ((job, one) for one in self._renderer.new(job.pulse_pk, job.keys))
+                yield from ((job, one) for one in self._renderer.new(job))
+
+    def _steps(self, plan: Plan, written: Iterator[tuple[Job, Rendered]]) -> Iterator[_Step]:
+        """What enters, then what only leaves. The last of the one and the first of the other are one transaction.
+
+        So a small publication is one: no poll sees a part of it.
+        """
+        last: _Step | None = None
+        try:
+            for step in self._entering(plan, written):
+                if last is not None:
+                    yield last
+                last = step
+        except Exception:
+            if last is not None:
+                yield last
+            raise
+        for step in self._leaving(plan):
+            if last is not None:
+                step.rewritten[:0] = last.rewritten
+                step.new, last = last.new, None
+            yield step
+        if last is not None:
+            yield last
 
     def _entering(self, plan: Plan, written: Iterator[tuple[Job, Rendered]]) -> Iterator[_Step]:
         """What enters, in one step with what leaves its block to move there.
@@ -305,12 +352,16 @@ class _Publisher:
                     losing.setdefault(moving[identity], set()).add(identity)
             for block_id, gone in losing.items():
                 gone.update(plan.leaving.pop(block_id, ()))
-            found = (self._renderer.without(block_id, gone) for block_id, gone in losing.items())
+            shrinking = {block_id: plan.shrinking.pop(block_id, {}) for block_id in losing}
+            found = (self._renderer.without(block_id, gone, shrinking[block_id]) for block_id, gone in losing.items())
             yield _Step(rewritten=[one for one in found if one is not None], new=batch)
 
     def _leaving(self, plan: Plan) -> Iterator[_Step]:
         """What only leaves, of several blocks at once: what has left is noted at random places of an index."""
-        found = (self._renderer.without(block_id, set(identities)) for block_id, identities in plan.leaving.items())
+        found = (
+            self._renderer.without(block_id, set(plan.leaving.get(block_id, ())), plan.shrinking.get(block_id))
+            for block_id in dict.fromkeys([*plan.leaving, *plan.shrinking])
+        )
         for batch in _batches((one for one in found if one is not None), lambda one: len(one.gone)):
             yield _Step(rewritten=batch)
 
@@ -342,7 +393,7 @@ class _Publisher:
             return []
         with self._database.write() as connection:
             profile = self._collection.profile
-            texts = [Text(one.pulse_pk, one.content, profile=profile) for one in new]
+            texts = [Text(one.pulse_pk, one.content, profile=profile, omitted=one.omitted) for one in new]
             return stored_blocks.stage_all(connection, self._id, texts)
 
     def _take_out(self, connection: Connection, rewritten: Rewritten, revision: int, moving: AbstractSet[bytes]) -> int:
@@ -350,15 +401,29 @@ class _Publisher:
 
         Gives how many leave it.
         """
+        values = self._values(connection, rewritten.block.id)
         left = stored_blocks.unplace(connection, rewritten.block, rewritten.gone)
         withdrawn = [one for one in left if one[0] not in moving] if moving else left
-        withdrawals.note(connection, self._id, withdrawn, now(connection))
+        moment = now(connection)
+        lacking = {identity: rewritten.lacking[identity] for identity, _ in withdrawn if identity in rewritten.lacking}
+        named = [(values.get(identity, identity), label) for identity, label in withdrawn]
+        withdrawals.note(connection, self._id, [*named, *rewritten.parts], moment)
+        withdrawals.note(connection, self._id, _without(lacking.values(), moment), moment)
         touched.touch_indicators(connection, rewritten.excess)
         if rewritten.content is None:
             stored_blocks.delete(connection, self._id, rewritten.block, revision)
         else:
-            stored_blocks.rewrite(connection, rewritten.block, revision, rewritten.content)
+            stored_blocks.rewrite(connection, rewritten.block, revision, rewritten.content, rewritten.omitted)
         return len({identity for identity, _ in withdrawn})
+
+    def _values(self, connection: Connection, block_id: int) -> dict[bytes, bytes]:
+        """Of what stands in the block under identities of other kinds, the value's: under that it is noted as left.
+
+        What a pulse has lost since the plan was made is not there, and is noted as it was placed.
+        """
+        if self._collection.deduplicate:
+            return {}
+        return self._lost | stored_blocks.values_in(connection, block_id)
 
     def _labels(self, row: Ledger, moment: datetime) -> Labels:
         """What labels this transaction may give. A frontier that only this publication moved was answered to nobody."""
@@ -425,6 +490,11 @@ def _batches(found: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
             batch = []
     if batch:
         yield batch
+
+
+def _without(lacking: Iterable[Omission], moment: datetime) -> Iterator[Left]:
+    """Of networks that leave, the addresses that were not there: each as what begins when it ends (``stays._gone``)."""
+    return ((omissions.part_key(one.network, address), moment) for one in lacking for address in one.addresses)
 
 
 def _counts(done: Publication) -> dict[str, int]:

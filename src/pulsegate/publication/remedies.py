@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from pulsegate.curation.decide import AUTHOR, Facts
+from pulsegate.curation.decide import AUTHOR, Decision, Facts
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection, Profile
 from pulsegate.model.indicator import IndicatorType
@@ -23,6 +23,7 @@ class Subject:
     facts: Facts | None = None
     pulse: Pulse | None = None
     failed: bool = False  # it was tried in vain to write it
+    parts: Mapping[str, Decision] = field(default_factory=dict)  # of a network, the addresses that are left out
 
 
 def letting_in(rule: str, subject: Subject) -> list[str]:

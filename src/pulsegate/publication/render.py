@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pulsegate.errors import ConversionError, PublicationConflictError
 from pulsegate.model.collection import EXPAND, Collection, Profile
 from pulsegate.model.indicator import Indicator
+from pulsegate.model.omission import Omission, left_out
 from pulsegate.publication.plan import place_identity
-from pulsegate.stix import Block, Failure, blocks
+from pulsegate.stix import Block, Failure, blocks, networks
 from pulsegate.stix.blocks import MAX_INDICATORS
 from pulsegate.store import blocks as stored_blocks
-from pulsegate.store import candidates, pulses
-from pulsegate.store.blocks import StoredBlock
+from pulsegate.store import candidates, omissions, pulses
+from pulsegate.store.blocks import Placement, StoredBlock
 from pulsegate.store.candidates import Mark
 from pulsegate.store.contents import Original
 from pulsegate.store.database import Database
 from pulsegate.store.digests import SIZE
 from pulsegate.store.pulses import StoredIndicator, StoredPulse
+from pulsegate.store.withdrawals import Left
 
 AT_ONCE = 4 * MAX_INDICATORS  # indicators that are read at a time: whole blocks
 REWRITE_BYTES = 4_000_000  # a block that only lost indicators stays one block, however long its pulse's text has grown
@@ -28,12 +30,13 @@ REWRITE_BYTES = 4_000_000  # a block that only lost indicators stays one block, 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Indicators of one pulse that are to be written, by their keys, and how."""
+    """Indicators of one pulse that are to be written, by their keys, and how. ``omitted``: what they lack."""
 
     pulse_pk: int
     keys: Sequence[int]
     profile: Profile
     deduplicate: bool
+    omitted: Mapping[int, Omission] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Rendered:
     content: bytes | Original
     placed: Content
     mark: Mark
+    omitted: Sequence[Omission] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,17 @@ class Rewritten:
     """A published block without what leaves it; ``content`` is None when nothing is left.
 
     ``excess``: the keys of indicators that leave though they were not to; those have to be looked at again.
+    ``omitted``: what the networks that stay are without. ``parts``: of what stands there, by its identity, the
+    addresses that leave it; ``lacking``: those that it was without.
     """
 
     block: StoredBlock
     content: bytes | None
     gone: list[bytes]
     excess: list[int]
+    omitted: Sequence[Omission] = ()
+    parts: Sequence[Left] = ()
+    lacking: Mapping[bytes, Omission] = field(default_factory=dict)
 
 
 class Renderer:
@@ -95,12 +104,14 @@ class Renderer:
         self._collection = collection
         self._failed = failed
 
-    def job(self, pulse_pk: int, keys: Sequence[int]) -> Job:
-        return Job(pulse_pk, keys, self._collection.profile, self._collection.deduplicate)
+    def job(self, pulse_pk: int, keys: Sequence[int], omitted: Mapping[int, Omission]) -> Job:
+        """``omitted``: of any indicators, by their keys, what is left out of them."""
+        mine = {pk: omitted[pk] for pk in keys if pk in omitted} if omitted else {}
+        return Job(pulse_pk, keys, self._collection.profile, self._collection.deduplicate, mine)
 
-    def new(self, pulse_pk: int, keys: Sequence[int]) -> Iterator[Rendered]:
-        """The blocks of these indicators of one pulse."""
-        return self.good(write(self._database, [self.job(pulse_pk, keys)]))
+    def new(self, job: Job) -> Iterator[Rendered]:
+        """The blocks of the job."""
+        return self.good(write(self._database, [job]))
 
     def good(self, written: Iterable[Rendered | Refused]) -> Iterator[Rendered]:
         """The blocks; what could not be written is told."""
@@ -110,19 +121,25 @@ class Renderer:
             else:
                 yield one
 
-    def without(self, block_id: int, leaving: set[bytes]) -> Rewritten | None:
+    def without(
+        self, block_id: int, leaving: set[bytes], shrinking: Mapping[bytes, Omission] | None = None
+    ) -> Rewritten | None:
         """The block without what leaves it; None when nothing of that is in it any more.
 
+        ``shrinking``: networks of which addresses leave, by the network's identity, with all that are left out then.
         What the new rendering has no room for, since its pulse's texts have grown, leaves too; the next publication
         finds it unplaced and gives it a block.
         """
         with self._database.read() as connection:
             block = stored_blocks.get(connection, block_id)
-            there = {one.indicator_pk: one.identity for one in stored_blocks.in_block(connection, block_id)}
+            placed = stored_blocks.in_block(connection, block_id)
+            there = {one.indicator_pk: one.identity for one in placed}
             rest = [pk for pk, identity in there.items() if identity not in leaving]
-            found = [one for _, one in candidates.by_keys(connection, rest)]
+            written = omissions.read(connection, [block_id]).get(block_id, {})
+            left_out = _joined(written, shrinking or {})
+            found = list(_reduced(candidates.by_keys(connection, rest), left_out))
             pulse = pulses.by_pk(connection, block.pulse_pk) if block and block.pulse_pk is not None else None
-        if block is None or not leaving & set(there.values()):
+        if block is None or not (leaving & set(there.values()) or shrinking):
             return None
         if len(found) < len(
             rest
@@ -133,7 +150,16 @@ class Renderer:
             content, kept = self._first(pulse, found, there)
         gone = set(there.values()) - kept
         excess = [pk for pk, identity in there.items() if identity in gone - leaving]
-        return Rewritten(block, content, sorted(gone), excess)
+        keys = {self._place(block, value): value for value in left_out}
+        places = [one for one in placed if one.identity in keys]
+        stay = [left_out[keys[one.identity]] for one in places if one.identity in kept]
+        parts = [left for one in places for left in _parts_leaving(one, keys[one.identity], written, shrinking or {})]
+        lacking = {one.identity: left_out[keys[one.identity]] for one in places}
+        return Rewritten(block, content, sorted(gone), excess, stay, parts, lacking)
+
+    def _place(self, block: StoredBlock, value: bytes) -> bytes:
+        """What the value is placed under in a block of its pulse."""
+        return place_identity(block.pulse_pk or 0, value, once=self._collection.deduplicate)
 
     def _first(
         self, pulse: StoredPulse, found: list[StoredIndicator], there: dict[int, bytes]
@@ -198,13 +224,43 @@ def _written(
         one.indicator.identity: (place_identity(job.pulse_pk, identity, once=job.deduplicate), one.pk)
         for identity, one in members
     }
-    for block in _blocks(pulse, [one.indicator for _, one in members], job.profile):
+    for block in _blocks(pulse, [_as_written(one, job.omitted.get(one.pk)) for _, one in members], job.profile):
         if isinstance(block, Failure):
             yield Refused(pulse.pk, known[block.indicator.identity][1], block.reason)
         else:
             identities, keys = zip(*(known[one.identity] for one in block.indicators), strict=True)
             placed = Content(b"".join(identities), array("q", keys))
-            yield Rendered(pulse.pk, pulse.pulse.modified, block.content, placed, mark)
+            omitted = [job.omitted[pk] for pk in keys if pk in job.omitted] if job.omitted else ()
+            yield Rendered(pulse.pk, pulse.pulse.modified, block.content, placed, mark, omitted)
+
+
+def _as_written(one: StoredIndicator, omission: Omission | None) -> Indicator:
+    return one.indicator if omission is None else networks.without(one.indicator, omission.addresses)
+
+
+def _reduced(
+    found: Iterable[tuple[bytes, StoredIndicator]], omitted: Mapping[bytes, Omission]
+) -> Iterator[StoredIndicator]:
+    for identity, one in found:
+        yield replace(one, indicator=_as_written(one, omitted.get(identity)))
+
+
+def _joined(written: Mapping[bytes, Omission], shrinking: Mapping[bytes, Omission]) -> dict[bytes, Omission]:
+    """What is left out of either: what comes back does so in another block, under a new label."""
+    found = dict(written)
+    for value, one in shrinking.items():
+        found[value] = Omission(one.network, left_out(written.get(value)) | one.addresses)
+    return found
+
+
+def _parts_leaving(
+    place: Placement, value: bytes, written: Mapping[bytes, Omission], shrinking: Mapping[bytes, Omission]
+) -> Iterator[Left]:
+    """The addresses that leave a network which stands there, each with the labels that it had."""
+    if value in shrinking:
+        for address in sorted(shrinking[value].addresses - left_out(written.get(value))):
+            for label in dict.fromkeys((place.since, place.label)):
+                yield omissions.part_key(shrinking[value].network, address), label
 
 
 def _blocks(

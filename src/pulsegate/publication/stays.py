@@ -30,17 +30,19 @@ def read(
     every: Iterable[StoredCollection],
     places: Mapping[int, Sequence[Place]],
     keys: Mapping[int, Mapping[bytes, str]],
+    parts: Mapping[bytes, str],
 ) -> Stays:
     """Of the value that stands in ``places``, by the collection's key.
 
     ``keys``: what it may have been placed as, each with the network that this stands for (empty: the value itself).
+    ``parts``: under what it was noted that it left such a network, while that stayed.
     """
     names = {one.id: one.collection.name for one in every}
     now_there = {
         id_: polls.Stay(names[id_], min(one.since for one in mine), max(one.label for one in mine))
         for id_, mine in places.items()
     }
-    gone = _gone(connection, names, keys)
+    gone = _gone(connection, names, keys, parts)
     found = polls.fetches(connection, [*now_there.values(), *(asked for each in gone.values() for asked in each)])
     return Stays(
         {id_: found.get(stay, ()) for id_, stay in now_there.items()},
@@ -53,12 +55,26 @@ def read(
 
 
 def _gone(
-    connection: Connection, names: Mapping[int, str], keys: Mapping[int, Mapping[bytes, str]]
+    connection: Connection,
+    names: Mapping[int, str],
+    keys: Mapping[int, Mapping[bytes, str]],
+    parts: Mapping[bytes, str],
 ) -> dict[int, dict[polls.Stay, str]]:
-    """Those that ended, each with the network it was a part of; of several that ended at once the whole span."""
+    """Those that ended, each with the network it was a part of; of several that ended at once the whole span.
+
+    A network that ended was not this value's stay where it was written without it (``publish._without``).
+    """
     spans: dict[tuple[int, datetime, str], list[datetime]] = {}
-    for one in withdrawals.of(connection, keys):
-        network = keys[one.collection_id][one.identity]
+    left = withdrawals.of(connection, {id_: [*mine, *parts] for id_, mine in keys.items()})
+    lacked = {
+        (one.collection_id, one.ended, parts[one.identity])
+        for one in left
+        if one.identity in parts and one.since >= one.ended
+    }
+    for one in left:
+        network = parts.get(one.identity) or keys[one.collection_id][one.identity]
+        if (one.collection_id, one.ended, network) in lacked:
+            continue
         spans.setdefault((one.collection_id, one.ended, network), []).extend(one.labels)
     found: dict[int, dict[polls.Stay, str]] = {}
     for (id_, ended, network), labels in spans.items():

@@ -6,9 +6,10 @@ import ipaddress
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from pulsegate.curation.protections import carried_ipv4
-from pulsegate.model.collection import EXPAND, CollectionKind
+from pulsegate.model.collection import CollectionKind
 from pulsegate.model.indicator import ADDRESSES, LOCATORS, NAMES
 from pulsegate.model.indicator import IndicatorType as T
+from pulsegate.model.omission import addresses_of
 from pulsegate.publication.explanation import Neighbour, Neighbours
 from pulsegate.publication.plan import pulse_identity
 from pulsegate.store import around
@@ -16,7 +17,7 @@ from pulsegate.store.around import Nearby, Some
 from pulsegate.store.collections import StoredCollection
 from pulsegate.store.database import Connection
 from pulsegate.store.digests import value_key
-from pulsegate.values.neighbours import Network, below, host, host_key, parents, within
+from pulsegate.values.neighbours import Network, below, host, host_key, parents, small_network, small_networks, within
 
 RELATIONS = {
     "networks": "networks that hold it",
@@ -54,13 +55,15 @@ def entry_texts(kind: T, value: str) -> set[str]:
     return found - {""}
 
 
-def expandable(kind: T, value: str) -> list[str]:
-    """The networks that the address would be written as a part of, where they are small enough."""
-    if kind not in (T.IPV4, T.IPV6):
-        return []
-    network = ipaddress.ip_network(value)
-    fewest = network.max_prefixlen - (EXPAND - 1).bit_length()
-    return [str(network.supernet(new_prefix=prefix)) for prefix in range(network.max_prefixlen - 1, fewest - 1, -1)]
+def entwined(kind: T, value: str) -> set[bytes]:
+    """The identities of those on whose value a decision counts here too, where networks are written by addresses.
+
+    Of an address the small networks that hold it; of such a network its addresses.
+    """
+    parts = (
+        addresses_of(value) if small_network(kind, value) else ((T.CIDR, one) for one in small_networks(kind, value))
+    )
+    return {value_key(*one) for one in parts}
 
 
 def neighbours(

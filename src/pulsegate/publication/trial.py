@@ -88,7 +88,7 @@ class _Comparison:
         self._verdicts = Verdicts(collection, with_decisions(connection, policy), moment)
         self._order = self._verdicts.learn_all(pulses.every(connection, collection.author))
         there = blocks.published(connection, self._id) if self._id is not None else {}
-        self._standing = standing_of(collection, there, self._order, moment)
+        self._standing = standing_of(connection, collection, there, self._order, moment, self._verdicts.omitted)
 
     def run(self, examples: int) -> Trial:
         plan = self._plan(self._placed())

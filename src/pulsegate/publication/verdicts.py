@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pulsegate.curation.decide import (
@@ -13,16 +14,20 @@ from pulsegate.curation.decide import (
     OfPulse,
     decide,
     decide_review,
+    decide_value,
     opinions,
     opinions_on_pulse,
     out,
 )
 from pulsegate.curation.policy import Policy
-from pulsegate.model.collection import Collection, ReviewMode
+from pulsegate.model.collection import Collection, Profile, ReviewMode
 from pulsegate.model.indicator import IndicatorType
+from pulsegate.model.omission import Omission
 from pulsegate.publication.labels import back
+from pulsegate.publication.parts import Parts
 from pulsegate.publication.plan import Wanted
 from pulsegate.stix import expressible
+from pulsegate.stix.networks import addresses_in
 from pulsegate.store import candidates
 from pulsegate.store.candidates import Lives, Slim
 from pulsegate.store.database import Connection
@@ -48,6 +53,8 @@ class Verdicts:
         self._pulses: dict[int, tuple[datetime, OfPulse]] = {}
         self._upto: dict[int, int] = {}  # of approved pulses, where what is added to them waits
         self._plain: dict[tuple[int, str], bool] = {}
+        self._parts: dict[bytes, Mapping[str, Decision]] = {}
+        self.omitted: dict[int, Omission] = {}  # of the networks that were let in, by their keys
 
     def learn(self, pulse: StoredPulse, *, thoroughly: bool = False) -> OfPulse:
         """Take the pulse in, so that its indicators can be decided on.
@@ -113,7 +120,10 @@ class Verdicts:
     def of(self, candidate: Candidate) -> Decision:
         """The decision on an indicator of a pulse that was learnt."""
         of_pulse = self._of_pulse(candidate)
-        return decide(self.facts(candidate), self.collection, self._now, of_pulse, self._blocking)
+        decision = decide(self.facts(candidate), self.collection, self._now, of_pulse, self._blocking)
+        if decision.included and (parts := self.parts_out(candidate)):
+            self.omitted[candidate.pk] = Omission(candidate.value, frozenset(parts))
+        return decision
 
     def opinions(self, candidate: Candidate) -> list[Decision]:
         """All that has a say on an indicator of a pulse that was learnt thoroughly (``decide.opinions``)."""
@@ -124,7 +134,42 @@ class Verdicts:
         return self._pulses.get(candidate.pulse_pk, (self._now, _UNKNOWN))[1]
 
     def facts(self, candidate: Candidate) -> Facts:
-        """What is known of the indicator."""
+        """What is known of the indicator.
+
+        Of a network that is written by its addresses nothing counts that concerns some of them: those are left out.
+        """
+        found, parts = self._facts(candidate), self._parts_out(candidate)
+        if parts is None:
+            return found
+        if len(parts) < addresses_in(candidate.value):
+            return replace(found, own=None, protection=None, allowed=None, lists=())
+        if decide_value(found, self.collection, self._blocking).included:
+            first = next(iter(parts.values()))
+            return replace(
+                found, emptied=out(first.rule, f"all of its addresses are out; of the first: {first.reason}")
+            )
+        return found
+
+    def parts_out(self, candidate: Candidate) -> Mapping[str, Decision]:
+        """The addresses of a network, where it is written by these, that are out by themselves: each with the reason.
+
+        Where the network is forced in, so are they.
+        """
+        return self._parts_out(candidate) or {}
+
+    def _parts_out(self, candidate: Candidate) -> Mapping[str, Decision] | None:
+        """None for what is not written so, and for a network that nothing is known of, nor of its addresses."""
+        if candidate.type != IndicatorType.CIDR or self.collection.profile is not Profile.ESA:
+            return None
+        is_marked = candidate.noted or candidate.protection is not None or candidate.lists
+        if not is_marked or addresses_in(candidate.value) > self.collection.expand:
+            return None
+        known = self._parts.get(candidate.identity)
+        if known is None:
+            known = self._parts[candidate.identity] = Parts(self.collection, self._policy, candidate).out()
+        return known
+
+    def _facts(self, candidate: Candidate) -> Facts:
         pulse_created = self._pulses.get(candidate.pulse_pk, (self._now, _UNKNOWN))[0]
         kind = IndicatorType(candidate.type)
         profile, policy = self.collection.profile, self._policy

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pulsegate.errors import RelayChainError
+from pulsegate.errors import RelayChainError, RelayGapError
 from pulsegate.relay.manifest import Head, Manifest
 
 RESTART = "take it with 'pulsegate relay import --restart FILE'"
@@ -33,7 +33,7 @@ def continues(manifest: Manifest, known: Known, *, restart: bool = False) -> boo
         return last is None or last.digest != head.digest
     if last is None:
         if manifest.kind == "delta":
-            raise RelayChainError(
+            raise RelayGapError(
                 f"is a delta of {head.origin}, of which nothing was taken yet",
                 hint="Begin with a full snapshot: 'pulsegate relay export --full' on the sender",
             )
@@ -70,7 +70,7 @@ def _builds_on(manifest: Manifest, since: int, last: Head) -> None:
     head = manifest.head
     if since > last.sequence:
         missing = since if since == last.sequence + 1 else f"{last.sequence + 1} to {since}"
-        raise RelayChainError(
+        raise RelayGapError(
             f"leaves a gap: it builds on number {since} of {head.origin}, and here is number {last.sequence}",
             hint=f"Bring number {missing} first, or on the sender make a delta with 'relay export --since "
             f"{last.sequence}', or a full snapshot with --full",

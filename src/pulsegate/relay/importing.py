@@ -7,7 +7,7 @@ one that fits, ends it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,18 +19,21 @@ from pulsegate.intake import running, taking
 from pulsegate.intake.running import Outcome, Progress, Silent
 from pulsegate.intake.taking import Arrived, Claim, Intake, clean, rejected
 from pulsegate.model.indicator import Rejection
+from pulsegate.model.relay import Take
 from pulsegate.publication.marking import Marker
 from pulsegate.publication.publish import publish_all
-from pulsegate.relay import records
+from pulsegate.relay import adopting, curated, own, records
+from pulsegate.relay.adopting import Tally
 from pulsegate.relay.chain import Known, continues
 from pulsegate.relay.keys import Trust
 from pulsegate.relay.manifest import Manifest, canonical, read_head
 from pulsegate.relay.verify import BYTES, Bundle, Piece, verified
-from pulsegate.store import pulses, quarantine, relay, sources, taken
+from pulsegate.store import locks, pulses, quarantine, relay, sources, taken
 from pulsegate.store.chunks import chunks
 from pulsegate.store.database import Connection, Database, now
-from pulsegate.store.locks import INTAKE, within
+from pulsegate.store.locks import INTAKE, hold, within
 from pulsegate.store.relay import Entry, Part
+from pulsegate.store.sources import OWN as BY_HAND
 from pulsegate.store.taken import Growing, Put
 
 log = structlog.get_logger(__name__)
@@ -50,6 +53,7 @@ class Imported:
 
     ``outcome``: what was stored and published; None: nothing was. ``differs``: what is here is not the sender's state.
     ``unfinished``: it is not, as of a later bundle, that of this number, a part had been taken.
+    ``curation``: what was changed of that, by kind; ``refused``: collections that can't be read here, and why.
     """
 
     manifest: Manifest
@@ -59,11 +63,16 @@ class Imported:
     outcome: Outcome | None = None
     differs: bool = False
     unfinished: int | None = None
+    curation: dict[str, Tally] = field(default_factory=dict)
+    refused: Sequence[str] = ()
 
 
 @dataclass(slots=True)
 class Forecast:
-    """What a bundle would change: pulses that would come, change and leave; of the first some names."""
+    """What a bundle would change: pulses that would come, change and leave; of the first some names.
+
+    ``curation`` and ``refused`` as in ``Imported``.
+    """
 
     manifest: Manifest
     signer: str
@@ -74,11 +83,13 @@ class Forecast:
     leaving: int = 0
     indicators: int = 0
     examples: list[str] = field(default_factory=list)
+    curation: dict[str, Tally] = field(default_factory=dict)
+    refused: Sequence[str] = ()
 
 
 def source_of(origin: str) -> str:
     """The name of the source that an origin's pulses belong to."""
-    return f"{sources.RELAYED}{origin}"
+    return adopting.account_of(origin)
 
 
 def take(
@@ -86,31 +97,34 @@ def take(
     policy: Policy,
     path: Path,
     trust: Trust,
+    kinds: Collection[Take] = (),
     *,
+    name: str | None = None,
     restart: bool = False,
     progress: Progress | None = None,
 ) -> Imported:
-    """Take the bundle, and publish what it brought; the log of the relay tells of it, or why it was refused.
+    """Take the bundle, and publish what it brought; the log of the relay tells of it, as ``name`` or the file's.
 
+    ``kinds``: what is taken of the sender's curation; what was taken of the others goes.
     RelayError: it is refused, and nothing was changed. ``restart``: a full snapshot counts whatever was taken before.
     """
     with database.read() as connection:
         moment = now(connection)
-    try:
-        with verified(path, trust, moment) as bundle:
-            return _take(database, policy, bundle, path, progress or Silent(), restart=restart)
-    except RelayError as error:
-        refuse(database, path, error)
-        raise
+    with verified(path, trust, moment) as bundle:
+        return _take(database, policy, bundle, name or path.name, progress or Silent(), kinds, restart=restart)
 
 
-def forecast(database: Database, path: Path, trust: Trust, *, restart: bool = False) -> Forecast:
+def forecast(
+    database: Database, policy: Policy, path: Path, trust: Trust, kinds: Collection[Take] = (), *, restart: bool = False
+) -> Forecast:
     """What the bundle would change; nothing is, and nothing noted. RelayError: it would be refused."""
     with database.read() as connection:
         moment = now(connection)
     with verified(path, trust, moment) as bundle:
         made = bundle.manifest
         found = Forecast(made, bundle.signer.name, known=not _is_due(database, bundle, restart=restart))
+        changes = curated.foresee(database, policy, bundle, kinds, is_due=not found.known)
+        found.curation, found.refused = changes.tallies, changes.refused
         if found.known:
             return found
         with database.read() as connection:
@@ -138,27 +152,29 @@ def _foresee(found: Forecast, piece: Piece, known: bytes | None) -> None:
         found.examples.append(f"{piece.pulse.name} ({piece.pulse.author or 'by nobody named'})")
 
 
-def refuse(database: Database, path: Path, error: RelayError) -> None:
-    """Note why a file was not taken."""
-    log.warning("relay.refused", file=path.name, reason=str(error))
+def note_refusal(database: Database, name: str, error: RelayError, outcome: str = relay.REFUSED) -> None:
+    """Note why a file was not taken, or why it waits."""
+    log.warning("relay.not_taken", file=name, outcome=outcome, reason=str(error))
     with database.write() as connection:
-        relay.log(connection, Entry(relay.IN, path.name, relay.REFUSED, reason=str(error), bytes=_size(path)))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+        relay.log(connection, Entry(relay.IN, name, outcome, reason=str(error)))
 
 
 def _take(
-    database: Database, policy: Policy, bundle: Bundle, path: Path, progress: Progress, *, restart: bool
+    database: Database,
+    policy: Policy,
+    bundle: Bundle,
+    file: str,
+    progress: Progress,
+    kinds: Collection[Take],
+    *,
+    restart: bool,
 ) -> Imported:
     made = bundle.manifest
     imported = Imported(made, bundle.signer.name, bundle.size)
     imported.known = not _is_due(database, bundle, restart=restart)
-    if imported.known:  # who was killed just before it was published has noted it
+    found = curated.foresee(database, policy, bundle, kinds, is_due=not imported.known)
+    imported.curation, imported.refused = found.tallies, found.refused
+    if imported.known and not found.is_something:  # who was killed just before it was published has noted it
         publish_all(database, policy, progress.publishing)
     else:
         name = source_of(made.head.origin)
@@ -166,33 +182,55 @@ def _take(
             sources.ensure(connection, name, VIA)
 
         def work(intake: Intake, told: Progress) -> None:
-            imported.known = not _is_due(database, bundle, restart=restart)  # another process may have been faster
-            if not imported.known:
-                _Import(database, policy, bundle, intake, told, restart=restart).run(imported)
+            _work(database, policy, bundle, kinds, imported, intake, told, restart=restart)
 
         imported.outcome = running.run(database, name, policy, progress, work, LOCK_WAIT)
     with database.write() as connection:
-        relay.log(connection, _entry(imported, path))
+        relay.log(connection, _entry(imported, file))
     return imported
 
 
 def remark(imported: Imported) -> str | None:
-    """What people must know of a bundle that was taken."""
+    """What people must know of the pulses of a bundle that was taken."""
     if imported.unfinished is not None:
         return f"of number {imported.unfinished} a part was taken before; take it again, or a later one"
     return DIFFERS if imported.differs else None
 
 
-def _entry(imported: Imported, path: Path) -> Entry:
+def _work(
+    database: Database,
+    policy: Policy,
+    bundle: Bundle,
+    kinds: Collection[Take],
+    imported: Imported,
+    intake: Intake,
+    progress: Progress,
+    *,
+    restart: bool,
+) -> None:
+    """Decisions come first, so that nothing is served meanwhile that the sender keeps out."""
+    imported.known = not _is_due(database, bundle, restart=restart)  # another process may have been faster
+    holds = not imported.known or curated.is_last(database, bundle)
+    origin = bundle.manifest.head.origin
+    with database.write() as connection:
+        adopting.adopt(connection, policy.lists, origin, kinds, curated.lines(bundle, holds=holds))
+    if not imported.known:
+        _Import(database, policy, bundle, intake, progress).run(imported, restart=restart)
+    _OwnImport(database, policy, bundle, intake, progress).take_over(kinds, holds=holds)
+    with database.write() as connection:
+        adopting.settle(connection, origin)
+
+
+def _entry(imported: Imported, file: str) -> Entry:
     head, intake = imported.manifest.head, imported.outcome.intake if imported.outcome else Intake()
     return Entry(
         relay.IN,
-        path.name,
+        file,
         relay.KNOWN if imported.known else relay.TAKEN,
         head.origin,
         head.sequence,
         imported.manifest.kind,
-        reason=remark(imported),
+        reason="; ".join(filter(None, (remark(imported), *imported.refused))) or None,
         pulses=intake.pulses,
         removals=intake.removed,
         bytes=imported.size,
@@ -226,30 +264,24 @@ def _are_many(pieces: Sequence[Piece]) -> bool:
 class _Import:
     """Puts a verified bundle into the store."""
 
-    def __init__(
-        self,
-        database: Database,
-        policy: Policy,
-        bundle: Bundle,
-        intake: Intake,
-        progress: Progress,
-        *,
-        restart: bool,
-    ) -> None:
+    def __init__(self, database: Database, policy: Policy, bundle: Bundle, intake: Intake, progress: Progress) -> None:
         self._database = database
-        self._restart = restart
         self._bundle = bundle
         self._head = bundle.manifest.head
         self._name = source_of(self._head.origin)
         self._claim = Claim(self._name, VIA)
+        self._brings = self._head.origin  # under which name it is noted what was brought
         self._intake = intake
         self._progress = progress
         self._marker = Marker(database, policy)
         self._growing = Growing(0)
         self._rejections: list[Rejection] = []
 
-    def run(self, imported: Imported) -> None:
-        """Put all of it into the store, and note in ``imported`` whether what is here then is the sender's state."""
+    def run(self, imported: Imported, *, restart: bool) -> None:
+        """Put all of it into the store, and note in ``imported`` whether what is here then is the sender's state.
+
+        ``restart``: the chain that was taken before is forgotten.
+        """
         head, signer = self._head, self._bundle.signer
         with self._database.read() as connection:
             known = {one for one, part in relay.parts(connection, head.origin).items() if part.digest is not None}
@@ -260,7 +292,7 @@ class _Import:
             if not is_delta:
                 relay.forget_gone(connection, head.origin)
             parts = relay.parts(connection, head.origin)
-            if self._restart:
+            if restart:
                 relay.forget(connection, head.origin)
             relay.put_head(connection, head.origin, head.sequence, bytes.fromhex(head.digest), canonical(head).decode())
             relay.put_key(connection, signer.fingerprint, head.origin, signer.name)
@@ -274,7 +306,7 @@ class _Import:
         """Store the pulses; gives the ids of the known ones that are not among them."""
         left = set(known)
         waiting: list[Piece] = []
-        for piece in self._bundle.pulses():
+        for piece in self._pieces():
             left.discard(piece.pulse.id)
             if not (piece.first and piece.last):
                 self._grow(piece)
@@ -285,6 +317,9 @@ class _Import:
                 waiting = []
         self._put(waiting)
         return left
+
+    def _pieces(self) -> Iterator[Piece]:
+        return self._bundle.pulses()
 
     def _put(self, pieces: Sequence[Piece]) -> None:
         arrived = [Arrived(one.pulse, *clean(one.indicators)) for one in pieces]
@@ -299,7 +334,7 @@ class _Import:
         """What the origin has is what was brought."""
         number = self._head.sequence
         found = {pulse_id: Part(digest, number, None) for pulse_id, digest in digests.items()}
-        relay.put_parts(connection, self._head.origin, found)
+        relay.put_parts(connection, self._brings, found)
 
     def _grow(self, piece: Piece) -> None:
         """A piece of a large pulse; what isn't brought leaves it with the last one."""
@@ -339,5 +374,22 @@ class _Import:
             with self._database.write() as connection:
                 within(connection, INTAKE)
                 keys = list(pulses.keys_of(connection, some).values())
-                self._intake.removed += sources.release(connection, self._name, VIA, keys)
+                self._intake.removed += sources.release(connection, self._name, self._claim.via, keys)
                 self._note(connection, dict.fromkeys(some))
+
+
+class _OwnImport(_Import):
+    """Puts the sender's own pulses into the store, by the plan, while nobody adds own indicators by hand."""
+
+    def take_over(self, kinds: Collection[Take], *, holds: bool) -> None:
+        """BusyError: somebody does, for too long. ``holds``: as in ``own.plan``."""
+        self._claim = Claim(self._name, own.VIA)
+        self._brings = relay.own_of(self._head.origin)
+        with hold(self._database, locks.pull(BY_HAND), wait=LOCK_WAIT):
+            with self._database.read() as connection:
+                self._plan = own.plan(connection, self._bundle, kinds, holds=holds)
+            self._put_all(())
+            self._remove(sorted(self._plan.gone))
+
+    def _pieces(self) -> Iterator[Piece]:
+        return (one for one in self._bundle.own() if one.pulse.id in self._plan.put)

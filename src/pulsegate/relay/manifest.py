@@ -39,11 +39,13 @@ def _is_name(text: str) -> str:
 Origin = Annotated[str, AfterValidator(_is_name)]
 
 
-class _Part(BaseModel):
+class StrictPart(BaseModel):
+    """What is read only as it is written: each key known, each type as it is."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Head(_Part):
+class Head(StrictPart):
     """A state of the sender: its number, when it was that (UTC), what is in it, and the digest of the head before."""
 
     origin: Origin
@@ -60,7 +62,7 @@ class Head(_Part):
         return hashlib.sha256(canonical(self)).hexdigest()
 
 
-class Member(_Part):
+class Member(StrictPart):
     """A file in the bundle: bytes and SHA-256 as packed, bytes and lines unpacked."""
 
     name: Literal["removals.jsonl.gz", "pulses.jsonl.gz", "curation.jsonl.gz", "own.jsonl.gz"]
@@ -76,14 +78,14 @@ class Member(_Part):
         return self
 
 
-class Window(_Part):
+class Window(StrictPart):
     """The time that a bundle covers; ``start`` is null where it is everything."""
 
     start: AwareDatetime | None
     end: AwareDatetime
 
 
-class Manifest(_Part):
+class Manifest(StrictPart):
     """``since``: the sequence number that a delta builds on; ``chain``: digests of the heads from there on."""
 
     format: Literal["pulsegate-relay"] = "pulsegate-relay"
@@ -121,7 +123,7 @@ class Manifest(_Part):
         return next((one for one in self.members if one.name == name), None)
 
 
-def canonical(part: _Part) -> bytes:
+def canonical(part: StrictPart) -> bytes:
     """JSON with sorted keys, no blanks, UTF-8, and instants as ``2026-01-31T23:59:59.000000Z``."""
     data = part.model_dump()
     return json.dumps(data, default=_encode, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()

@@ -68,7 +68,7 @@ def read_pulse(line: bytes) -> PulseLine:
 def _is_right(pulse: Pulse) -> bool:
     """Whether it has what each pulse has that was read from OTX: a good id, a name, an author's name, texts for XML."""
     return (
-        _is_id(pulse.id)
+        is_id(pulse.id)
         and bool(pulse.name)
         and 0 <= pulse.revision <= MAX_NUMBER
         and len(pulse.author) <= MAX_AUTHOR
@@ -77,7 +77,8 @@ def _is_right(pulse: Pulse) -> bool:
     )
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Whether a pulse can have it: one of OTX, or one that was made by hand."""
     return _ID.fullmatch(text) is not None
 
 
@@ -130,7 +131,7 @@ def removal_line(pulse_id: str) -> bytes:
 def read_removal(line: bytes) -> str:
     """RelayFormatError: the line is no pulse's id."""
     found = line[1:-2].decode("ascii", "replace")
-    if not _is_id(found) or line != removal_line(found):
+    if not is_id(found) or line != removal_line(found):
         raise RelayFormatError("has a line that should be a pulse's id and is none")
     return found
 

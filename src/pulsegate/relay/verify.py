@@ -18,8 +18,9 @@ from typing import BinaryIO
 from pulsegate.errors import RelayError, RelayFormatError, RelayTrustError
 from pulsegate.model.indicator import RawIndicator
 from pulsegate.model.pulse import Pulse
-from pulsegate.relay import archive, manifest, records
+from pulsegate.relay import archive, curation, manifest, records
 from pulsegate.relay.archive import Archive, Opened
+from pulsegate.relay.curation import Line
 from pulsegate.relay.keys import Trust, TrustedKey, names
 from pulsegate.relay.manifest import CURATION, OWN, PULSES, REMOVALS, Manifest, Member
 
@@ -62,8 +63,8 @@ class Bundle:
     def own(self) -> Iterator[Piece]:
         return read_pieces(self._lines(OWN))
 
-    def curation(self) -> Iterator[bytes]:
-        return self._lines(CURATION)
+    def curation(self) -> Iterator[Line]:
+        return curation.read_all(self._lines(CURATION))
 
     def has(self, name: str) -> bool:
         return name in self._places
@@ -156,6 +157,8 @@ def _look_at_all(bundle: Bundle) -> None:
     # Merged, they rise only if both rise and have no id in common.
     _rise(merge(found.removed(bundle.removals()), found.ids(bundle.pulses())))
     _rise(own.ids(bundle.own()))
+    for _ in bundle.curation():
+        pass
     if found.removals != made.removals:
         raise RelayFormatError(f"is not what it says: it has {found.removals:,} removals, not {made.removals:,}")
     there, said = (found.pulses, found.indicators), (made.head.pulses, made.head.indicators)

@@ -1,6 +1,7 @@
 """Settings: the section ``pulsegate:`` of opentaxii.yml and the environment, read into one typed object."""
 
 from pulsegate.settings.load import find_file, load
+from pulsegate.settings.relay import RelaySettings
 from pulsegate.settings.schema import (
     CollectionSettings,
     ListFileSettings,
@@ -12,7 +13,7 @@ from pulsegate.settings.schema import (
     TAXIISettings,
     TLSSettings,
 )
-from pulsegate.settings.sources import AlarmSettings, OTXSettings, SourceSettings
+from pulsegate.settings.sources import AlarmSettings, OTXSettings, PullSettings, SourceSettings, UpstreamSettings
 
 __all__ = [
     "AlarmSettings",
@@ -22,11 +23,14 @@ __all__ = [
     "MetricsSettings",
     "OTXSettings",
     "PagesSettings",
+    "PullSettings",
+    "RelaySettings",
     "RuleSettings",
     "Settings",
     "SourceSettings",
     "TAXIISettings",
     "TLSSettings",
+    "UpstreamSettings",
     "find_file",
     "load",
 ]

@@ -35,3 +35,9 @@ def format_duration(value: timedelta) -> str:
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
+
+
+def roughly(age: timedelta) -> str:
+    """``age`` in whole minutes, from two hours on in whole hours."""
+    unit = timedelta(hours=1) if age >= timedelta(hours=2) else timedelta(minutes=1)
+    return format_duration(age // unit * unit) if age >= unit else "a moment"

@@ -31,9 +31,12 @@ OPENTAXII_KEYS = frozenset({
 # Kubernetes sets these in every container beside a service whose name begins with "pulsegate".
 _NOT_OURS = re.compile(r"PULSEGATE_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)|PULSEGATE_CONFIG")
 _ADDRESS_OF_A_SERVICE = re.compile(r"(tcp|udp)://")  # in a variable that ends in _PORT
-_NAMED = {"collections": "collection", "sources": "source"}
+_NAMED = {"collections": "collection", "sources": "source", "upstreams": "upstream"}
 # Written as in YAML; any other variable is taken to the letter.
-_LISTS = {"own", "proxies", "collections", "sources", "authors", "pulses", "searches", "notify", "warning_lists"}
+_LISTS = {
+    "own", "proxies", "collections", "sources", "upstreams", "authors", "pulses", "searches", "notify", "warning_lists",
+    "take", "trust", "revoked",
+}  # fmt: skip
 
 
 def find_file(environment: Mapping[str, str] | None = None) -> Path | None:

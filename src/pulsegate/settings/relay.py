@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from pulsegate.settings.section import Section
+from pulsegate.model.relay import Take
+from pulsegate.settings.duration import Duration
+from pulsegate.settings.section import Section, split
+from pulsegate.settings.size import Size
 
 
 class TrustedKeySettings(Section):
@@ -38,8 +42,36 @@ class RelaySettings(Section):
         None, description="the name that this sender's bundles bear; default: one is made up at the first export"
     )
     key: Path | None = Field(None, description="the file with the secret key that this sender signs with")
+    outbox: Path | None = Field(None, description="the folder into which the worker writes bundles")
+    interval: Duration = Field(timedelta(hours=1), description="the time between two bundles")
+    full_every: Duration = Field(timedelta(days=1), description="after so long a full snapshot takes a delta's place")
+    repeat: Annotated[int, Field(ge=0, le=500)] = Field(
+        0, description="in how many of the following bundles each delta is repeated, where some are lost on the way"
+    )
+    part_size: Size | None = Field(
+        None, description="larger bundles are split into parts of so many bytes, such as `100MB`"
+    )
+    receipts: Path | None = Field(None, description="the folder in which receipts of receivers may lie")
+    inbox: Path | None = Field(None, description="the folder from which the worker takes bundles")
+    write_receipts: Path | None = Field(None, description="the folder into which receipts are written")
+    stale_after: Duration = Field(
+        timedelta(days=1), description="an alarm is raised when a sender's last bundle is as old as that"
+    )
+    kept: Duration = Field(
+        timedelta(days=30), description="how long bundles that were written, taken or refused are kept"
+    )
     trust: list[TrustedKeySettings] = Field([])
-    revoked: list[str] = Field([], description="fingerprints of keys that count no more")
+    revoked: Annotated[list[str], BeforeValidator(split)] = Field(
+        [], description="fingerprints of keys that count no more"
+    )
+    curation: bool = Field(
+        False, description="what was decided on this sender, and its own pulses, go into its bundles, too"
+    )
+    take: Annotated[list[Take], BeforeValidator(split)] = Field(
+        [],
+        description="what is taken of the senders' curation: `collections`, `allow`, `decisions` (values forced in or "
+        "out, reviews, trusted authors), `own` (their own pulses)",
+    )
 
     @field_validator("revoked")
     @classmethod
@@ -55,3 +87,20 @@ class RelaySettings(Section):
         if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
             raise ValueError("an origin has letters, digits, dots, dashes and underscores, 80 at most")
         return name
+
+    @field_validator("interval", "full_every", "stale_after", "kept")
+    @classmethod
+    def _is_some_time(cls, value: timedelta) -> timedelta:
+        if value < timedelta(seconds=1):
+            raise ValueError("write at least 1s")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.outbox is not None and self.key is None:
+            raise ValueError("outbox is set without key; bundles are signed with it ('pulsegate relay keygen')")
+        if self.inbox is not None and not self.trust:
+            raise ValueError("inbox is set without trust; name the public keys that bundles may be signed with")
+        if self.inbox is not None and self.inbox == self.outbox:
+            raise ValueError("inbox and outbox are the same folder")
+        return self

@@ -25,7 +25,7 @@ from pulsegate.settings.duration import Duration, format_duration
 from pulsegate.settings.relay import RelaySettings
 from pulsegate.settings.section import Section, is_loopback, split
 from pulsegate.settings.size import Size
-from pulsegate.settings.sources import AlarmSettings, OTXSettings, SourceSettings
+from pulsegate.settings.sources import AlarmSettings, OTXSettings, SourceSettings, UpstreamSettings
 
 RESERVED_NAMES = ("subscribed", "user_")
 MIN_REFRESH = timedelta(days=3)
@@ -101,6 +101,14 @@ def _known_protections(value: object) -> object:
     return value
 
 
+def _usable_name(name: str) -> str:
+    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise ValueError(f"a collection's name is 1 to {MAX_NAME} printable characters")
+    if name == "subscribed" or name.startswith("user_"):
+        raise ValueError(f"{name!r} is a name that Pulsegate gives itself; choose another one")
+    return name
+
+
 class CollectionSettings(Section):
     """A collection of the administrator's own."""
 
@@ -133,11 +141,7 @@ class CollectionSettings(Section):
     @field_validator("name")
     @classmethod
     def _name_is_usable(cls, name: str) -> str:
-        if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
-            raise ValueError(f"a collection's name is 1 to {MAX_NAME} printable characters")
-        if name == "subscribed" or name.startswith("user_"):
-            raise ValueError(f"{name!r} is a name that Pulsegate gives itself; choose another one")
-        return name
+        return _usable_name(name)
 
     @model_validator(mode="after")
     def _only_what_works(self) -> Self:
@@ -352,6 +356,9 @@ class Settings(Section):
     admin_password: SecretStr | None = Field(
         None, description="presets the first admin's password; else one is generated and printed once"
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="`json`: each line of the log is a JSON object, for programs"
+    )
     skew: Duration = Field(timedelta(minutes=10), description="how far ahead a client's clock may run")
     open_after: Duration = Field(
         timedelta(minutes=10), description="a collection is served after this time even if its backfill goes on"
@@ -370,6 +377,7 @@ class Settings(Section):
     )
     otx: OTXSettings = OTXSettings()
     sources: list[SourceSettings] = Field([])
+    upstreams: list[UpstreamSettings] = Field([])
     alarms: AlarmSettings = AlarmSettings()
     metrics: MetricsSettings = MetricsSettings()
     taxii: TAXIISettings = TAXIISettings()
@@ -379,12 +387,21 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        lists = self.warning_lists.files
-        for what, named in (("collections", self.collections), ("sources", self.sources), ("warning lists", lists)):
-            names = [one.name for one in named]
+        named = {
+            "collections": [one.name for one in self.collections] + [one.published_in for one in self.upstreams],
+            "sources": [one.name for one in self.sources] + [one.name for one in self.upstreams],
+            "warning lists": [one.name for one in self.warning_lists.files],
+        }
+        for what, names in named.items():
             for name in names:
                 if names.count(name) > 1:
                     raise ValueError(f"two {what} are named {name!r}; rename one")
+        return self
+
+    @model_validator(mode="after")
+    def _upstreams_have_collections(self) -> Self:
+        for one in self.upstreams:
+            _usable_name(one.published_in)
         return self
 
     @field_validator("domain")
@@ -399,6 +416,11 @@ class Settings(Section):
         if self.tls.client_header is not None and not self.proxies:
             raise ValueError("tls.client_header is believed of proxies only; name them in proxies")
         return self
+
+    @property
+    def collection_names(self) -> frozenset[str]:
+        """The collections that are kept as the settings say: by rule, inboxes, and those of upstreams."""
+        return frozenset(one.name for one in self.collections) | {one.published_in for one in self.upstreams}
 
     @property
     def is_public(self) -> bool:

@@ -1,12 +1,12 @@
-"""Sources of pulses: OTX accounts, what is asked of each, and when."""
+"""Sources: OTX accounts and other TAXII servers, what is asked of each, and when."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Self
-from urllib.parse import urlsplit
+from typing import Annotated, ClassVar, Self
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
@@ -18,6 +18,7 @@ RESERVED_NAMES = ("otx", "files", "own")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,50}")
 _PULSE = re.compile(r"(?:https?://\S+/)?([0-9a-f]{24})(?:[/?#]\S*)?", re.IGNORECASE)
 _LONGEST = timedelta(days=365)
+SHORTEST_WINDOW = timedelta(minutes=1)
 
 
 def _are_pulse_ids(entries: list[str]) -> list[str]:
@@ -38,21 +39,13 @@ def _listed(value: object) -> object:
 Words = Annotated[list[str], BeforeValidator(split)]
 
 
-class OTXSettings(Section):
-    """Where pulses come from."""
+class PullSettings(Section):
+    """What every source has, whatever is pulled from it."""
+
+    brings: ClassVar[str] = "pulses"  # what comes from it, in words
 
     url: str = Field("https://otx.alienvault.com", description="https, except on loopback")
-    api_key: SecretStr | None = Field(None, description="the key from OTX's settings page; also as `OTX_API_KEY`")
-    api_key_file: Path | None = Field(None, description="a file that holds the key, and nothing else")
     enabled: bool = Field(True, description="false: never pull (a gate that only relays)")
-    subscription: bool = Field(True, description="false: only `pulses` and `searches` are pulled")
-    authors: Words = Field([], description="only these authors' pulses, of all that are subscribed to or found")
-    pulses: Annotated[Words, AfterValidator(_are_pulse_ids)] = Field(
-        [], description="ids or addresses of pulses that are followed without a subscription"
-    )
-    searches: Annotated[list[str], BeforeValidator(_listed)] = Field(
-        [], description="what these words find on OTX is followed too"
-    )
     interval: Duration = Field(timedelta(minutes=15), description="the time between two pulls")
     jitter: Duration | None = Field(
         None, description="delays each pull by up to so much; with `interval` a tenth of it"
@@ -63,34 +56,16 @@ class OTXSettings(Section):
     compare: Duration = Field(
         timedelta(hours=1), description="how often the whole subscription is compared with what is stored"
     )
-    max_removal: Share = Field(0.2, description="the share of a subscription that may leave at once unasked")
+    max_removal: Share = Field(
+        0.2, description="the share of a subscription, and of `pulses`, that may leave at once unasked"
+    )
     stale_after: Duration = Field(timedelta(hours=6), description="an alarm is raised after so long without a pull")
     retry: Duration = Field(
         timedelta(minutes=1), description="the next try after a failed run, then twice as long, up to `interval` or 1h"
     )
-    page_size: Annotated[int, Field(ge=1, le=1000)] = Field(20, description="pulses in one request")
     timeout: Duration = Field(timedelta(seconds=60), description="the longest silence within one request")
     proxy: str | None = Field(None, repr=False, description="an HTTP proxy: `http://host:port`")
     ca_file: Path | None = Field(None, description="certificates (PEM) to trust instead of the built-in ones")
-
-    @field_validator("url")
-    @classmethod
-    def _url_is_safe(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("write an address such as https://otx.alienvault.com")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise ValueError("the API key would travel in the clear; write https://")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("write scheme, host and port only")
-        _ = parts.port  # ValueError: out of range, or no number
-        return url.rstrip("/")
-
-    @model_validator(mode="after")
-    def _one_key(self) -> Self:
-        if self.api_key and self.api_key_file:
-            raise ValueError("api_key and api_key_file are both set; keep one of them")
-        return self
 
     @field_validator("interval", "compare", "stale_after", "retry", "timeout")
     @classmethod
@@ -113,6 +88,36 @@ class OTXSettings(Section):
             _check_cron(text)
         return text
 
+
+class OTXSettings(PullSettings):
+    """Where pulses come from."""
+
+    api_key: SecretStr | None = Field(None, description="the key from OTX's settings page; also as `OTX_API_KEY`")
+    api_key_file: Path | None = Field(None, description="a file that holds the key, and nothing else")
+    subscription: bool = Field(True, description="false: only `pulses` and `searches` are pulled")
+    authors: Words = Field([], description="only these authors' pulses, of all that are subscribed to or found")
+    pulses: Annotated[Words, AfterValidator(_are_pulse_ids)] = Field(
+        [], description="ids or addresses of pulses that are followed without a subscription"
+    )
+    searches: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        [], description="what these words find on OTX is followed too"
+    )
+    page_size: Annotated[int, Field(ge=1, le=1000)] = Field(20, description="pulses in one request")
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_safe(cls, url: str) -> str:
+        parts = _checked_url(url, "https://otx.alienvault.com", "the API key")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("write scheme, host and port only")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.api_key and self.api_key_file:
+            raise ValueError("api_key and api_key_file are both set; keep one of them")
+        return self
+
     @model_validator(mode="after")
     def _gives_something(self) -> Self:
         if not (self.subscription or self.pulses or self.searches):
@@ -134,19 +139,88 @@ def _check_cron(text: str) -> None:
         raise ValueError(f"{no_schedule}: that day never comes")
 
 
+def _checked_url(url: str, example: str, secret: str) -> SplitResult:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"write an address such as {example}")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError(f"{secret} would travel in the clear; write https://")
+    _ = parts.port  # ValueError: out of range, or no number
+    return parts
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError("a source's name is 1 to 50 letters, digits, _ or -")
+    if name in RESERVED_NAMES:
+        raise ValueError(f"{name!r} is a name that Pulsegate gives itself; choose another one")
+    return name
+
+
+SourceName = Annotated[str, AfterValidator(_checked_name)]
+
+
 class SourceSettings(OTXSettings):
     """One more source, beside ``otx``."""
 
-    name: str = Field(description="what it is called in commands and in the log")
+    name: SourceName = Field(description="what it is called in commands and in the log")
 
-    @field_validator("name")
+
+def _none(value: object) -> object:
+    """YAML's null is the default; the word is nothing."""
+    return None if value == "none" else value
+
+
+class UpstreamSettings(PullSettings):
+    """Another TAXII 1.1 server, whose packages are served on."""
+
+    brings: ClassVar[str] = "packages"
+
+    name: SourceName = Field(description="what it is called in commands and in the log; no other source has it")
+    url: str = Field(description="its poll or discovery address, such as `https://host/taxii/poll`")
+    collection: Annotated[str, Field(min_length=1)] = Field(description="the collection there that is polled")
+    username: str | None = Field(None, description="for Basic authentication; with `password` or `password_file`")
+    password: SecretStr | None = Field(None, description="the password")
+    password_file: Path | None = Field(None, description="a file that holds the password, and nothing else")
+    backfill: Duration = Field(timedelta(days=30), description="how far back the first pull reaches")
+    segment: Annotated[Duration | None, BeforeValidator(_none)] = Field(
+        timedelta(days=1), description="the window of one poll; `none`: each pull polls everything at once"
+    )
+    compare: Duration = Field(
+        timedelta(days=1), description="how often everything is polled, and what is gone there leaves here"
+    )
+    max_removal: Share = Field(0.2, description="the share of the packages that may leave at once unasked")
+    into: str | None = Field(None, description="the collection that it is published in; default: `taxii_NAME`")
+    max_age: Duration | None = Field(None, description="what was published longer ago is withdrawn")
+
+    @property
+    def published_in(self) -> str:
+        return self.into or f"taxii_{self.name}"
+
+    @field_validator("url")
     @classmethod
-    def _name_is_usable(cls, name: str) -> str:
-        if not _NAME.fullmatch(name):
-            raise ValueError("a source's name is 1 to 50 letters, digits, _ or -")
-        if name in RESERVED_NAMES:
-            raise ValueError(f"{name!r} is a name that Pulsegate gives itself; choose another one")
-        return name
+    def _url_is_safe(cls, url: str) -> str:
+        parts = _checked_url(url, "https://host/taxii/poll", "the password")
+        if parts.username or parts.password or parts.fragment:
+            raise ValueError("write the address only; username and password are keys of their own")
+        return url
+
+    @field_validator("segment", "max_age")
+    @classmethod
+    def _is_a_while(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and value < SHORTEST_WINDOW:
+            raise ValueError("write at least 1m")
+        return value
+
+    @model_validator(mode="after")
+    def _account_is_whole(self) -> Self:
+        if self.password and self.password_file:
+            raise ValueError("password and password_file are both set; keep one of them")
+        if bool(self.username) != bool(self.password or self.password_file):
+            raise ValueError("username and a password (password or password_file) belong together; set both or none")
+        if self.username and ":" in self.username:
+            raise ValueError("a username for Basic authentication has no colon")
+        return self
 
 
 class AlarmSettings(Section):

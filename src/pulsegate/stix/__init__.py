@@ -3,7 +3,7 @@
 from pulsegate.stix.blocks import Block, Failure, blocks
 from pulsegate.stix.mapping import MAPPING, Form, expressible
 from pulsegate.stix.package import render
-from pulsegate.stix.received import VERSIONS, Package, receive
+from pulsegate.stix.received import VERSIONS, Package, cut_out, examine, receive, receive_content
 from pulsegate.stix.schema import check
 
 __all__ = [
@@ -15,7 +15,10 @@ __all__ = [
     "Package",
     "blocks",
     "check",
+    "cut_out",
+    "examine",
     "expressible",
     "receive",
+    "receive_content",
     "render",
 ]

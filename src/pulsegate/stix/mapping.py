@@ -79,12 +79,12 @@ def _hash(observe: Observe) -> Form:
     return Form(_HASH, frozenset({"indicator", "cybox", "cyboxVocabs", "FileObj"}), observe=observe)
 
 
-def _run(watchlist: str, attach: Attach, prefix: str, kind: str, subject: Callable[[Indicator], str]) -> Form:
+def _run(watchlist: str, attach: Attach, prefix: str, not_esa: str, subject: Callable[[Indicator], str]) -> Form:
     return Form(
         watchlist,
         frozenset({"indicator", prefix}),
         attach=attach,
-        not_esa=_NO_RULE.format(kind),
+        not_esa=not_esa,
         subject=subject,
         quote=verbatim,
     )
@@ -127,9 +127,13 @@ MAPPING: Mapping[IndicatorType, Form] = MappingProxyType(
             not_esa="a vulnerability is nothing that the mail gateway matches",
             sample=mechanisms.cve_sample,
         ),
-        IndicatorType.YARA: _run(_MALWARE, mechanisms.attach_yara, "yaraTM", "YARA rules", _rule),
+        IndicatorType.YARA: _run(_MALWARE, mechanisms.attach_yara, "yaraTM", _NO_RULE.format("YARA rules"), _rule),
         IndicatorType.OSQUERY: _run(
-            "Host Characteristics", mechanisms.attach_osquery, "genericTM", "osquery statements", _statement
+            "Host Characteristics",
+            mechanisms.attach_osquery,
+            "genericTM",
+            _NO_RULE.format("osquery statements"),
+            _statement,
         ),
     }
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, ip_network
+from ipaddress import ip_network
 
 from pulsegate.model.collection import Profile
 from pulsegate.model.indicator import Indicator, IndicatorType
+from pulsegate.model.omission import addresses_of, part_identity
 from pulsegate.stix.text import cut
 
 TEXT_LIMIT = 100
@@ -26,12 +27,24 @@ class Address(Indicator):
 
     @property
     def identity(self) -> str:
-        return f"{IndicatorType.CIDR.family}:{self.network} {self.type.family}:{self.value}"
+        return part_identity(self.network, self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder(Indicator):
+    """A network of which some addresses are ``omitted`` where it is written address by address."""
+
+    omitted: frozenset[str]
+
+
+def without(indicator: Indicator, omitted: frozenset[str]) -> Indicator:
+    """The network, to be written without these of its addresses."""
+    return Remainder(indicator.type, indicator.value, indicator.raw, omitted) if omitted else indicator
 
 
 def size(indicator: Indicator, profile: Profile) -> int:
     """How many STIX Indicators ``indicator`` becomes in ``profile``, which can express it."""
-    return addresses_in(indicator.value) if _is_expanded(indicator, profile) else 1
+    return addresses_in(indicator.value) - len(_omitted(indicator)) if _is_expanded(indicator, profile) else 1
 
 
 def addresses_in(network: str) -> int:
@@ -42,7 +55,8 @@ def addresses_in(network: str) -> int:
 def expanded(indicators: Sequence[Indicator], profile: Profile) -> Sequence[Indicator]:
     """The indicators as they are written in ``profile``: each network as its addresses, where it can't be one itself.
 
-    All addresses of the network, its first and its last one included: to a mail gateway each of them is a host.
+    All addresses of the network, its first and its last one included: to a mail gateway each of them is a host. But
+    for those that are omitted (``without``).
     """
     if not any(_is_expanded(one, profile) for one in indicators):
         return indicators
@@ -62,10 +76,14 @@ def _is_expanded(indicator: Indicator, profile: Profile) -> bool:
 
 
 def _addresses(indicator: Indicator) -> Iterator[Address]:
-    network = ip_network(indicator.value)
-    kind = IndicatorType.IPV4 if isinstance(network, IPv4Network) else IndicatorType.IPV6
+    omitted = _omitted(indicator)
     # What a reader finds on the appliance leads back to what OTX listed.
     description = cut(f"Of the network {indicator.value}. {indicator.raw.description}".rstrip(), TEXT_LIMIT)
     raw = replace(indicator.raw, title=cut(indicator.raw.title, TEXT_LIMIT), description=description)
-    for address in network:
-        yield Address(kind, address.compressed, raw, indicator.value)
+    for kind, address in addresses_of(indicator.value):
+        if address not in omitted:
+            yield Address(kind, address, raw, indicator.value)
+
+
+def _omitted(indicator: Indicator) -> frozenset[str]:
+    return indicator.omitted if isinstance(indicator, Remainder) else frozenset()

@@ -38,6 +38,22 @@ def receive(element: etree._Element, max_bytes: int) -> Package:
     return examine(cut_out(element), max_bytes)
 
 
+def receive_content(node: object, max_bytes: int) -> Package:
+    """The one element that is the content of a block of a TAXII message, as libtaxii gives it; raises as ``receive``.
+
+    libtaxii turns text that looks like XML into an element of no message, and takes the first of several nodes.
+    """
+    around = node.getparent() if isinstance(node, etree._Element) else None  # noqa: SLF001
+    if not isinstance(node, etree._Element) or around is None:  # noqa: SLF001
+        raise ContentError("its content is text (escaped XML, or CDATA); send the STIX_Package as an element")
+    if node.getroottree().docinfo.doctype:
+        raise ContentError("the message has a document type declaration; send it without, and without entities")
+    elements = [one for one in around if isinstance(one.tag, str)]
+    if len(elements) != 1 or len(around) != 1 or (around.text or "").strip() or (node.tail or "").strip():
+        raise ContentError("its content is more than one element; send one STIX_Package in each block")
+    return receive(node, max_bytes)
+
+
 def cut_out(element: etree._Element) -> bytes:
     """``element`` as a document of its own, in UTF-8, with the namespaces that it takes from the elements around it.
 

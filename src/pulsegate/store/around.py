@@ -79,19 +79,30 @@ def carriers(connection: sa.Connection, identities: Collection[bytes]) -> dict[b
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value stands in a collection: ``since`` as it came, ``label`` of its block, the block's pulse if any."""
+    """Where a value stands in a collection: ``since`` as it came, its block with its label, and its pulse if any."""
 
     collection_id: int
     identity: bytes
     since: datetime
     label: datetime
     pulse_pk: int | None
+    block_id: int
+
+
+def by_collection(found: Iterable[Place]) -> dict[int, list[Place]]:
+    """By the collection's key."""
+    made: dict[int, list[Place]] = {}
+    for one in found:
+        made.setdefault(one.collection_id, []).append(one)
+    return made
 
 
 def places(connection: sa.Connection, collection_ids: Collection[int], identities: Collection[bytes]) -> list[Place]:
     """The published places of these identities in these collections."""
-    columns = (placements.c.collection_id, placements.c.identity, placements.c.since, blocks.c.label, blocks.c.pulse_pk)
-    query = sa.select(*columns).join(blocks, blocks.c.content_block_id == placements.c.content_block_id)
+    place = (placements.c.collection_id, placements.c.identity, placements.c.since)
+    query = sa.select(*place, blocks.c.label, blocks.c.pulse_pk, blocks.c.content_block_id).join(
+        blocks, blocks.c.content_block_id == placements.c.content_block_id
+    )
     query = query.where(blocks.c.revision.is_not(None))
     found: list[Place] = []
     for ids in chunks(sorted(collection_ids)):

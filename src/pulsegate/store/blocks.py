@@ -8,7 +8,7 @@ ledger although publications go on meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from pulsegate.errors import PublicationConflictError
-from pulsegate.store import bulk, contents, placing
+from pulsegate.model.omission import Omission
+from pulsegate.store import bulk, contents, omissions, placing
 from pulsegate.store.chunks import chunks
 from pulsegate.store.collections import STIX_BINDING
 from pulsegate.store.contents import Text, expect
@@ -89,6 +90,9 @@ def stage_all(connection: sa.Connection, collection_id: int, texts: Sequence[Tex
     ]
     columns = ("content_block_id", "collection_id", "pulse_pk", "size", "label", "indicators", "profile")
     bulk.insert(connection, blocks, columns, rows)
+    for key, one in zip(keys, texts, strict=True):
+        if one.omitted:
+            omissions.put(connection, key, one.omitted)
     return keys
 
 
@@ -151,12 +155,22 @@ def link(connection: sa.Connection, collection_id: int, block_ids: Sequence[int]
     _change_volume(connection, collection_id, len(block_ids))
 
 
-def rewrite(connection: sa.Connection, block: StoredBlock, revision: int, content: bytes) -> None:
-    """Give a published block, from which indicators were taken, new contents under its old label."""
+def rewrite(
+    connection: sa.Connection,
+    block: StoredBlock,
+    revision: int,
+    content: bytes,
+    omitted: Iterable[Omission] = (),
+) -> None:
+    """Give a published block, from which indicators were taken, new contents under its old label.
+
+    ``omitted``: what its networks are without from now on.
+    """
     _supersede(connection, block, revision)
     left = sa.select(sa.func.count()).where(placements.c.content_block_id == block.id).scalar_subquery()
     ours = {"revision": revision, "indicators": left, "size": len(content)}
     _update(connection, block, ours, {"content": content})
+    omissions.put(connection, block.id, omitted)
 
 
 def relabel(connection: sa.Connection, block: StoredBlock, revision: int, label: datetime) -> None:
@@ -219,6 +233,15 @@ def unplace(connection: sa.Connection, block: StoredBlock, identities: Sequence[
         gone += [(identity, since) for identity, since in rows]
         gone += [(identity, block.label) for identity, since in rows if since != block.label]  # it was published again
     return gone
+
+
+def values_in(connection: sa.Connection, block_id: int) -> dict[bytes, bytes]:
+    """Of what is placed in the block, by that identity, the value's own, as far as the indicators are stored still."""
+    query = sa.select(placements.c.identity, indicators.c.identity).join(
+        indicators, indicators.c.pk == placements.c.indicator_pk
+    )
+    rows = connection.execute(query.where(placements.c.content_block_id == block_id))
+    return {row[0]: row[1] for row in rows}
 
 
 def adopt(connection: sa.Connection, collection_id: int, identity: bytes, indicator_pk: int) -> None:
@@ -295,6 +318,7 @@ def drop(connection: sa.Connection, block_ids: Sequence[int]) -> None:
         for table in (placements, blocks):
             connection.execute(sa.delete(table).where(table.c.content_block_id.in_(chunk)))
         connection.execute(sa.delete(content_blocks).where(content_blocks.c.id.in_(chunk)))
+    omissions.forget(connection, block_ids)
 
 
 def _bar(connection: sa.Connection, key: int) -> None:
@@ -331,6 +355,7 @@ def reconcile(connection: sa.Connection) -> int:
     connection.execute(sa.delete(blocks).where(blocks.c.content_block_id.not_in(there)))
     links = collection_to_content_block
     connection.execute(sa.delete(links).where(links.c.content_block_id.not_in(there)))
+    omissions.prune(connection)
     connection.execute(sa.delete(reflections))  # so that everything is looked at
     return gone
 
@@ -370,6 +395,17 @@ def published(
         rows = connection.execute(mine.where(blocks.c.content_block_id.in_(chunk)))
         found.update({row[0]: StoredBlock(*row) for row in rows})
     return found
+
+
+def packages(connection: sa.Connection, collection_id: int) -> dict[bytes, StoredBlock]:
+    """The published blocks of an inbox by the identities of their packages."""
+    names = ("content_block_id", "pulse_pk", "label", "revision", "indicators", "profile")
+    query = (
+        sa.select(placements.c.identity, *(blocks.c[name] for name in names))
+        .join(blocks, blocks.c.content_block_id == placements.c.content_block_id)
+        .where(placements.c.collection_id == collection_id, blocks.c.revision.is_not(None))
+    )
+    return {row[0]: StoredBlock(*row[1:]) for row in connection.execute(query)}
 
 
 def in_block(connection: sa.Connection, block_id: int) -> list[Placement]:

@@ -12,11 +12,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pulsegate.errors import StoreError
+from pulsegate.errors import StoreError, UnsupportedContentError
 from pulsegate.model.collection import EXPAND, Collection, CollectionKind, Profile, ReviewMode, Rule
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.model.tlp import TLP
-from pulsegate.store import ledger
+from pulsegate.store import ledger, omissions
 from pulsegate.store.database import inserted_key, now
 from pulsegate.store.digests import storable
 from pulsegate.store.tables import (
@@ -34,6 +34,13 @@ STIX_BINDING = "urn:stix.mitre.org:xml:1.2"
 STIX_BINDINGS = {"1.1.1": "urn:stix.mitre.org:xml:1.1.1", "1.2": STIX_BINDING}
 """The content bindings by the version of STIX."""
 
+
+def check_binding(claimed: str) -> None:
+    """UnsupportedContentError unless a block that says so of itself may be taken."""
+    if claimed not in STIX_BINDINGS.values():
+        raise UnsupportedContentError(f"its content binding is {claimed}; send {' or '.join(STIX_BINDINGS.values())}")
+
+
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _SERVICES = {
     "discovery": ("discovery", "/taxii/discovery", "What this server offers"),
@@ -49,16 +56,18 @@ class Origin(StrEnum):
 
     SETTINGS = "settings"  # opentaxii.yml, or Pulsegate itself
     COMMAND = "command"  # ``pulsegate collection add`` and ``edit``
+    RELAY = "relay"  # another Pulsegate, by its bundles
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCollection:
-    """A collection and its row. ``changed``: when its rules last did."""
+    """A collection and its row. ``changed``: when its rules last did; ``sender``: whose bundle brought them."""
 
     id: int
     collection: Collection
     changed: datetime
     origin: Origin = Origin.SETTINGS
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,36 +142,38 @@ def _advertise(connection: sa.Connection, identifier: str, properties: dict[str,
         connection.execute(sa.update(services).where(services.c.id == identifier).values(values))
 
 
-def put(connection: sa.Connection, collection: Collection, origin: Origin = Origin.SETTINGS) -> StoredCollection:
-    """Add the collection, or give the one of its name new rules, which ``origin`` keeps from now on.
+def put(
+    connection: sa.Connection, collection: Collection, origin: Origin = Origin.SETTINGS, sender: str | None = None
+) -> StoredCollection:
+    """Add the collection, or give the one of its name new rules, which ``origin`` (of RELAY: ``sender``) keeps now.
 
     A ledger of the same name that an earlier collection left is taken up again: its frontier must never fall. An inbox
     can be polled at once. StoreError when the one of its name is of another kind.
     """
     known = get(connection, collection.name)
     if known is None:
-        identifier = _insert(connection, collection, origin)
-        return StoredCollection(identifier, collection, now(connection), origin)
-    if (known.collection, known.origin) == (collection, origin):
+        identifier = _insert(connection, collection, _rules(collection, origin, sender))
+        return StoredCollection(identifier, collection, now(connection), origin, sender)
+    if (known.collection, known.origin, known.sender) == (collection, origin, sender):
         return known
     _refuse_another_kind(known.collection, collection)
     there = data_collections.c.id == known.id
     connection.execute(sa.update(data_collections).where(there).values(description=collection.description))
     changed = known.changed if known.collection == collection else now(connection)
-    values = _rules(collection, origin) | {"changed": changed}
+    values = _rules(collection, origin, sender) | {"changed": changed}
     there = collection_rules.c.collection_id == known.id
     connection.execute(sa.update(collection_rules).where(there).values(values))
-    return StoredCollection(known.id, collection, changed, origin)
+    return StoredCollection(known.id, collection, changed, origin, sender)
 
 
-def _rules(collection: Collection, origin: Origin) -> dict[str, Any]:
-    kept = {"kind": collection.kind.value, "author": collection.author, "origin": origin.value}
+def _rules(collection: Collection, origin: Origin, sender: str | None) -> dict[str, Any]:
+    kept = {"kind": collection.kind.value, "author": collection.author, "origin": origin.value, "sender": sender}
     return kept | {"rules": written(collection)}
 
 
 def _refuse_another_kind(known: Collection, wanted: Collection) -> None:
     """What is in an inbox can't be made from pulses, nor be kept where rules decide."""
-    was, becomes = ("inbox" if one.kind is CollectionKind.INBOX else "rules" for one in (known, wanted))
+    was, becomes = map(_filled_by, (known, wanted))
     if was != becomes:
         raise StoreError(
             f"the collection is there already, of kind {was}, and can't become one of kind {becomes}",
@@ -172,7 +183,13 @@ def _refuse_another_kind(known: Collection, wanted: Collection) -> None:
         )
 
 
-def _insert(connection: sa.Connection, collection: Collection, origin: Origin) -> int:
+def _filled_by(collection: Collection) -> str:
+    if collection.upstream is not None:
+        return f"inbox of the upstream {collection.upstream}"
+    return "inbox" if collection.kind is CollectionKind.INBOX else "rules"
+
+
+def _insert(connection: sa.Connection, collection: Collection, rules: Mapping[str, Any]) -> int:
     moment = now(connection)
     is_inbox = collection.kind is CollectionKind.INBOX
     bindings = STIX_BINDINGS.values() if is_inbox else [STIX_BINDING]
@@ -187,9 +204,9 @@ def _insert(connection: sa.Connection, collection: Collection, origin: Origin) -
         "volume": 0,
     }
     identifier = inserted_key(connection.execute(sa.insert(data_collections).values(row)))
-    rules = _rules(collection, origin) | {"collection_id": identifier, "changed": moment}
-    connection.execute(sa.insert(collection_rules).values(rules))
-    offering = ["collections", "poll", *(["inbox"] if is_inbox else [])]
+    row = {**rules, "collection_id": identifier, "changed": moment}
+    connection.execute(sa.insert(collection_rules).values(row))
+    offering = ["collections", "poll", *(["inbox"] if is_inbox and collection.upstream is None else [])]
     links = [{"service_id": service, "collection_id": identifier} for service in offering]
     connection.execute(sa.insert(service_to_collection), links)
     if connection.scalar(sa.select(ledgers.c.name).where(ledgers.c.name == collection.name)) is None:
@@ -206,6 +223,7 @@ def remove(connection: sa.Connection, collection_id: int) -> None:
     connection.execute(sa.delete(content_blocks).where(content_blocks.c.id.in_(mine)))
     connection.execute(sa.delete(placements).where(placements.c.collection_id == collection_id))
     connection.execute(sa.delete(data_collections).where(data_collections.c.id == collection_id))
+    omissions.prune(connection)
 
 
 def get(connection: sa.Connection, name: str) -> StoredCollection | None:
@@ -228,10 +246,10 @@ def every(connection: sa.Connection) -> list[StoredCollection]:
 
 
 def inboxes(connection: sa.Connection) -> list[StoredCollection]:
-    """The collections that packages can be pushed to, by name."""
+    """The collections that packages can be pushed to, by name; not those that an upstream fills."""
     mine = collection_rules.c.kind == CollectionKind.INBOX.value
     rows = connection.execute(_query().where(mine).order_by(data_collections.c.name))
-    return [_stored(row) for row in rows]
+    return [one for one in map(_stored, rows) if one.collection.upstream is None]
 
 
 def named_lists(connection: sa.Connection) -> frozenset[str]:
@@ -377,7 +395,8 @@ def written(collection: Collection) -> str:
             "ttl": {kind.value: age.total_seconds() for kind, age in collection.ttl.items()},
             "refresh": _seconds(collection.refresh),
             "max_age": _seconds(collection.max_age),
-        },
+        }
+        | ({} if collection.upstream is None else {"upstream": collection.upstream}),
         sort_keys=True,
     )
 
@@ -388,7 +407,7 @@ def _dump_rule(rule: Rule) -> dict[str, Any]:
 
 
 def _stored(row: Any) -> StoredCollection:
-    return StoredCollection(row.id, _load(row), row.changed, Origin(row.origin))
+    return StoredCollection(row.id, _load(row), row.changed, Origin(row.origin), row.sender)
 
 
 def _load(row: Any) -> Collection:
@@ -411,6 +430,7 @@ def _load(row: Any) -> Collection:
         ttl={IndicatorType(kind): timedelta(seconds=age) for kind, age in rules["ttl"].items()},
         refresh=_duration(rules["refresh"]),
         max_age=_duration(rules.get("max_age")),
+        upstream=rules.get("upstream"),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pulsegate.errors import PublicationConflictError
+from pulsegate.model.omission import Omission
 from pulsegate.store import bulk
 from pulsegate.store.candidates import Mark
 from pulsegate.store.chunks import chunks
@@ -35,7 +36,7 @@ class Original:
 class Text:
     """The content of a block of a pulse (None: pushed), and what its sender says of it.
 
-    ``label``: foreseen for it; ``profile``: that it is written in.
+    ``label``: foreseen for it; ``profile``: that it is written in; ``omitted``: what its networks are without.
     """
 
     pulse_pk: int | None
@@ -45,6 +46,7 @@ class Text:
     label: datetime | None = None
     indicators: int = 0
     profile: str = "full"
+    omitted: Sequence[Omission] = ()
 
     @property
     def size(self) -> int:

@@ -16,7 +16,9 @@ from sqlalchemy.engine import make_url
 
 from pulsegate.errors import StoreError
 
-Connection = sa.Connection  # for those above the store, who pass it on and know nothing of SQLAlchemy
+# For those above the store, who pass them on and know nothing of SQLAlchemy.
+Connection = sa.Connection
+Engine = sa.Engine
 MAX_OVERFLOW = 250  # connections beyond the 5 that are kept; as many as a server process has threads, at most
 CACHE = 16_000  # kB of SQLite's pages that each connection holds
 ROOMY_CACHE = 64_000

@@ -6,8 +6,9 @@ whether what it marks them by still holds.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -75,8 +76,10 @@ def over(connection: sa.Connection, after: datetime, until: datetime) -> set[byt
     found: set[bytes] = set()
     for row in connection.execute(sa.select(allowed).where(allowed.c.expires.between(after, until))):
         found |= affected.by_entry(connection, row.kind, row.text)
-    mine = sa.select(overrides.c.identity).where(overrides.c.expires.between(after, until))
-    return found | set(connection.scalars(mine))
+    mine = sa.select(overrides.c.type, overrides.c.value, overrides.c.identity)
+    for row in connection.execute(mine.where(overrides.c.expires.between(after, until))):
+        found |= affected.by_override(*row)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +149,17 @@ def allow(connection: sa.Connection, entries: Sequence[Allowed], account: str | 
     ``account``: who does it, where that is another one than the entries name.
     """
     _begin(connection)
-    concerned: set[bytes] = set()
-    for entry in entries:
-        before = _find_allowed(connection, entry.kind, entry.text)
-        if before is not None:
-            _delete_allowed(connection, before)
-        connection.execute(sa.insert(allowed).values(asdict(entry)))
-        who, was = account or entry.account, before and asdict(before)
-        audit.record(connection, who, "allow.add", entry.text, before=was, after=asdict(entry))
-        concerned |= affected.by_entry(connection, entry.kind, entry.text)
+    given = list({(one.kind, one.text): one for one in entries}.values())
+    for chunk in chunks(given):
+        before = _take_allowed(connection, chunk)
+        connection.execute(sa.insert(allowed), [asdict(one) for one in chunk])
+        by_account: dict[str, list[tuple[str, Any, Any]]] = defaultdict(list)
+        for one in chunk:
+            change = one.text, before.get((one.kind, one.text)), asdict(one)
+            by_account[account or one.account].append(change)
+        for who, changes in by_account.items():
+            audit.record_many(connection, who, "allow.add", changes)
+    concerned = affected.by_entries(connection, [(one.kind, one.text) for one in given])
     affected.note(connection, concerned)
     return len(concerned)
 
@@ -164,11 +169,18 @@ def disallow(connection: sa.Connection, kind: str, text: str, account: str) -> b
     before = _find_allowed(connection, kind, text)
     if before is None:
         return False
-    _begin(connection)
-    _delete_allowed(connection, before)
-    audit.record(connection, account, "allow.remove", text, before=asdict(before))
-    affected.note(connection, affected.by_entry(connection, kind, text))
+    disallow_all(connection, [before], account)
     return True
+
+
+def disallow_all(connection: sa.Connection, entries: Sequence[Allowed], account: str) -> None:
+    """Take these entries away, which are there."""
+    _begin(connection)
+    for chunk in chunks(entries):
+        gone = _take_allowed(connection, chunk)
+        changes = [(text, before, None) for (_, text), before in gone.items()]
+        audit.record_many(connection, account, "allow.remove", changes)
+    affected.note(connection, affected.by_entries(connection, [(one.kind, one.text) for one in entries]))
 
 
 def _find_allowed(connection: sa.Connection, kind: str, text: str) -> Allowed | None:
@@ -177,8 +189,13 @@ def _find_allowed(connection: sa.Connection, kind: str, text: str) -> Allowed | 
     return Allowed(**_columns(row, Allowed)) if row else None
 
 
-def _delete_allowed(connection: sa.Connection, entry: Allowed) -> None:
-    connection.execute(sa.delete(allowed).where(allowed.c.kind == entry.kind, allowed.c.text == entry.text))
+def _take_allowed(connection: sa.Connection, entries: Sequence[Allowed]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Delete what is there of the same kind and text; gives it, as a record tells it."""
+    keys = {(one.kind, one.text) for one in entries}
+    rows = connection.execute(sa.select(allowed).where(allowed.c.text.in_([one.text for one in entries])))
+    there = {row.pk: row for row in rows if (row.kind, row.text) in keys}
+    connection.execute(sa.delete(allowed).where(allowed.c.pk.in_(list(there))))
+    return {(row.kind, row.text): _columns(row, Allowed) for row in there.values()}
 
 
 # --- Values forced in or out ------------------------------------------------------------------------------------------
@@ -191,7 +208,7 @@ def force(connection: sa.Connection, override: Override) -> None:
     connection.execute(sa.insert(overrides).values(asdict(override)))
     action = "indicator.force-in" if override.inside else "indicator.force-out"
     audit.record(connection, override.account, action, override.value, before=before, after=_told(override))
-    affected.note(connection, {override.identity})
+    affected.note(connection, affected.by_override(override.type, override.value, override.identity))
 
 
 def unforce(connection: sa.Connection, collection: str, identity: bytes, account: str) -> Override | None:
@@ -203,7 +220,7 @@ def unforce(connection: sa.Connection, collection: str, identity: bytes, account
     before = _take_override(connection, collection, identity)
     _begin(connection)
     audit.record(connection, account, "indicator.unforce", row.value, before=before)
-    affected.note(connection, {identity})
+    affected.note(connection, affected.by_override(row.type, row.value, identity))
     return Override(**_columns(row, Override))
 
 
@@ -240,6 +257,52 @@ def review(
         touched.touch_pulses(connection, chunk)
         number += len(rows)
     return number
+
+
+def put_reviews(connection: sa.Connection, found: Sequence[Review], account: str) -> None:
+    """Store what was decided elsewhere, on pulses that are here or not yet; ``upto`` is made here: all there is now."""
+    _begin(connection)
+    for chunk in chunks(found):
+        ids = [one.pulse_id for one in chunk]
+        here = {row.id: row for row in connection.execute(_standing(ids))}
+        before = reviewed(connection, ids)
+        connection.execute(sa.delete(reviews).where(reviews.c.pulse_id.in_(ids)))
+        made = [replace(one, upto=here[one.pulse_id].upto if one.pulse_id in here else 0) for one in chunk]
+        connection.execute(sa.insert(reviews), [asdict(one) for one in made])
+        was = {pulse_id: one.status for pulse_id, one in before.items()}
+        changes = [(one.pulse_id, was.get(one.pulse_id), one.status) for one in chunk]
+        audit.record_many(connection, account, "pulse.review", changes)
+        touched.touch_pulses(connection, [row.pk for row in here.values()])
+
+
+def drop_reviews(connection: sa.Connection, found: Sequence[Review], account: str) -> None:
+    """Take back what was decided on these pulses, which may be gone."""
+    _begin(connection)
+    for chunk in chunks(found):
+        ids = [one.pulse_id for one in chunk]
+        connection.execute(sa.delete(reviews).where(reviews.c.pulse_id.in_(ids)))
+        audit.record_many(connection, account, "pulse.review", [(one.pulse_id, one.status, None) for one in chunk])
+        touched.touch_pulses(connection, [row.pk for row in connection.execute(_standing(ids))])
+
+
+def catch_up(connection: sa.Connection, ids: Iterable[str], account: str) -> set[str]:
+    """What the account decided on these pulses counts for all that they have now; gives those that are here."""
+    _begin(connection)
+    found: set[str] = set()
+    for chunk in chunks(sorted(ids)):
+        here = connection.execute(_standing(chunk)).all()
+        for row in here:
+            mine = sa.and_(reviews.c.pulse_id == row.id, reviews.c.account == account)
+            connection.execute(sa.update(reviews).where(mine).values(upto=row.upto))
+        touched.touch_pulses(connection, [row.pk for row in here])
+        found.update(row.id for row in here)
+    return found
+
+
+def _standing(ids: Sequence[str]) -> sa.Select[Any]:
+    """Id, key and the last key of an indicator of each of these pulses that is here."""
+    upto = sa.select(sa.func.max(indicators.c.pk)).where(indicators.c.pulse_pk == pulses.c.pk).scalar_subquery()
+    return sa.select(pulses.c.id, pulses.c.pk, sa.func.coalesce(upto, 0).label("upto")).where(pulses.c.id.in_(ids))
 
 
 def _looked_at(keys: Sequence[int]) -> sa.Select[Any]:

@@ -83,12 +83,15 @@ def _pulse(row: Any) -> OwnPulse:
 
 def ensure(connection: sa.Connection, pulse: Pulse) -> int:
     """The key of the pulse, which is the source's from now on, made if need be; one that was withdrawn is back."""
-    known = connection.execute(sa.select(pulses.c.pk).where(pulses.c.id == pulse.id)).first()
+    known = connection.execute(sa.select(pulses.c.pk, pulses.c.active).where(pulses.c.id == pulse.id)).first()
     if known is None:
         pk = taken.put_many(connection, [Taken(pulse, ())], taken.unmarked)[0].pk
     else:
         pk = known.pk
-        values = {"modified": pulse.modified, "active": True, "withdrawn": None}
+        if not known.active:  # what is left in it was somebody's whose bundle brought it, and is gone
+            taken.finish(connection, Growing(pk))
+        # What it holds from now on is not what the fingerprint is of, should a bundle bring the pulse again.
+        values = {"modified": pulse.modified, "active": True, "withdrawn": None, "fingerprint": b""}
         connection.execute(sa.update(pulses).where(pulses.c.pk == pk).values(values))
         touched.touch_pulses(connection, [pk])
     sources.claim(connection, OWN, HAND, [pk])
@@ -126,11 +129,23 @@ def take_away(connection: sa.Connection, gone: Sequence[Standing]) -> int:
     return sources.release(connection, OWN, HAND, empty)
 
 
+def newest(connection: sa.Connection, pulse_pk: int) -> int:
+    """The greatest key of the pulse's indicators: what is added later has a greater one. 0: it has none."""
+    query = sa.select(sa.func.max(indicators.c.pk)).where(indicators.c.pulse_pk == pulse_pk)
+    return connection.scalar(query) or 0
+
+
 def of_pulse(
-    connection: sa.Connection, pulse_pk: int, keys: Sequence[int] | None = None, limit: int = _STREAMED
+    connection: sa.Connection,
+    pulse_pk: int,
+    keys: Sequence[int] | None = None,
+    limit: int = _STREAMED,
+    upto: int | None = None,
 ) -> list[Standing]:
-    """Indicators of a pulse: those of these keys, or some of all."""
+    """Indicators of a pulse: those of these keys, or some of all (up to the key ``upto``)."""
     mine = sa.select(indicators).where(indicators.c.pulse_pk == pulse_pk).limit(limit)
+    if upto is not None:
+        mine = mine.where(indicators.c.pk <= upto)
     if keys is None:
         return [_standing(row) for row in connection.execute(mine)]
     rows = (row for chunk in chunks(keys) for row in connection.execute(mine.where(indicators.c.pk.in_(chunk))))

@@ -34,6 +34,7 @@ class PollRecord:
     seconds: float  # from the request to the last byte
     outcome: str  # answered, counted, cut, or the type of the Status_Message
     detail: str | None = None  # why, where there is something to say
+    request: str | None = None  # the id of the HTTP request
 
 
 _COLUMNS = [polls.c[one.name] for one in fields(PollRecord)]

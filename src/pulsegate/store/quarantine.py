@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,14 +16,14 @@ from pulsegate.store.digests import digest, storable
 from pulsegate.store.paged import paged
 from pulsegate.store.tables import quarantine
 
-PULSE, INDICATOR = "pulse", "indicator"
+PULSE, INDICATOR, BLOCK = "pulse", "indicator", "block"
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """One entry: a pulse that can't be read, or an indicator that is no value.
+    """One entry: a pulse that can't be read, an indicator that is no value, or an upstream's block that can't be taken.
 
-    ``raw``: what OTX sent, as JSON; None where that was too long to keep. ``source``: where it came from.
+    ``raw``: what was sent, as JSON; None where that was too long to keep. ``source``: where it came from.
     """
 
     kind: str
@@ -35,6 +35,11 @@ class Quarantined:
     since: datetime | None = None
     source: str | None = None
     pk: int | None = field(default=None, compare=False)
+
+    @property
+    def stamp(self) -> str:
+        """Tells it from another entry that gets its key."""
+        return digest(self.kind, self.pulse_id or "", self.type, self.value).hex()
 
 
 def replace(connection: sa.Connection, pulse_id: str, entries: Iterable[Quarantined]) -> None:
@@ -60,11 +65,19 @@ def replace_many(connection: sa.Connection, entries: Mapping[str, Sequence[Quara
 
 
 def add(connection: sa.Connection, entry: Quarantined) -> None:
-    """Add an entry of a pulse that can't be read, once; one that is there keeps its time, with what was sent last."""
+    """Add an entry of a pulse or block that can't be read, once; a known one keeps its time, with what came last."""
     row = _row(entry)
     same = sa.and_(quarantine.c.value_digest == row["value_digest"], quarantine.c.reason == entry.reason)
     if connection.execute(sa.update(quarantine).where(same).values(raw=row["raw"])).rowcount == 0:
         connection.execute(sa.insert(quarantine).values(row | {"since": now(connection)}))
+
+
+def keep_blocks(connection: sa.Connection, source: str, values: Collection[str]) -> None:
+    """Forget the blocks of the source that are not among ``values``."""
+    mine = sa.and_(quarantine.c.source == source, quarantine.c.kind == BLOCK)
+    rows = connection.execute(sa.select(quarantine.c.pk, quarantine.c.value).where(mine))
+    for chunk in chunks([row.pk for row in rows if row.value not in values]):
+        connection.execute(sa.delete(quarantine).where(quarantine.c.pk.in_(chunk)))
 
 
 def of_pulse(connection: sa.Connection, pulse_id: str) -> list[Quarantined]:

@@ -21,13 +21,15 @@ from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
 from pulsegate.store.paged import paged
 from pulsegate.store.pulses import stored
-from pulsegate.store.tables import indicators, pulses, relay_heads, relay_keys, relay_log, relay_pulses
+from pulsegate.store.sources import HAND
+from pulsegate.store.sources import OWN as BY_HAND
+from pulsegate.store.tables import indicators, pulses, relay_heads, relay_keys, relay_log, relay_pulses, source_pulses
 from pulsegate.store.upsert import upsert
 from pulsegate.values.normalise import normalise
 
 OWN = ""
 OUT, IN = "out", "in"
-WRITTEN, TAKEN, KNOWN, REFUSED = "written", "taken", "known", "refused"
+WRITTEN, TAKEN, KNOWN, REFUSED, WAITS = "written", "taken", "known", "refused", "waits"
 FETCH = 2_000  # rows that are read at a time
 TOGETHER = 100  # pulses whose indicators are read by one query
 _IS_OWN = pulses.c.id.startswith(OWN_PULSES, autoescape=True)
@@ -85,7 +87,8 @@ def forget(connection: sa.Connection, origin: str, *, pulses_too: bool = False) 
     ``pulses_too``: what it has brought, too; else that snapshot takes away what it does not bring any more.
     """
     if pulses_too:
-        connection.execute(sa.delete(relay_pulses).where(relay_pulses.c.origin == origin))
+        mine = relay_pulses.c.origin.in_([origin, own_of(origin)])
+        connection.execute(sa.delete(relay_pulses).where(mine))
     connection.execute(sa.delete(relay_heads).where(relay_heads.c.origin == origin))
     connection.execute(sa.delete(relay_keys).where(relay_keys.c.origin == origin))
 
@@ -127,6 +130,11 @@ def put_parts(connection: sa.Connection, origin: str, found: Mapping[str, Part])
         connection.execute(sa.insert(relay_pulses), rows)
 
 
+def own_of(origin: str) -> str:
+    """What stands for the origin's own pulses, in place of the origin; no origin has a colon."""
+    return f"{origin}:own"
+
+
 # --- What is exported ------------------------------------------------------------------------------------------------
 
 
@@ -137,9 +145,16 @@ def versions(connection: sa.Connection) -> dict[str, tuple[int, datetime]]:
 
 
 def own_pulses(connection: sa.Connection) -> dict[str, int]:
-    """The keys of the active own pulses, by their ids."""
-    query = sa.select(pulses.c.id, pulses.c.pk).where(pulses.c.active, _IS_OWN)
+    """The keys of the own pulses that were made here, by their ids."""
+    query = sa.select(pulses.c.id, pulses.c.pk).join(source_pulses, source_pulses.c.pulse_pk == pulses.c.pk)
+    query = query.where(pulses.c.active, source_pulses.c.source == BY_HAND, source_pulses.c.via == HAND)
     return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def own_of_others(connection: sa.Connection, name: str) -> set[str]:
+    """The ids of own pulses that were made here, or that another source than this one has brought."""
+    query = sa.select(pulses.c.id).join(source_pulses, source_pulses.c.pulse_pk == pulses.c.pk)
+    return set(connection.scalars(query.where(_IS_OWN, source_pulses.c.source != name)))
 
 
 def count_indicators(connection: sa.Connection) -> int:
@@ -253,6 +268,29 @@ def logged(
         query = query.where(relay_log.c.direction == direction)
     rows = connection.execute(paged(query, relay_log.c.pk, key, backwards=backwards, limit=limit))
     return [Logged(row[0], row[1], Entry(*row[2:])) for row in rows]
+
+
+def last_full(connection: sa.Connection, direction: str) -> Logged | None:
+    """The last full snapshot that was written, or taken."""
+    found = _of_log(connection, relay_log.c.direction == direction, relay_log.c.kind == "full")
+    return next(found, None)
+
+
+def last_logged(connection: sa.Connection, direction: str, outcomes: Sequence[str]) -> Logged | None:
+    """The last entry with one of these outcomes."""
+    found = _of_log(connection, relay_log.c.direction == direction, relay_log.c.outcome.in_(outcomes))
+    return next(found, None)
+
+
+def _of_log(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> Iterator[Logged]:
+    query = sa.select(relay_log.c.pk, relay_log.c.time, *_ENTRY).where(*conditions).order_by(relay_log.c.pk.desc())
+    for row in connection.execute(query.limit(1)):
+        yield Logged(row[0], row[1], Entry(*row[2:]))
+
+
+def purge(connection: sa.Connection, before: datetime) -> int:
+    """Forget what the log says from before then."""
+    return connection.execute(sa.delete(relay_log).where(relay_log.c.time < before)).rowcount
 
 
 def origin_of_key(connection: sa.Connection, fingerprint: str) -> str | None:

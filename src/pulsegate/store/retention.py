@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from pulsegate.store import alarms, audit, drafts, polls, sessions, tallies, tasks, withdrawals
+from pulsegate.store import alarms, audit, drafts, polls, relay, sessions, tallies, tasks, withdrawals
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.quarantine import INDICATOR
 from pulsegate.store.tables import blocks, pulses, quarantine, runs
@@ -35,8 +35,8 @@ def purge(database: Database, keep: timedelta, polls_kept: timedelta, audit_kept
 
     The newest run stays, and so does a pulse that a block still belongs to. Records of polls go after ``polls_kept``,
     those of who changed what after ``audit_kept``.
-    Tasks that are done and the numbers by day go after ``keep`` too; sessions of the pages when they are
-    over, and alarms 90 days later.
+    Tasks that are done, the relay's log and the numbers by day go after ``keep`` too; sessions of the pages when they
+    are over, and alarms 90 days later.
     """
     with database.write() as connection:
         before = now(connection) - keep
@@ -54,6 +54,7 @@ def purge(database: Database, keep: timedelta, polls_kept: timedelta, audit_kept
         changes = audit.purge(connection, now(connection) - audit_kept)
         polls_before = now(connection) - polls_kept
         tallies.purge(connection, before)
+        relay.purge(connection, before)
         tasks.purge(connection, before)
         drafts.purge(connection, now(connection) - DRAFT_KEPT)
         alarms.purge(connection, now(connection) - ALARMS_KEPT)

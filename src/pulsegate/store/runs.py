@@ -63,6 +63,13 @@ def last(database: Database, source: str | None = None) -> Run | None:
     return replace(again, outcome=FAILED, error=DIED)
 
 
+def last_of_each_source(connection: sa.Connection) -> list[Run]:
+    """The newest run of each source. One whose process died reads as running until the next one begins."""
+    newest = sa.select(sa.func.max(runs.c.pk)).group_by(runs.c.source)
+    query = sa.select(*_COLUMNS).where(runs.c.pk.in_(newest)).order_by(runs.c.source)
+    return [Run(*row) for row in connection.execute(query)]
+
+
 def page(connection: sa.Connection, source: str, key: int | None, *, backwards: bool = False, limit: int) -> list[Run]:
     """Runs of the source, newest first, from below that key on; ``backwards``: the oldest first, from above it on.
 

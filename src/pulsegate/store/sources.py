@@ -19,6 +19,8 @@ from pulsegate.store.chunks import chunks
 from pulsegate.store.database import now
 from pulsegate.store.digests import digest, storable
 from pulsegate.store.paged import paged
+from pulsegate.store.quarantine import BLOCK
+from pulsegate.store.quarantine import PULSE as PULSE_ENTRY
 from pulsegate.store.tables import held_back, passed_over, pulses, quarantine, source_pulses, sources
 from pulsegate.store.taken import withdraw
 
@@ -107,9 +109,11 @@ def update(connection: sa.Connection, name: str, **values: Any) -> None:
 def forget(connection: sa.Connection, name: str) -> int:
     """Remove the source with all its claims, and what of it can't be read; gives how many pulses are withdrawn."""
     withdrawn = release(connection, name, None)
-    connection.execute(sa.delete(quarantine).where(quarantine.c.source == name, quarantine.c.kind == "pulse"))
+    kinds = (PULSE_ENTRY, BLOCK)
+    connection.execute(sa.delete(quarantine).where(quarantine.c.source == name, quarantine.c.kind.in_(kinds)))
+    hold_packages(connection, name, ())
     connection.execute(sa.delete(passed_over).where(passed_over.c.source == name))
-    hold_back(connection, name, ())
+    connection.execute(sa.delete(held_back).where(_held_of(name)))
     state.remove(connection, _owner(name))
     alarms.clear(connection, name)
     connection.execute(sa.delete(sources).where(sources.c.name == name))
@@ -241,17 +245,41 @@ def known_as_passed_over(connection: sa.Connection, name: str) -> set[str]:
 # --- Which of them wait for a confirmation to leave -------------------------------------------------------------------
 
 
-def hold_back(connection: sa.Connection, name: str, keys: Iterable[int]) -> None:
-    """Remember which pulses are not taken away yet, in place of those known until now."""
-    connection.execute(sa.delete(held_back).where(held_back.c.source == name))
-    rows = [{"source": name, "pulse_pk": key} for key in sorted(keys)]
+def hold_back(connection: sa.Connection, name: str, via: str, keys: Iterable[int]) -> None:
+    """Remember which pulses that the source has this way are not taken away yet, in place of those known until now."""
+    held_as = _held_as(name, via)
+    connection.execute(sa.delete(held_back).where(held_back.c.source == held_as))
+    rows = [{"source": held_as, "pulse_pk": key} for key in sorted(keys)]
     if rows:
         connection.execute(sa.insert(held_back), rows)
+    update(connection, name, held=len(held(connection, name)))
 
 
 def held(connection: sa.Connection, name: str) -> set[int]:
-    """The keys of the pulses that are held back."""
-    return set(connection.scalars(sa.select(held_back.c.pulse_pk).where(held_back.c.source == name)))
+    """The keys of the pulses, or of an upstream's packages, that are held back."""
+    packages = json.loads(state.get(connection, _held(name)) or "[]")
+    return {*packages, *connection.scalars(sa.select(held_back.c.pulse_pk).where(_held_of(name)))}
+
+
+def hold_packages(connection: sa.Connection, name: str, keys: Collection[int]) -> None:
+    """Remember which content blocks of an upstream are not taken away yet, in place of those known until now."""
+    if keys:
+        state.put(connection, _held(name), json.dumps(sorted(keys)))
+    else:
+        state.remove(connection, _held(name))
+
+
+def _held(name: str) -> str:
+    return f"source.held.{name}"
+
+
+def _held_as(name: str, via: str) -> str:
+    """What stands in the place of the source: no source has a colon in its name."""
+    return name if via == SUBSCRIPTION else f"{name}:{via}"
+
+
+def _held_of(name: str) -> sa.ColumnElement[bool]:
+    return held_back.c.source.in_([_held_as(name, via) for via in (SUBSCRIPTION, PULSE)])
 
 
 def stamp(keys: Iterable[int]) -> str:
@@ -275,6 +303,6 @@ def held_page(
 ) -> list[HeldBack]:
     """Those held back, in the order of their keys, after that one; ``backwards``: before it, the last first."""
     columns = (pulses.c.pk, pulses.c.id, pulses.c.name, pulses.c.author, pulses.c.modified)
-    query = sa.select(*columns).join(held_back, held_back.c.pulse_pk == pulses.c.pk).where(held_back.c.source == name)
-    query = paged(query, held_back.c.pulse_pk, key, backwards=backwards, limit=limit, falls=False)
+    query = sa.select(*columns).where(pulses.c.pk.in_(sa.select(held_back.c.pulse_pk).where(_held_of(name))))
+    query = paged(query, pulses.c.pk, key, backwards=backwards, limit=limit, falls=False)
     return [HeldBack(*row) for row in connection.execute(query)]

@@ -278,7 +278,8 @@ collection_rules = Table(
     Column("author", Text),
     Column("rules", Text, nullable=False),  # model.Collection as JSON
     Column("changed", UTCDateTime, nullable=False),
-    Column("origin", String(16), nullable=False, server_default=sa.text("'settings'")),  # or command
+    Column("origin", String(16), nullable=False, server_default=sa.text("'settings'")),  # or command, relay
+    Column("sender", String(100)),  # whose bundle brought them, of origin relay
 )
 
 ledgers = Table(
@@ -340,7 +341,7 @@ withdrawals = Table(
     metadata,
     Column("pk", Integer, primary_key=True),
     Column("collection_id", Integer, ForeignKey("data_collections.id", ondelete="CASCADE"), nullable=False),
-    Column("identity", LargeBinary, nullable=False, index=True),  # as it was placed
+    Column("identity", LargeBinary, nullable=False, index=True),  # of the value, or of an address as part of a network
     Column("since", UTCDateTime, nullable=False),  # its label: who polled a window with it has fetched it
     Column("ended", UTCDateTime, nullable=False, index=True),
     Index("ix_withdrawals_collection_id_ended", "collection_id", "ended"),
@@ -484,6 +485,7 @@ polls = Table(
     Column("seconds", Float, nullable=False),
     Column("outcome", String(32), nullable=False),  # answered, counted, cut, or the type of the Status_Message
     Column("detail", Text),
+    Column("request", String(64)),  # the id of the HTTP request, as the logs have it
     Index("ix_polls_fetches", "collection", "time", "account", "address", "outcome", "begin", "end"),
     Index("ix_polls_account_time", "account", "time"),
 )
@@ -570,6 +572,20 @@ counts = Table(  # what takes too long to count each time that somebody looks
     Column("numbers", Text, nullable=False),  # JSON
 )
 
+poll_totals = Table(  # polls so far: the numbers only rise
+    "poll_totals",
+    metadata,
+    Column("collection", String(300), nullable=False),  # empty: none that there is
+    Column("outcome", String(32), nullable=False),
+    Column("polls", BigInteger, nullable=False),
+    Column("blocks", BigInteger, nullable=False),
+    Column("indicators", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
+    *(Column(f"within_{number}", BigInteger, nullable=False) for number in range(6)),  # store.poll_totals.BUCKETS
+    PrimaryKeyConstraint("collection", "outcome"),
+)
+
 relay_heads = Table(  # each state that was exported (origin: empty) or taken from somebody's bundle
     "relay_heads",
     metadata,
@@ -603,7 +619,7 @@ relay_log = Table(  # bundles that were written, taken, or refused
     Column("sequence", Integer),
     Column("kind", String(8)),  # full, delta
     Column("file", Text, nullable=False),
-    Column("outcome", String(16), nullable=False),  # written, taken, known, refused
+    Column("outcome", String(16), nullable=False),  # written, taken, known, refused, waits
     Column("reason", Text),
     Column("pulses", Integer, nullable=False, server_default="0"),
     Column("removals", Integer, nullable=False, server_default="0"),

@@ -83,6 +83,10 @@ def waits(connection: sa.Connection, lane: Lane | None = None) -> bool:
     return connection.scalar(sa.select(tasks.c.pk).where(*_waiting(lane)).limit(1)) is not None
 
 
+def count_waiting(connection: sa.Connection) -> int:
+    return int(connection.scalar(sa.select(sa.func.count()).select_from(tasks).where(*_waiting(None))) or 0)
+
+
 def take(connection: sa.Connection, lane: Lane | None = None) -> Task | None:
     """The task (of the lane) that waits longest; it is being done from now on."""
     row = connection.execute(sa.select(tasks).where(*_waiting(lane)).order_by(tasks.c.pk).limit(1)).first()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -67,7 +67,20 @@ def read(connection: sa.Connection) -> Touched:
     return Touched(rows, frozenset(keys), frozenset(values), frozenset(gone))
 
 
+def gone(connection: sa.Connection) -> Iterator[tuple[int, bytes]]:
+    """What pulses have lost, streamed: the pulse's key and the identity."""
+    lost = sa.and_(touched.c.pulse_pk.is_not(None), touched.c.identity.is_not(None))
+    query = sa.select(touched.c.pulse_pk, touched.c.identity).where(lost)
+    for row in connection.execute(query, execution_options={"yield_per": 2000}):
+        yield row.pulse_pk, row.identity
+
+
 def forget(connection: sa.Connection, rows: Sequence[int]) -> None:
     """Every collection reflects these rows. One by one: PostgreSQL may commit a lower key after a higher one."""
     for chunk in chunks(rows):
         connection.execute(sa.delete(touched).where(touched.c.pk.in_(chunk)))
+
+
+def count(connection: sa.Connection) -> int:
+    """How many notes wait for a publication."""
+    return int(connection.scalar(sa.select(sa.func.count()).select_from(touched)) or 0)

@@ -4,44 +4,43 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pulsegate.settings.duration import format_duration
-from pulsegate.store.sources import Source
+from pulsegate.settings.duration import roughly
+from pulsegate.store.sources import RELAYED, Source
 
 STALE, HELD = "stale", "held"
 
 
-def complaints(source: Source, stale_after: timedelta, now: datetime) -> dict[str, str]:
-    """The alarms that are due, each with its text for people; empty when all is well."""
+def complaints(source: Source, stale_after: timedelta, now: datetime, brings: str = "pulses") -> dict[str, str]:
+    """The alarms that are due, each with its text for people; empty when all is well. ``brings``: what comes."""
     found = {}
     whole = source.completed or source.since
     if now - whole > stale_after:
-        found[STALE] = _stale(source, now - whole)
+        found[STALE] = _stale(source, now - whole, brings)
     if source.held:
         found[HELD] = (
-            f"{source.held:,} pulses have left the subscription of {source.name} at once. They are served on; "
+            f"{source.held:,} {brings} have left the source {source.name} at once. They are served on; "
             f"if they may go: pulsegate pull --source {source.name} --accept-removals"
         )
     return found
 
 
-def _stale(source: Source, age: timedelta) -> str:
+def _stale(source: Source, age: timedelta, brings: str) -> str:
     pulled = "was never pulled completely" if source.completed is None else "was not pulled completely"
-    text = f"The source {source.name} {pulled} for {_roughly(age)}."
+    failed = taken = ""
     if source.failing is not None:
-        text += f" It has failed since {source.failing:%Y-%m-%d %H:%M} UTC: {(source.error or '').rstrip('.')}."
+        error = (source.error or "").rstrip(".")
+        failed = f" It has failed since {source.failing:%Y-%m-%d %H:%M} UTC: {error}."
     if source.walk is not None:
         of = f" of {source.walk.count:,}" if source.walk.count else ""
-        text += f" {source.walk.offset:,}{of} pulses are taken."
-    return f"{text} What is published goes on being served."
+        taken = f" {source.walk.offset:,}{of} {brings} are taken."
+    served = "What is published goes on being served."
+    return f"The source {source.name} {pulled} for {roughly(age)}.{taken}{failed} {served}"
 
 
 def cleared(source: Source, kind: str) -> str:
     """That it is well again."""
     if kind == HELD:
         return f"No removals of {source.name} wait for a confirmation any more"
+    if source.name.startswith(RELAYED):
+        return f"A new bundle of {source.name.removeprefix(RELAYED)} was taken"
     return f"The source {source.name} was pulled completely again"
-
-
-def _roughly(age: timedelta) -> str:
-    unit = timedelta(hours=1) if age >= timedelta(hours=2) else timedelta(minutes=1)
-    return format_duration(age // unit * unit) if age >= unit else "a moment"

@@ -1,4 +1,4 @@
-"""Asking OTX until it answers: a few times, with growing waits, and for smaller pages while it is in trouble."""
+"""Asking a source until it answers: a few times, with growing waits, and for less while it is in trouble."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from pulsegate.errors import OTXRateLimitedError, OTXUnavailableError
-from pulsegate.otx.failures import OTXTooLargeError
+from pulsegate.errors import RateLimitedError, TooLargeError, UnavailableError
 from pulsegate.otx.parse import Page
 from pulsegate.sync.wanted import Pace
 
@@ -40,22 +39,22 @@ class Asking:
         while True:
             try:
                 return request()
-            except OTXTooLargeError:
+            except TooLargeError:
                 if not ask_for_less():
                     raise
-            except OTXUnavailableError as error:
-                if not isinstance(error, OTXRateLimitedError):
+            except UnavailableError as error:
+                if not isinstance(error, RateLimitedError):
                     ask_for_less()
                 if attempt == self._tries:
                     raise
                 seconds = self._wait(error, wait)
-                log.warning("otx.unavailable", attempt=attempt, reason=error.message, wait=round(seconds, 1))
+                log.warning("source.unavailable", attempt=attempt, reason=error.message, wait=round(seconds, 1))
                 self._pace.sleep(seconds)
                 wait = min(wait * 2, MAX_WAIT)
                 attempt += 1
 
-    def _wait(self, error: OTXUnavailableError, wait: timedelta) -> float:
-        told = error.retry_after if isinstance(error, OTXRateLimitedError) else None
+    def _wait(self, error: UnavailableError, wait: timedelta) -> float:
+        told = error.retry_after if isinstance(error, RateLimitedError) else None
         longest = MAX_WAIT.total_seconds()
         return min(max(told or 0.0, self._pace.jitter(min(wait.total_seconds(), longest))), longest)
 

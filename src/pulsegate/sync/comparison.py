@@ -19,7 +19,7 @@ from pulsegate.otx.dates import OBJECT_ID
 from pulsegate.otx.fields import text_of
 from pulsegate.otx.parse import Page
 from pulsegate.store import quarantine, sources
-from pulsegate.store.database import Database, now
+from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.sources import SUBSCRIPTION, Source
 from pulsegate.sync.asking import Asking, Pager
 from pulsegate.sync.wanted import Wanted
@@ -81,6 +81,18 @@ class Leaving:
 def leaving(claimed: Mapping[str, int], gone: Iterable[str]) -> Leaving:
     keys = sorted(claimed[one] for one in gone if one in claimed)
     return Leaving(keys, len(keys) / len(claimed) if claimed else 0.0)
+
+
+def remove(connection: Connection, name: str, via: str, going: Leaving, *, of: int, hold: bool) -> int:
+    """Take these of the pulses that the source has this way, or ``hold`` them back; gives how many are withdrawn."""
+    sources.hold_back(connection, name, via, going.keys if hold else ())
+    if hold and going.keys:
+        log.error("pull.removals_held", source=name, via=via, pulses=len(going.keys), of=of, hint=ACCEPT)
+    if hold or not going.keys:
+        return 0
+    withdrawn = sources.release(connection, name, via, going.keys)
+    log.info("pull.removed", source=name, via=via, pulses=len(going.keys), withdrawn=withdrawn)
+    return withdrawn
 
 
 class Comparison:
@@ -179,18 +191,9 @@ class Comparison:
             is_doubtful = bool(asked.keys or not shown) and (
                 is_unheard_of or asked.needs_confirmation(self._wanted.max_removal)
             )
-            held = len(going.keys) if is_doubtful and not accept else 0
-            sources.update(connection, source.name, held=held)
-            sources.hold_back(connection, source.name, going.keys if held else ())
-            withdrawn = 0 if held else sources.release(connection, source.name, SUBSCRIPTION, going.keys)
-        if held:
-            log.error(
-                "pull.removals_held", source=source.name, pulses=held, of=len(claimed),
-                hint=ACCEPT,
-            )  # fmt: skip
-        elif going.keys:
-            log.info("pull.removed", source=source.name, pulses=len(going.keys), withdrawn=withdrawn)
-        return withdrawn
+            return remove(
+                connection, source.name, SUBSCRIPTION, going, of=len(claimed), hold=is_doubtful and not accept
+            )
 
 
 def read_events(rows: Iterable[object], after: datetime | None = None) -> Happened:

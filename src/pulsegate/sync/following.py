@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import partial
 
@@ -18,7 +18,7 @@ from pulsegate.store import pulses, sources
 from pulsegate.store.database import Database
 from pulsegate.store.sources import PULSE, SUBSCRIPTION
 from pulsegate.sync.asking import Asking, Pager
-from pulsegate.sync.comparison import ACCEPT, leaving
+from pulsegate.sync.comparison import leaving, remove
 from pulsegate.sync.completion import Completion
 from pulsegate.sync.wanted import Wanted
 from pulsegate.values.dates import read_date
@@ -73,13 +73,11 @@ class Following:
             if identity in waiting:
                 self._complete(Unfinished(identity, key))
 
-    def by_id(self, *, accept: bool = False) -> None:
+    def by_id(self, *, accept: bool = False, shown: Collection[int] = ()) -> None:
         """Take the pulses that the settings name; those that they name no more, or that OTX doesn't know, leave.
 
-        ``accept``: however many OTX doesn't know.
+        ``accept``: however many OTX doesn't know; ``shown``: the keys of those that may leave.
         """
-        with self._database.read() as connection:
-            claimed = sources.claimed(connection, self._wanted.name, PULSE)
         gone = []
         for identity in self._wanted.pulses:
             raw, is_gone = self._look(identity)
@@ -88,13 +86,16 @@ class Following:
             elif is_gone:
                 gone.append(identity)
                 log.warning("otx.pulse_unknown", source=self._wanted.name, pulse_id=identity)
-        unnamed = sorted(claimed.keys() - set(self._wanted.pulses))
-        if leaving(claimed, gone).needs_confirmation(self._wanted.max_removal) and not accept:
-            log.error("pull.removals_held", source=self._wanted.name, pulses=len(gone), of=len(claimed), hint=ACCEPT)
-            gone = []
-        keys = [claimed[one] for one in (*gone, *unnamed) if one in claimed]
+        name = self._wanted.name
         with self._database.write() as connection:
-            self._intake.removed += sources.release(connection, self._wanted.name, PULSE, keys)
+            claimed = sources.claimed(connection, name, PULSE)
+            unnamed = [claimed[one] for one in sorted(claimed.keys() - set(self._wanted.pulses))]
+            self._intake.removed += sources.release(connection, name, PULSE, unnamed)
+            going = leaving(claimed, gone)
+            is_doubtful = going.without(shown).needs_confirmation(self._wanted.max_removal)
+            self._intake.removed += remove(
+                connection, name, PULSE, going, of=len(claimed), hold=is_doubtful and not accept
+            )
 
     def by_search(self) -> None:
         """Take what the searches find, where it is new or newer; what was found before stays while it is asked."""

@@ -132,27 +132,30 @@ def note_removed(connection: Connection, account: str, removed: Removed) -> None
         audit.record(connection, account, "indicator.remove", name, before=told)
 
 
-def remove_keys(database: Database, account: str, pulse_pk: int, keys: Sequence[int] | None) -> int:
+def remove_keys(
+    database: Database, account: str, pulse_pk: int, keys: Sequence[int] | None, upto: int | None = None
+) -> int:
     """Take the indicators of these keys (None: all) out of an own pulse, with a record; how many are gone.
 
-    A pulse that has nothing left is withdrawn. BusyError: an addition has not ended.
+    ``upto``: what has a greater key came later, and stays. A pulse that has nothing left is withdrawn. BusyError: an
+    addition has not ended.
     """
     total = 0
     with hold(database, locks.pull(OWN), wait=LOCK_WAIT):
         while True:
-            gone = _remove_batch(database, account, pulse_pk, keys)
+            gone = _remove_batch(database, account, pulse_pk, keys, upto)
             total += gone
             if not gone or keys is not None:
                 return total
 
 
-def _remove_batch(database: Database, account: str, pulse_pk: int, keys: Sequence[int] | None) -> int:
+def _remove_batch(database: Database, account: str, pulse_pk: int, keys: Sequence[int] | None, upto: int | None) -> int:
     with database.write() as connection:
         within(connection, INTAKE)
         pulse = next((one for one in own.every(connection) if one.pk == pulse_pk), None)
         if pulse is None:
             return 0
-        found = own.of_pulse(connection, pulse_pk, keys, BATCH)
+        found = own.of_pulse(connection, pulse_pk, keys, BATCH, upto)
         if found:
             own.take_away(connection, found)
             gone = [(one.indicator.type.value, one.indicator.value, pulse) for one in found]

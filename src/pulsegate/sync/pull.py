@@ -120,7 +120,7 @@ class _Pull:
             self._subscription(full=full, compare=compare, accept=accept, shown=shown)
         else:
             self._nothing_subscribed()
-        self._following.by_id(accept=accept)
+        self._following.by_id(accept=accept, shown=shown)
         self._following.by_search()
         self._following.complete(waiting)
 
@@ -172,7 +172,7 @@ class _Pull:
         """The subscription is not wanted, or no longer."""
         with self._database.write() as connection:
             self._intake.removed += sources.release(connection, self._wanted.name, SUBSCRIPTION)
-            sources.hold_back(connection, self._wanted.name, ())
+            sources.hold_back(connection, self._wanted.name, SUBSCRIPTION, ())
 
     def _learn_owner(self) -> None:
         """The key's owner has a collection, also when it is empty. Not being told of one stops nothing."""

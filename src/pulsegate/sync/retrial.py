@@ -20,9 +20,10 @@ from pulsegate.store import failures, pulses, quarantine, state, taken
 from pulsegate.store.database import Database
 from pulsegate.store.digests import digest
 from pulsegate.store.locks import INTAKE, within
-from pulsegate.store.quarantine import PULSE, Quarantined
+from pulsegate.store.quarantine import BLOCK, PULSE, Quarantined
 from pulsegate.store.sources import FILE, FILES, SUBSCRIPTION
 from pulsegate.store.taken import Growing
+from pulsegate.sync.packages import package_of, retry_block
 from pulsegate.values.dates import read_date
 from pulsegate.values.normalise import normalise
 
@@ -58,6 +59,9 @@ def forecast(entry: Quarantined, *, has_pulse: bool) -> Forecast:
     sent = _sent(entry)
     if not isinstance(sent, dict):
         return Forecast(None)
+    if entry.kind == BLOCK:
+        package = package_of(sent)
+        return Forecast(False, package) if isinstance(package, str) else Forecast(True)
     if entry.kind == PULSE:
         try:
             read_pulse(sent)
@@ -81,7 +85,7 @@ def retry(database: Database, policy: Policy, keys: Iterable[int]) -> Retrial:
         sent = _sent(entry)
         if sent is None:
             result.not_kept += 1
-        elif (_retry_pulse if entry.kind == PULSE else _retry_indicator)(database, marker, entry, sent):
+        elif _retry(database, marker, entry, sent):
             result.taken += 1
         else:
             result.refused += 1
@@ -107,6 +111,12 @@ def _sent(entry: Quarantined) -> Any:
         return json.loads(entry.raw or "null")
     except ValueError:
         return None
+
+
+def _retry(database: Database, marker: Marker, entry: Quarantined, sent: Any) -> bool:
+    if entry.kind == BLOCK:
+        return retry_block(database, entry, sent)
+    return (_retry_pulse if entry.kind == PULSE else _retry_indicator)(database, marker, entry, sent)
 
 
 def _retry_pulse(database: Database, marker: Marker, entry: Quarantined, sent: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Whether an appliance has stopped polling: a pure decision from when it polled lately."""
+"""How often an appliance polls, and whether it has stopped: pure decisions from when it polled lately."""
 
 from __future__ import annotations
 
@@ -33,21 +33,27 @@ class Rhythm:
     due: datetime | None = None
 
 
+def usual_interval(times: Sequence[datetime]) -> timedelta | None:
+    """The median of the times between rounds of polls, so that one outage, and one poll by hand, don't change it.
+
+    ``times``: of the last polls of one account in one collection, in any order. Polls less than 30 seconds apart are
+    one round: an appliance that fetches a long window in segments, or an answer in parts, polls many times in a row.
+    A client that polls more often than that all the time is taken as it is. None: there are fewer than three rounds.
+    """
+    gaps = [later - earlier for earlier, later in pairwise(sorted(times))]
+    between = [gap for gap in gaps if gap >= ROUND]
+    rests = between or gaps
+    return timedelta(seconds=median(gap.total_seconds() for gap in rests)) if len(rests) >= FEWEST - 1 else None
+
+
 def rhythm(times: Sequence[datetime], now: datetime) -> Rhythm:
     """Judge by the times of the last polls of one account in one collection, in any order; at least one.
 
-    It has stopped when it has not polled for three times its own usual interval, and for 15 minutes at the least. The
-    usual interval is the median of the times between its rounds, so that one outage, and one poll by hand, don't
-    change it. Polls less than 30 seconds apart are one round: an appliance that fetches a long window in segments,
-    or an answer in parts, polls many times in a row. A client that polls more often than that all the time is taken
-    as it is. With fewer than three rounds there is no rhythm, and nothing that could have stopped.
+    It has stopped when it has not polled for three times its own usual interval, and for 15 minutes at the least. One
+    without a usual interval has nothing that could have stopped.
     """
-    ordered = sorted(times)
-    gaps = [later - earlier for earlier, later in pairwise(ordered)]
-    between = [gap for gap in gaps if gap >= ROUND]
-    rests = between or gaps
-    if len(rests) < FEWEST - 1:
-        return Rhythm(Beat.UNKNOWN, ordered[-1])
-    usual = timedelta(seconds=median(gap.total_seconds() for gap in rests))
-    due = ordered[-1] + max(MISSED * usual, SHORTEST)
-    return Rhythm(Beat.STOPPED if now > due else Beat.STEADY, ordered[-1], usual, due)
+    last, usual = max(times), usual_interval(times)
+    if usual is None:
+        return Rhythm(Beat.UNKNOWN, last)
+    due = last + max(MISSED * usual, SHORTEST)
+    return Rhythm(Beat.STOPPED if now > due else Beat.STEADY, last, usual, due)

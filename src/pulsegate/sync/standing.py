@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pulsegate.settings import OTXSettings
-from pulsegate.store import sources
+from pulsegate.settings import PullSettings, UpstreamSettings
+from pulsegate.store import collections, sources
 from pulsegate.store.database import Connection, now
 from pulsegate.store.sources import FILES, OWN, RELAYED, Source, Walk
 from pulsegate.sync.alarm import complaints
@@ -18,7 +18,7 @@ class Feed:
     """A source of the settings by its name. ``is_on``: it is pulled from."""
 
     name: str
-    settings: OTXSettings
+    settings: PullSettings
     is_on: bool
 
 
@@ -26,7 +26,8 @@ class Feed:
 class State:
     """A source as people want to know it.
 
-    ``row``: None before its first pull; ``is_known``: it is in the settings; ``alarms``: their texts. ``feed``: None
+    ``pulses``: how many it has; of an upstream, packages. ``row``: None before its first pull; ``is_known``: it is in
+    the settings; ``alarms``: their texts. ``feed``: None
     for one that the settings don't name, for files and for what is added by hand.
     """
 
@@ -54,17 +55,30 @@ def states(connection: Connection, feeds: Sequence[Feed]) -> list[State]:
     """Every source that is in the settings or in the store, and the files."""
     configured = {one.name: one for one in feeds}
     stored = {one.name: one for one in sources.every(connection)}
-    counts = sources.counts(connection)
+    counts = {**sources.counts(connection), **_packages(connection, configured)}
     moment = now(connection)
     found = []
     for name in dict.fromkeys([*configured, *stored, *counts]):
         one, row = configured.get(name), stored.get(name)
         is_active = one is not None and one.is_on
-        alarms = complaints(row, one.settings.stale_after, moment) if one and row and is_active else {}
-        found.append(
-            State(name, row, counts.get(name, 0), one is not None or is_fed(name), is_active, moment, alarms, one)
-        )
+        alarms = _alarms(one, row, moment) if one and row and is_active else {}
+        is_known = one is not None or is_fed(name)
+        found.append(State(name, row, counts.get(name, 0), is_known, is_active, moment, alarms, one))
     return found
+
+
+def _alarms(feed: Feed, row: Source, moment: datetime) -> dict[str, str]:
+    return complaints(row, feed.settings.stale_after, moment, feed.settings.brings)
+
+
+def _packages(connection: Connection, configured: Mapping[str, Feed]) -> dict[str, int]:
+    """How many packages each upstream has."""
+    into = {}
+    for name, one in configured.items():
+        if isinstance(one.settings, UpstreamSettings):
+            into[name] = one.settings.published_in
+    sizes = collections.volumes(connection) if into else {}
+    return {name: sizes[there].blocks for name, there in into.items() if there in sizes}
 
 
 def seconds_left(walk: Walk, moment: datetime) -> float | None:

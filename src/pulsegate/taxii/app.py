@@ -13,7 +13,7 @@ from opentaxii.middleware import create_app
 
 from pulsegate import __version__
 from pulsegate.model.network import Networks
-from pulsegate.taxii import access, metrics
+from pulsegate.taxii import access, health, metrics
 from pulsegate.taxii.attempts import THREADS
 from pulsegate.taxii.auth import TOKEN_LIFE, AuthAPI
 from pulsegate.taxii.edge import WSGI, Edge, Environment, is_below
@@ -49,10 +49,10 @@ class Service:
 MOUNT = "/admin"
 
 
-def create(service: Service, pages: Callable[[AuthAPI], WSGI] | None = None) -> Flask:
+def create(service: Service, pages: WSGI | None = None) -> Flask:
     """The application. Make one in each process.
 
-    ``pages``: makes the WSGI application for what lies below ``/admin``, from what checks passwords.
+    ``pages``: the WSGI application for what lies below ``/admin``.
     """
     scheme, _, domain = (service.domain or "").rpartition("://")
     parameters = {
@@ -80,15 +80,16 @@ def create(service: Service, pages: Callable[[AuthAPI], WSGI] | None = None) -> 
     server = PulsegateServer(PulsegateTAXII1Server(configuration), auth)
     app: Flask = create_app(server)
     access.install(app, server, auth)
-    metrics.install(app, server.servers.taxii1.persistence.api.database, service.metrics_allow)
+    database = server.servers.taxii1.persistence.api.database
+    metrics.install(app, database, service.metrics_allow)
+    health.install(app, database, service.metrics_allow)
     app.debug = False
     edge = replace(service.edge, scheme=scheme or None, refuses_itself=(MOUNT,) if pages else ())
     inner = _accepting(app.wsgi_app)
     if pages is not None:
-        inner = _mounted(pages(auth), inner)
+        inner = _mounted(pages, inner)
     app.wsgi_app = edge.around(inner)  # type: ignore[assignment, method-assign]
     app.add_url_rule("/", "front", partial(_front, has_pages=pages is not None))
-    app.add_url_rule("/healthz", "healthz", lambda: Response("ok\n", mimetype="text/plain"))
     return app
 
 

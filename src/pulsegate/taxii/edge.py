@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import io
 import re
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 from opentaxii.taxii.exceptions import FailureStatus
+from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.datastructures import EnvironHeaders, Headers
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
@@ -31,6 +33,10 @@ PEER_CERTIFICATE = "pulsegate.peer_certificate"
 CLIENT_SUBJECT = "pulsegate.client_subject"
 """The subject of the client's verified certificate (RFC 4514, see ``model/subject.py``); absent when there is none."""
 
+REQUEST_ID = "pulsegate.request_id"
+"""What stands for the request in the logs, in the poll log and in the answer's ``X-Request-Id``."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _FORWARDED = ("FORWARDED", "X_FORWARDED_FOR", "X_FORWARDED_PROTO", "X_FORWARDED_HOST", "X_FORWARDED_PORT")
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 _PAIR = re.compile(r'\s*([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^\s;,"]*)\s*')
@@ -58,6 +64,7 @@ class Edge:
         """The application behind this edge."""
 
         def call(environment: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
+            start_response = self._numbered(environment, start_response)
             self._identify(environment)
             if _length(environment) > self.max_body and not self._is_left_to_others(environment):
                 return self._refuse(environment, start_response)
@@ -65,6 +72,19 @@ class Edge:
             return application(environment, start_response)
 
         return call
+
+    def _numbered(self, environment: Environment, start_response: Callable[..., Any]) -> Callable[..., Any]:
+        """The request has an id from here on: a trusted proxy's, or a new one. All that this thread logs bears it."""
+        given = environment.pop("HTTP_X_REQUEST_ID", "") if environment.get("REMOTE_ADDR", "") in self.proxies else ""
+        found = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        environment[REQUEST_ID] = found
+        clear_contextvars()
+        bind_contextvars(request=found)
+
+        def answer(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            return start_response(status, [*headers, ("X-Request-Id", found)], *error)
+
+        return answer
 
     def _is_left_to_others(self, environment: Environment) -> bool:
         return any(is_below(environment.get("PATH_INFO", ""), one) for one in self.refuses_itself)

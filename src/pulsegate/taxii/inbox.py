@@ -19,7 +19,6 @@ from libtaxii.constants import (
     ST_UNSUPPORTED_CONTENT_BINDING,
     VID_TAXII_XML_11,
 )
-from lxml import etree
 from opentaxii.local import context
 from opentaxii.taxii.exceptions import StatusMessageException
 from opentaxii.taxii.http import HTTP_X_TAXII_ACCEPT
@@ -135,7 +134,7 @@ def _packages(request: Any, max_bytes: int) -> list[Pushed]:
 def _package(request: Any, number: int, block: Any, max_bytes: int) -> Pushed:
     """The block's package. Its own version decides which binding it gets, whichever of the two was claimed."""
     try:
-        _check_claim(block.content_binding)
+        collections.check_binding(getattr(block.content_binding, "binding_id", block.content_binding))
         package = _cut_out(block, max_bytes)
     except UnsupportedContentError as error:
         supported = [tm11.ContentBinding(binding) for binding in STIX_BINDINGS.values()]
@@ -152,29 +151,10 @@ def _named(number: int, of: int, error: ContentError) -> str:
     return f"Content block {number} of {of} is refused, and with it the whole message: {reason}"
 
 
-def _check_claim(binding: Any) -> None:
-    claimed = getattr(binding, "binding_id", binding)
-    if claimed not in STIX_BINDINGS.values():
-        raise UnsupportedContentError(f"its content binding is {claimed}; send {' or '.join(STIX_BINDINGS.values())}")
-
-
 def _cut_out(block: Any, max_bytes: int) -> Package:
-    """The one element that is the block's content.
+    from pulsegate.stix import receive_content  # noqa: PLC0415 - python-stix takes 30 MB, which no poll needs
 
-    libtaxii turns text that looks like XML into an element of no message, and takes the first of several nodes.
-    """
-    node = block._content  # noqa: SLF001 - what is public is a rendering of it
-    around = node.getparent() if isinstance(node, etree._Element) else None  # noqa: SLF001
-    if around is None:
-        raise ContentError("its content is text (escaped XML, or CDATA); send the STIX_Package as an element")
-    if node.getroottree().docinfo.doctype:
-        raise ContentError("the message has a document type declaration; send it without, and without entities")
-    elements = [one for one in around if isinstance(one.tag, str)]
-    if len(elements) != 1 or len(around) != 1 or (around.text or "").strip() or (node.tail or "").strip():
-        raise ContentError("its content is more than one element; send one STIX_Package in each block")
-    from pulsegate.stix import receive  # noqa: PLC0415 - python-stix takes 30 MB, which no poll needs
-
-    return receive(node, max_bytes)
+    return receive_content(block._content, max_bytes)  # noqa: SLF001 - what is public is a rendering of it
 
 
 def _refusal(

@@ -10,11 +10,11 @@ from functools import partial
 
 from flask import Flask, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from pulsegate.model.network import Networks
-from pulsegate.store import collections, polls, quarantine, sources
+from pulsegate.store import collections, counts, poll_totals, polls, quarantine, relay, runs, sources, tasks, touched
 from pulsegate.store.database import Connection, Database, now
 
 LOOPBACK = Networks.of(["127.0.0.0/8", "::1"])
@@ -27,10 +27,14 @@ def install(app: Flask, database: Database, allow: Networks) -> None:
 
 
 def _answer(database: Database, allow: Networks) -> Response:
-    address = request.remote_addr or ""
-    if address not in LOOPBACK and address not in allow:
+    if not is_allowed(request.remote_addr, allow):
         return Response("Not found\n", 404, mimetype="text/plain")
     return Response(write(database), content_type=CONTENT_TYPE_LATEST)
+
+
+def is_allowed(address: str | None, allow: Networks) -> bool:
+    """Whether one there may know how the installation is doing."""
+    return (address or "") in LOOPBACK or (address or "") in allow
 
 
 def write(database: Database) -> bytes:
@@ -54,6 +58,11 @@ class _State(Collector):
             yield from _of_sources(connection)
             yield from _of_collections(connection)
             yield from _of_accounts(connection)
+            yield from _of_polls(connection)
+            yield from _of_runs(connection)
+            yield from _of_relay(connection)
+            yield from _of_types(connection)
+            yield from _of_work(connection)
             yield GaugeMetricFamily(
                 "pulsegate_quarantined", "What could not be taken in", value=quarantine.count(connection)
             )
@@ -96,3 +105,56 @@ def _of_accounts(connection: Connection) -> Iterator[Metric]:
     last = polls.last_of_each_account(connection)
     moments = (((one.account or "",), one.time.timestamp()) for one in last)
     yield _gauge("account_last_poll_timestamp_seconds", "When it polled last", _ACCOUNT, moments)
+
+
+def _of_polls(connection: Connection) -> Iterator[Metric]:
+    """By collection and outcome; the log's pen adds them up within a second or two."""
+    found = poll_totals.every(connection)
+    labels = ["collection", "outcome"]
+    for name, text in (("blocks", "sent"), ("indicators", "sent"), ("bytes", "of answers")):
+        family = CounterMetricFamily(f"pulsegate_poll_{name}", f"{name.capitalize()} {text}", labels=labels)
+        for key, totals in found.items():
+            family.add_metric(list(key), getattr(totals, name))
+        yield family
+    latency = HistogramMetricFamily("pulsegate_poll_seconds", "From the request to the last byte", labels=labels)
+    for key, totals in found.items():
+        buckets = [(str(bucket), float(totals.within(number))) for number, bucket in enumerate(poll_totals.BUCKETS)]
+        latency.add_metric(list(key), [*buckets, ("+Inf", float(totals.polls))], totals.seconds)
+    yield latency
+
+
+def _of_runs(connection: Connection) -> Iterator[Metric]:
+    last = {(one.source or "", one.outcome): one for one in runs.last_of_each_source(connection)}
+    labels = ["source", "outcome"]
+    began = ((key, one.started.timestamp()) for key, one in last.items())
+    yield _gauge("run_started_timestamp_seconds", "When the last run of the source began", labels, began)
+    ended = [(key, one.started, one.finished) for key, one in last.items() if one.finished is not None]
+    took = ((key, (end - begin).total_seconds()) for key, begin, end in ended)
+    yield _gauge("run_duration_seconds", "How long it took", labels, took)
+    read = ((key, float(one.pulses)) for key, one in last.items())
+    yield _gauge("run_pulses", "The pulses that it read", labels, read)
+
+
+def _of_relay(connection: Connection) -> Iterator[Metric]:
+    moment = now(connection)
+    every = [(one, relay.last_head(connection, one)) for one in (relay.OWN, *relay.origins(connection))]
+    there = [((origin,), head) for origin, head in every if head is not None]
+    numbers = ((key, float(head.sequence)) for key, head in there)
+    yield _gauge("relay_sequence", "Of the last bundle that was written (no origin) or taken", ["origin"], numbers)
+    ages = ((key, (moment - head.noted).total_seconds()) for key, head in there)
+    yield _gauge("relay_age_seconds", "Since it was written or taken", ["origin"], ages)
+
+
+def _of_types(connection: Connection) -> Iterator[Metric]:
+    """As the worker counted them last."""
+    counted = counts.every(connection)
+    types = [(name.removeprefix(counts.TYPES), one) for name, one in counted.items() if name.startswith(counts.TYPES)]
+    numbers = (((name, kind), float(n)) for name, one in types for kind, n in one.numbers.items())
+    yield _gauge("indicators", "What a collection holds, by type", ["collection", "type"], numbers)
+
+
+def _of_work(connection: Connection) -> Iterator[Metric]:
+    waiting = float(tasks.count_waiting(connection))
+    yield GaugeMetricFamily("pulsegate_tasks_waiting", "What pages asked for, and nobody has begun", value=waiting)
+    changed = float(touched.count(connection))
+    yield GaugeMetricFamily("pulsegate_unpublished", "Pulses and values for the next publication", value=changed)

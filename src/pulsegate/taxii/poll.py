@@ -38,6 +38,7 @@ from pulsegate.errors import ConversionError, OutdatedRevisionError
 from pulsegate.store.collections import STIX_BINDING
 from pulsegate.store.versions import FIRST, LAST, Measure, Version, Window
 from pulsegate.taxii.answer import BINDINGS, STIX_111, PollAnswer, Sent, as_older
+from pulsegate.taxii.edge import REQUEST_ID
 from pulsegate.taxii.messages import AnyMessage
 from pulsegate.taxii.parts import Result, microseconds
 from pulsegate.taxii.persistence import Feed, Label
@@ -336,6 +337,7 @@ class _Log:
             bytes=0,
             seconds=0.0,
             outcome="",
+            request=http.environ.get(REQUEST_ID),
         )
 
     def __enter__(self) -> Self:

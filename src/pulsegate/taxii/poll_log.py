@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 import structlog
 
 from pulsegate.errors import StoreError
-from pulsegate.store import polls
+from pulsegate.store import poll_totals, polls
 from pulsegate.store.database import Database
 from pulsegate.store.polls import PollRecord
 
@@ -55,7 +55,7 @@ class PollLog:
         try:
             clean = _clean(record)
             self._put(clean)
-            log.info("poll.answered", **_printable(clean))
+            log.info("poll.answered", **_printable(replace(clean, request=None)))  # each line of the log has it
         except Exception:  # a poll is never refused because of its record
             with suppress(Exception):  # the log itself may be what fails
                 log.exception("poll_log.failed")
@@ -92,6 +92,7 @@ class PollLog:
             try:
                 with self._database.write() as connection:
                     polls.insert_many(connection, batch)
+                    poll_totals.add(connection, batch)
             except StoreError as error:
                 self._put_back(batch)
                 log.warning("poll_log.waiting", records=len(self._waiting), reason=str(error))
@@ -140,6 +141,7 @@ def _clean(record: PollRecord) -> PollRecord:
         seconds=record.seconds if math.isfinite(record.seconds) else 0.0,
         outcome=_text(record.outcome, 32) or "",
         detail=_text(record.detail),
+        request=_text(record.request, 64),
     )
 
 

@@ -30,7 +30,8 @@ def show(character: str) -> str:
 def limit(text: str, characters: int, what: str = "") -> None:
     """Refuse a text of more than ``characters``; ``what`` begins the reason. Raises NoValueError."""
     if len(text) > characters:
-        raise NoValueError(f"{what}: longer than {characters:,} characters".removeprefix(": "))
+        begin = f"{what}: " if what else ""
+        raise NoValueError(f"{begin}longer than {characters:,} characters")
 
 
 def is_glued(text: str, is_one: Callable[[str], bool]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from pulsegate.model.collection import EXPAND
 from pulsegate.model.indicator import ADDRESSES, LOCATORS, NAMES, IndicatorType
 from pulsegate.values.locators import host_of
 
@@ -89,6 +90,20 @@ def carrying(network: Network) -> list[Network]:
             first = int(carrier.network_address) | int(network.network_address) << (96 - bits)
             found.append(ipaddress.IPv6Network((first, bits + network.prefixlen)))
     return found
+
+
+def small_networks(kind: str, value: str, most: int = EXPAND) -> list[str]:
+    """The networks of up to ``most`` addresses that hold the address; none for what is no address."""
+    if kind not in (IndicatorType.IPV4, IndicatorType.IPV6):
+        return []
+    network = ipaddress.ip_network(value)
+    fewest = network.max_prefixlen - (most.bit_length() - 1)
+    return [str(network.supernet(new_prefix=prefix)) for prefix in range(network.max_prefixlen - 1, fewest - 1, -1)]
+
+
+def small_network(kind: str, value: str, most: int = EXPAND) -> bool:
+    """Whether it is a network of up to ``most`` addresses."""
+    return kind == IndicatorType.CIDR and ipaddress.ip_network(value).num_addresses <= most
 
 
 def holders(network: Network) -> list[bytes]:

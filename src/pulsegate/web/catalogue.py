@@ -13,6 +13,8 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+from pulsegate.web import said, sayings
+
 HERE = Path(__file__).parent
 KEYWORDS = DEFAULT_KEYWORDS | {"later": None, "several": (1, 2)}
 METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2.ext.babel_extract")]
@@ -31,10 +33,13 @@ def file(kind: str, folder: Path = HERE) -> Path:
 
 
 def wanted() -> Catalog:
-    """Every text of the code and of the templates."""
+    """Every text of the code and of the templates, and what the parts below the pages say."""
     found = Catalog(locale="ja")
     for _name, _line, text, _comments, _context in extract_from_dir(HERE, METHODS, keywords=KEYWORDS):
         found.add(text)
+    for phrase in sayings.phrases():
+        for text in phrase.texts():
+            found.add(text)
     return found
 
 
@@ -91,5 +96,6 @@ def _translated(one: Message) -> bool:
 if __name__ == "__main__":
     made = update()
     write(made)
+    said.FILE.write_text(said.written(sayings.phrases()), encoding="utf-8")
     for text in lacking(made):
         sys.stderr.write(f"not translated yet: {text}\n")

@@ -75,6 +75,11 @@ def count(change: Change) -> int:
         return tasks.start(connection, tasks.EFFECT, **changes.written(change))
 
 
+def changed() -> None:
+    """Say, on the page that shows the effect anew, why the decision was not made."""
+    flash(_("It has been changed since you looked. This is what it is now."), "error")
+
+
 def make(change: Change, said: str) -> None:
     """Decide so, and have it published; what concerns much is done by the worker. ``said`` tells it to people."""
     with site().database.write() as connection:

@@ -9,6 +9,8 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from pulsegate.errors import BusyError, PulsegateError
+from pulsegate.web.said import refusal
+from pulsegate.web.stale import StaleError
 from pulsegate.web.words import _
 
 log = structlog.get_logger(__name__)
@@ -17,6 +19,7 @@ log = structlog.get_logger(__name__)
 def install(app: Flask) -> None:
     app.register_error_handler(CSRFError, _outdated)
     app.register_error_handler(HTTPException, _known)
+    app.register_error_handler(StaleError, _stale)
     app.register_error_handler(PulsegateError, _refused)
     app.register_error_handler(Exception, _unexpected)
 
@@ -48,7 +51,12 @@ def _texts(code: int) -> tuple[str, str]:
 def _refused(error: PulsegateError) -> ResponseReturnValue:
     """What the product refuses on purpose says itself what to do."""
     log.warning("pages.refused", path=request.path, reason=str(error))
-    return _show(503 if isinstance(error, BusyError) else 409, _("That did not work"), str(error))
+    return _show(503 if isinstance(error, BusyError) else 409, _("That did not work"), refusal(error))
+
+
+def _stale(error: StaleError) -> ResponseReturnValue:
+    log.info("pages.stale", path=request.path)
+    return _show(409, _("This is not what you saw"), error.message, error.back)
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
@@ -56,5 +64,5 @@ def _unexpected(error: Exception) -> ResponseReturnValue:
     return _show(500, _("Something is broken"), _("The server's log says more. Nothing was changed by this request."))
 
 
-def _show(status: int, title: str, text: str) -> tuple[str, int]:
-    return render_template("problem.html", title=title, text=text), status
+def _show(status: int, title: str, text: str, back: str | None = None) -> tuple[str, int]:
+    return render_template("problem.html", title=title, text=text, back=back), status

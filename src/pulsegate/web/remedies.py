@@ -12,6 +12,7 @@ from werkzeug.urls import iri_to_uri
 
 from pulsegate.model.role import Role
 from pulsegate.web import access
+from pulsegate.web.said import said
 from pulsegate.web.words import _
 
 _OF_COLLECTION = re.compile(r"`([\w.]+)` of collection (.+)")
@@ -37,7 +38,7 @@ def remedy(change: str, kind: str) -> Remedy:
     if setting:
         text = _("the rule %(key)s of the collection %(name)s", key=setting[1], name=setting[2])
         return Remedy(text, page("collections", "named", setting[2]))
-    return Remedy(change.replace("`", ""))
+    return Remedy(said(change).replace("`", ""))
 
 
 def page(name: str, *below: str) -> str | None:

@@ -17,7 +17,9 @@ from pulsegate import __version__
 from pulsegate.model.role import Role
 from pulsegate.web import access, navigation
 from pulsegate.web.local import here
+from pulsegate.web.said import fault, said
 from pulsegate.web.site import site
+from pulsegate.web.stale import seen
 
 _LINKS = ("http", "https")
 _SHORT = timedelta(seconds=10)
@@ -28,11 +30,11 @@ def install(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         number=format_decimal, percent=format_percent, moment=moment, ago=ago, link=link, pretty=pretty,
-        span=format_timedelta, duration=duration, day=day,
+        duration=duration, day=day, said=said, fault=fault,
     )  # fmt: skip
     app.jinja_env.globals.update(
         version=__version__, Role=Role, may=access.may, current_user=access.current, here=here,
-        navigation=navigation.entries, frame=frame, is_demo=lambda: site().demo,
+        navigation=navigation.entries, frame=frame, is_demo=lambda: site().demo, as_seen=seen,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from flask_babel import LazyString
 __all__ = ["LazyString", "_", "later", "several"]
 
 
-def _(text: str, **values: Any) -> str:
+def _(text: str, /, **values: Any) -> str:
     """The text in the language of the request, with ``%(name)s`` filled in."""
     return str(flask_babel.gettext(text, **values))
 

@@ -18,6 +18,7 @@ from pulsegate.store.database import Connection
 from pulsegate.web.access import audited, needs, user
 from pulsegate.web.forms import Form, choices
 from pulsegate.web.site import site
+from pulsegate.web.stale import still
 from pulsegate.web.words import _, later
 
 pages = Blueprint("accounts", __name__, url_prefix="/accounts")
@@ -139,7 +140,7 @@ def password(pk: int) -> ResponseReturnValue:
     """A new password. The answer shows it, once: it is kept nowhere, so there is nothing to redirect to."""
     new = accounts.new_password()
     with site().database.write() as connection:
-        account = _get(connection, pk)
+        account = _still(connection, pk)
         accounts.set_password(connection, account.name, new)
         sessions.end_all(connection, pk)
         audited(connection, "account.password", account.name)
@@ -162,7 +163,7 @@ def remove(pk: int) -> ResponseReturnValue:
         hint = _("Another administrator can remove it")
         raise AccountError(_("is your own account"), resource=user().name, hint=hint)
     with site().database.write() as connection:
-        account = _get(connection, pk)
+        account = _still(connection, pk)
         accounts.remove(connection, account.name)
         audited(connection, "account.remove", account.name, before=accounts.recorded(account))
     flash(_("%(name)s is removed.", name=account.name))
@@ -184,7 +185,7 @@ def _add(connection: Connection, form: Add, password: str) -> Account:
 def _change(pk: int, action: str, change: Callable[[Connection, str], None]) -> ResponseReturnValue:
     """Make the change, note it where it was one, and show the account as it is then."""
     with site().database.write() as connection:
-        before = _get(connection, pk)
+        before = _still(connection, pk)
         change(connection, before.name)
         after = _get(connection, pk)
         if before != after:
@@ -198,6 +199,11 @@ def _get(connection: Connection, pk: int) -> Account:
     if found is None:
         raise NotFound
     return found
+
+
+def _still(connection: Connection, pk: int) -> Account:
+    """The account that the page showed."""
+    return still(accounts.by_id(connection, pk), lambda one: (one.name,), "accounts.index")
 
 
 def _show_password(account: Account, password: str) -> ResponseReturnValue:

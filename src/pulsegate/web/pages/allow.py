@@ -23,6 +23,7 @@ from pulsegate.web.access import needs, user
 from pulsegate.web.entries import Decision
 from pulsegate.web.forms import Form
 from pulsegate.web.site import site
+from pulsegate.web.stale import differs, there
 from pulsegate.web.suggestions import suggestions
 from pulsegate.web.words import _, later
 
@@ -116,14 +117,17 @@ def count() -> ResponseReturnValue:
 @pages.get("/remove")
 @needs(Role.CURATOR)
 def preview_removal() -> ResponseReturnValue:
-    entry = _asked(request.args)
-    return render_template("allow/remove.html", entry=entry, preview=previews.of(Change(disallow=[entry])))
+    return _preview_removal(_known(request.args))
 
 
 @pages.post("/remove")
 @needs(Role.CURATOR)
 def remove() -> ResponseReturnValue:
-    entry = _asked(request.form)
+    """What was shown is taken away; of what it has become since the effect is shown anew."""
+    entry = there(_asked(request.form), "lists_allow.index")
+    if differs(entry.text, entry):
+        previews.changed()
+        return _preview_removal(entry), 409
     previews.make(Change(disallow=[entry]), _("%(entry)s is off the allow list.", entry=_named([entry])))
     return redirect(_after(), 303)
 
@@ -131,7 +135,7 @@ def remove() -> ResponseReturnValue:
 @pages.post("/remove/count")
 @needs(Role.CURATOR)
 def count_removal() -> ResponseReturnValue:
-    entry = _asked(request.form)
+    entry = _known(request.form)
     key = previews.count(Change(disallow=[entry]))
     return redirect(url_for("lists_allow.preview_removal", kind=entry.kind, text=entry.text, task=key), 303)
 
@@ -147,14 +151,22 @@ def _after() -> str:
     return url_for("indicators.explain", value=value) if value else url_for("lists_allow.index")
 
 
-def _asked(given: Any) -> Allowed:
-    kinds = [given["kind"]] if given.get("kind") else [one.value for one in KINDS]
-    with site().database.read() as connection:
-        every = (decisions.find_allowed(connection, kind, given.get("text", "")) for kind in kinds)
-        found = next((one for one in every if one is not None), None)
+def _preview_removal(entry: Allowed) -> str:
+    return render_template("allow/remove.html", entry=entry, preview=previews.of(Change(disallow=[entry])))
+
+
+def _known(given: Any) -> Allowed:
+    found = _asked(given)
     if found is None:
         raise NotFound
     return found
+
+
+def _asked(given: Any) -> Allowed | None:
+    kinds = [given["kind"]] if given.get("kind") else [one.value for one in KINDS]
+    with site().database.read() as connection:
+        every = (decisions.find_allowed(connection, kind, given.get("text", "")) for kind in kinds)
+        return next((one for one in every if one is not None), None)
 
 
 def _named(entries: Sequence[Allowed]) -> str:

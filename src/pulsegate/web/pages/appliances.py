@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
-from statistics import median
 from urllib.parse import urlsplit
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -22,6 +20,7 @@ from pulsegate.store import accounts, collections, polls, tasks
 from pulsegate.store.accounts import Account
 from pulsegate.store.database import Connection
 from pulsegate.store.polls import Kept, PollRecord, Wanted
+from pulsegate.sync.rhythm import usual_interval
 from pulsegate.web import paging, rehearsal
 from pulsegate.web.access import may, needs
 from pulsegate.web.forms import Form, choices
@@ -82,7 +81,10 @@ class Filters(Form):
 
 @dataclass(frozen=True, slots=True)
 class Appliance:
-    """What polls with one account from one address. ``interval``: the usual one, None: not known yet."""
+    """What polls with one account from one address.
+
+    ``interval``: the usual one, of the collection that it polls most often; None: not known yet.
+    """
 
     account: str
     address: str
@@ -128,7 +130,8 @@ def test() -> ResponseReturnValue:
             raise BadRequest
         form = source_form(site().settings, name)
         if form.host is None and not may(Role.ADMIN):  # else who sends the request says where this server connects to
-            raise UsageError("the settings name no host to test", hint="An administrator sets 'domain', or tests it")
+            hint = _("An administrator sets 'domain', or tests it")
+            raise UsageError(_("the settings name no host to test"), hint=hint)
         host = _host(form)
         address = form.address(host)
         pk = start(
@@ -215,18 +218,8 @@ def _appliances(connection: Connection) -> list[Appliance]:
 
 def _appliance(account: str, address: str, each: Sequence[PollRecord]) -> Appliance:
     """``each``: its polls, the newest first."""
-    names = tuple(sorted({one.collection for one in each}))
-    return Appliance(account, address, names, each[0], usual_interval([one.time for one in each]), len(each))
-
-
-def usual_interval(times: Sequence[datetime]) -> timedelta | None:
-    """The middle one of the pauses between polls, the newest first; what comes within a minute is one and the same.
-
-    A poll in parts, or in segments, is many requests at once.
-    """
-    begun: list[datetime] = []
-    for time in reversed(times):
-        if not begun or time - begun[-1] >= timedelta(minutes=1):
-            begun.append(time)
-    pauses = [(after - before).total_seconds() for before, after in pairwise(begun)]
-    return timedelta(seconds=median(pauses)) if len(pauses) > 1 else None
+    by_collection: dict[str, list[datetime]] = defaultdict(list)
+    for one in each:
+        by_collection[one.collection].append(one.time)
+    known = filter(None, map(usual_interval, by_collection.values()))
+    return Appliance(account, address, tuple(sorted(by_collection)), each[0], min(known, default=None), len(each))

@@ -26,6 +26,7 @@ from pulsegate.web import paging, rules
 from pulsegate.web.access import audited, needs, user
 from pulsegate.web.rules import Rules
 from pulsegate.web.site import site
+from pulsegate.web.stale import still
 from pulsegate.web.tasks import REMOVE_COLLECTION, TRY_RULES, published, start
 from pulsegate.web.words import LazyString, _, later
 
@@ -128,7 +129,7 @@ def add() -> ResponseReturnValue:
 @needs(Role.CURATOR)
 def edit(pk: int) -> ResponseReturnValue:
     with site().database.read() as connection:
-        stored = _get(connection, pk)
+        stored = _get(connection, pk) if request.method == "GET" else _still(connection, pk)
     _require_changeable(stored)
     known = as_settings(stored.collection)
     if request.method == "GET":
@@ -204,7 +205,7 @@ def preview_removal(pk: int) -> ResponseReturnValue:
 def remove(pk: int) -> ResponseReturnValue:
     """By the worker: a large one takes a while, in one transaction."""
     with site().database.write() as connection:
-        stored = _get(connection, pk)
+        stored = _still(connection, pk)
         _require_changeable(stored)
         start(connection, REMOVE_COLLECTION, name=stored.collection.name, account=user().name)
     flash(_("%(name)s is being removed.", name=stored.collection.name))
@@ -216,6 +217,11 @@ def _get(connection: Connection, pk: int) -> StoredCollection:
     if found is None:
         raise NotFound
     return found
+
+
+def _still(connection: Connection, pk: int) -> StoredCollection:
+    """The collection that the page showed."""
+    return still(collections.by_id(connection, pk), lambda one: (one.collection.name,), "collections.index")
 
 
 def _task(connection: Connection, pk: int) -> Task:
@@ -247,7 +253,7 @@ def _wanted(task: Task) -> Collection:
 
 
 def _in_settings(name: str) -> bool:
-    return name in {one.name for one in site().settings.collections}
+    return name in site().settings.collection_names
 
 
 def _source(stored: StoredCollection) -> str:

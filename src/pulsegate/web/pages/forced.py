@@ -26,6 +26,7 @@ from pulsegate.web.access import needs, user
 from pulsegate.web.entries import Decision
 from pulsegate.web.forms import Form, choices
 from pulsegate.web.site import site
+from pulsegate.web.stale import differs, there
 from pulsegate.web.words import _, later
 
 pages = Blueprint("lists_forced", __name__, url_prefix="/lists/forced")
@@ -98,13 +99,19 @@ def make() -> ResponseReturnValue:
 @needs(Role.CURATOR)
 def preview_undo() -> ResponseReturnValue:
     one = _asked()
-    return render_template("forced/undo.html", one=one, preview=previews.of(Change(unforce=[one])))
+    if one is None:
+        raise NotFound
+    return _preview_undo(one)
 
 
 @pages.post("/undo")
 @needs(Role.CURATOR)
 def undo() -> ResponseReturnValue:
-    one = _asked()
+    """What was shown is undone; of what it has become since the effect is shown anew."""
+    one = there(_asked(), "lists_forced.index")
+    if differs(one.value, one):
+        previews.changed()
+        return _preview_undo(one), 409
     previews.make(Change(unforce=[one]), _("The rules decide on %(value)s again.", value=one.value))
     if request.form.get("back"):
         return redirect(url_for("indicators.explain", value=one.value), 303)
@@ -158,14 +165,15 @@ def _judge(form: Force, meant: Sequence[Meant], feed: Collection | None) -> None
             form.force.errors = [against]
 
 
-def _asked() -> Override:
+def _preview_undo(one: Override) -> str:
+    return render_template("forced/undo.html", one=one, preview=previews.of(Change(unforce=[one])))
+
+
+def _asked() -> Override | None:
     given = request.values
     try:
         identity = value_key(IndicatorType(given.get("type", "")), given.get("value", ""))
     except ValueError:
-        raise NotFound from None
+        return None
     with site().database.read() as connection:
-        found = decisions.find_override(connection, given.get("collection", ""), identity)
-    if found is None:
-        raise NotFound
-    return found
+        return decisions.find_override(connection, given.get("collection", ""), identity)

@@ -29,6 +29,7 @@ from pulsegate.web import paging
 from pulsegate.web.access import needs, user
 from pulsegate.web.forms import Form, choices
 from pulsegate.web.site import site
+from pulsegate.web.stale import still
 from pulsegate.web.tasks import READ_DRAFT, REMOVE_OWN, TAKE_DRAFT, start
 from pulsegate.web.words import LazyString, _, later
 
@@ -196,25 +197,38 @@ def preview_removal(pk: int) -> ResponseReturnValue:
     with site().database.read() as connection:
         pulse = _pulse(connection, pk)
         found = own.of_pulse(connection, pk, keys) if keys else []
-        stands = standing(connection, [one.indicator.identity for one in found], pk)
-        count = own.counts(connection, [pk], MOST)[pk]
-    if not found and "all" not in request.args:
-        flash(_("Tick the values that you want to remove."))
-        return redirect(url_for("own.show", pk=pk), 303)
-    return render_template("own/remove.html", pulse=pulse, found=found, stands=stands, count=count, most=MOST)
+        if found or "all" in request.args:
+            return _preview(connection, pulse, found)
+    flash(_("Tick the values that you want to remove."))
+    return redirect(url_for("own.show", pk=pk), 303)
 
 
 @pages.post("/<int:pk>/remove")
 @needs(Role.CURATOR)
 def remove(pk: int) -> ResponseReturnValue:
+    """What was shown is taken away; of a whole pulse that has more by now, the effect is shown anew."""
     keys = request.form.getlist("key", type=paging.pk)
     if not keys and "all" not in request.form:
         raise BadRequest
     with site().database.write() as connection:
-        _pulse(connection, pk)
-        start(connection, REMOVE_OWN, pulse=pk, keys=keys or None, account=user().name)
+        pulse = still(_find(connection, pk), lambda one: (one.name,), "own.index")
+        newest = own.newest(connection, pk)
+        if not keys and newest > request.form.get("upto", 0, int):
+            flash(_("More has been added since you looked. This is what it has now."), "error")
+            return _preview(connection, pulse, []), 409
+        start(connection, REMOVE_OWN, pulse=pk, keys=keys or None, upto=newest, account=user().name)
     flash(_("They are being removed."))
     return redirect(url_for("own.index"), 303)
+
+
+def _preview(connection: Connection, pulse: OwnPulse, found: Sequence[Standing]) -> str:
+    """What the removal of these would do; of none: of all that the pulse has."""
+    stands = standing(connection, [one.indicator.identity for one in found], pulse.pk)
+    newest = own.newest(connection, pulse.pk)  # before they are counted: what comes in between is shown anew
+    count = own.counts(connection, [pulse.pk], MOST)[pulse.pk]
+    return render_template(
+        "own/remove.html", pulse=pulse, found=found, stands=stands, count=count, newest=newest, most=MOST
+    )
 
 
 def _beside(every: Sequence[OwnPulse], where: paging.Position) -> list[OwnPulse]:
@@ -227,10 +241,14 @@ def _beside(every: Sequence[OwnPulse], where: paging.Position) -> list[OwnPulse]
 
 
 def _pulse(connection: Connection, pk: int) -> OwnPulse:
-    found = next((one for one in own.every(connection) if one.pk == pk), None)
+    found = _find(connection, pk)
     if found is None:
         raise NotFound
     return found
+
+
+def _find(connection: Connection, pk: int) -> OwnPulse | None:
+    return next((one for one in own.every(connection) if one.pk == pk), None)
 
 
 def _with_value(connection: Connection, pk: int, text: str) -> list[Standing]:

@@ -14,13 +14,15 @@ from wtforms import SearchField, SelectField
 from pulsegate.model.role import Role
 from pulsegate.store import failures, pulses, quarantine, sources
 from pulsegate.store.database import Connection
-from pulsegate.store.quarantine import INDICATOR, PULSE, Quarantined, Wanted
+from pulsegate.store.quarantine import BLOCK, INDICATOR, PULSE, Quarantined, Wanted
 from pulsegate.store.sources import FILES
 from pulsegate.sync.retrial import forecast
 from pulsegate.web import paging, tasks
 from pulsegate.web.access import audited, needs
 from pulsegate.web.forms import Form, choices
+from pulsegate.web.said import fault
 from pulsegate.web.site import site
+from pulsegate.web.stale import still
 from pulsegate.web.words import _, later
 
 MOST = 10_000  # entries that are counted; more are "10,000+"
@@ -34,7 +36,9 @@ class Filters(Form):
     text = SearchField(later("Value, or id of the pulse"))
     kind = SelectField(
         later("What"),
-        choices=choices([("", later("all")), (INDICATOR, later("indicators")), (PULSE, later("pulses"))]),
+        choices=choices(
+            [("", later("all")), (INDICATOR, later("indicators")), (PULSE, later("pulses")), (BLOCK, later("packages"))]
+        ),
     )
     reason = SelectField(later("Reason"), validate_choice=False)
     source = SelectField(later("Source"), validate_choice=False)
@@ -100,8 +104,8 @@ def retry() -> ResponseReturnValue:
             _start(connection, UNWRITTEN, unwritten=True)
             return redirect(url_for("quarantine.unwritten"), 303)
         if entry:
-            found = _get(connection, request.form.get("entry", 0, int))
-            _start(connection, f"{found.kind} {found.value}"[:200], entry=found.pk)
+            found = _still(connection, request.form.get("entry", 0, int))
+            _start(connection, f"{found.kind} {found.value}"[:200], entry=found.pk, stamp=found.stamp)
             return redirect(url_for("quarantine.index"), 303)
         wanted = _wanted(Filters(request.form))
         _start(connection, json.dumps(_chosen(wanted), ensure_ascii=False, sort_keys=True), wanted=asdict(wanted))
@@ -116,7 +120,7 @@ def _start(connection: Connection, subject: str, **arguments: Any) -> None:
 
 def _offer(connection: Connection, form: Filters) -> None:
     """What can be chosen: the reasons and sources that there are, and what was chosen before."""
-    groups = {one: f"{one} ({number:,})" for one, number in quarantine.reasons(connection).items()}
+    groups = {one: f"{fault(one)} ({number:,})" for one, number in quarantine.reasons(connection).items()}
     named, stored = (one.name for one in site().feeds), (one.name for one in sources.every(connection))
     origins = {one: one for one in sorted({*named, *stored, FILES})}
     for field, offered in ((form.reason, groups), (form.source, origins)):
@@ -134,10 +138,16 @@ def _chosen(wanted: Wanted) -> dict[str, str]:
 
 
 def _get(connection: Connection, pk: int) -> Quarantined:
-    found = quarantine.get(connection, pk) if abs(pk) <= paging.LARGEST else None
+    found = quarantine.get(connection, pk)
     if found is None:
         raise NotFound
     return found
+
+
+def _still(connection: Connection, pk: int) -> Quarantined:
+    """The entry that the page showed: another one has its key when the pulse was read again."""
+    found = quarantine.get(connection, pk) if abs(pk) <= paging.LARGEST else None
+    return still(found, lambda one: (one.value or one.kind, one.stamp), "quarantine.index")
 
 
 def _sent(entry: Quarantined) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -10,8 +11,10 @@ from werkzeug.exceptions import NotFound
 
 from pulsegate.errors import UsageError
 from pulsegate.model.role import Role
-from pulsegate.store import runs, sources
+from pulsegate.settings import UpstreamSettings
+from pulsegate.store import blocks, collections, runs, sources
 from pulsegate.store import tasks as stored
+from pulsegate.store.blocks import StoredBlock
 from pulsegate.store.database import Connection
 from pulsegate.store.tasks import Task
 from pulsegate.web import feeds, paging, tasks
@@ -79,7 +82,7 @@ def test(name: str) -> ResponseReturnValue:
 @pages.get("/<name>/held")
 @needs(Role.VIEWER)
 def held(name: str) -> ResponseReturnValue:
-    """The pulses whose removal waits, and what it means to accept it."""
+    """The pulses, or an upstream's packages, whose removal waits, and what it means to accept it."""
     found = _get(name)
     where = paging.position()
     with site().database.read() as connection:
@@ -87,8 +90,10 @@ def held(name: str) -> ResponseReturnValue:
         rows = sources.held_page(
             connection, name, paging.row_key(where), backwards=where.backwards, limit=paging.SIZE + 1
         )
+        packages = _packages(connection, found, keys)
     page = paging.cut(rows, where, lambda one: (one.pk,))
-    return render_template("sources/held.html", one=found, page=page, number=len(keys), stamp=sources.stamp(keys))
+    more = {"packages": packages, "number": len(keys), "stamp": sources.stamp(keys)}
+    return render_template("sources/held.html", one=found, page=page, **more)
 
 
 @pages.post("/<name>/accept")
@@ -106,6 +111,15 @@ def accept(name: str) -> ResponseReturnValue:
         audited(connection, "pull.accept-removals", name, before={"held": len(keys)})
     flash(_("The worker takes them away with a pull."))
     return _back(name)
+
+
+def _packages(connection: Connection, found: Shown, keys: Collection[int]) -> list[StoredBlock]:
+    """The first of the packages with these keys; none where it is pulses that wait."""
+    feed = found.state.feed
+    if feed is None or not isinstance(feed.settings, UpstreamSettings) or not keys:
+        return []
+    stored = collections.get(connection, feed.settings.published_in)
+    return list(blocks.published(connection, stored.id, sorted(keys)[: paging.SIZE]).values()) if stored else []
 
 
 def _get(name: str) -> Shown:

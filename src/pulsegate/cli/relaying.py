@@ -1,0 +1,191 @@
+"""The relay by the settings: keys, the worker's jobs, and how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from pulsegate.cli.output import instant, people, when
+from pulsegate.cli.setup import Installation
+from pulsegate.errors import PulsegateError, UsageError
+from pulsegate.store.database import now
+
+if TYPE_CHECKING:  # imported when they are needed, so that help and other commands start fast
+    from pulsegate.relay.keys import SecretKey, Trust
+    from pulsegate.relay.outbox import Outbox
+    from pulsegate.relay.standing import Standing
+
+log = structlog.get_logger(__name__)
+
+
+def secret(where: Installation, given: Path | None = None) -> SecretKey:
+    """The key to sign with: the given one, or that of the settings."""
+    from pulsegate.relay.keys import read_secret
+
+    path = given or where.settings.relay.key
+    if path is None:
+        hint = "Give --key, or set relay.key; 'pulsegate relay keygen' makes one"
+        raise UsageError("there is no key to sign with", hint=hint)
+    return read_secret(path)
+
+
+def trust(where: Installation, given: Sequence[Path] = ()) -> Trust:
+    """The keys that are given, or those of the settings."""
+    from pulsegate.relay.keys import Trust, read_public
+
+    settings = where.settings.relay
+    found = [read_public(one) for one in given] or [
+        replace(read_public(one.key, one.name), until=one.until, origin=one.origin) for one in settings.trust
+    ]
+    if not found:
+        hint = "Give --trust PUBLIC, or set relay.trust"
+        raise UsageError("there is no key that bundles may be signed with", hint=hint)
+    return Trust(tuple(found), frozenset(settings.revoked))
+
+
+def outbox(where: Installation, folder: Path) -> Outbox:
+    from pulsegate.relay.outbox import Outbox
+
+    found = where.settings.relay
+    return Outbox(folder, found.full_every, found.repeat, found.part_size, found.curation)
+
+
+class Sending:
+    """The worker's job of a sender: writes a bundle."""
+
+    def __init__(self, where: Installation, folder: Path) -> None:
+        self._where = where
+        self._folder = folder
+
+    def __call__(self) -> None:
+        from pulsegate.relay.outbox import forget_files, write_next
+
+        where = self._where
+        try:
+            write_next(where.database, secret(where), where.settings.relay.origin, outbox(where, self._folder))
+            forget_files(self._folder, _kept(where))
+        except PulsegateError as error:
+            log.error("relay.not_written", reason=str(error))  # noqa: TRY400 - the reason is the whole story
+
+
+class Receiving:
+    """The worker's job of a receiver: looks into the inbox. It is looked at often, and says what is wrong once."""
+
+    def __init__(self, where: Installation, folder: Path) -> None:
+        from pulsegate.relay.inbox import Inbox
+
+        self._where = where
+        self._folder = folder
+        self._inbox = Inbox(where.database, where.policy, folder, trust(where), where.settings.relay.take)
+        self._wrong: str | None = None
+
+    def __call__(self) -> None:
+        try:
+            self._look()
+        except PulsegateError as error:
+            if str(error) != self._wrong:
+                log.error("relay.inbox_failed", reason=str(error))  # noqa: TRY400 - the reason is the whole story
+            self._wrong = str(error)
+        else:
+            self._wrong = None
+
+    def _look(self) -> None:
+        from pulsegate.relay.inbox import REFUSED, TAKEN
+        from pulsegate.relay.outbox import forget_files
+        from pulsegate.relay.standing import write_receipts
+
+        looked = self._inbox.look()
+        settings = self._where.settings.relay
+        if settings.write_receipts is not None and (looked.taken or looked.known):
+            write_receipts(self._where.database, settings.origin, settings.write_receipts)
+        if looked.taken or looked.known or looked.refused:
+            before = _kept(self._where)
+            for name in (TAKEN, REFUSED):
+                forget_files(self._folder / name, before)
+
+
+def _kept(where: Installation) -> datetime:
+    with where.database.read() as connection:
+        return now(connection) - where.settings.relay.kept
+
+
+def complaints(where: Installation) -> dict[str, str]:
+    """By the names of the sources that stand for senders: why people must be told of them; empty when all is well."""
+    from pulsegate.relay.importing import source_of
+    from pulsegate.relay.standing import complaint, standing
+
+    with where.database.read() as connection:
+        found = standing(connection)
+    stale = where.settings.relay.stale_after
+    told = {source_of(one.head.origin): complaint(one, stale) for one in found.senders}
+    return {name: text for name, text in told.items() if text is not None}
+
+
+def shown(where: Installation) -> dict[str, Any]:
+    """How it stands, as JSON."""
+    found, told = _standing(where), complaints(where)
+    from pulsegate.relay.importing import source_of
+
+    return {
+        "written": None if found.written is None else {
+            "sequence": found.written.entry.sequence, "kind": found.written.entry.kind,
+            "file": found.written.entry.file, "time": instant(found.written.time),
+        },
+        "senders": [
+            {
+                "origin": one.head.origin, "sequence": one.head.sequence, "as_of": instant(one.head.created),
+                "taken": instant(one.taken), "age": round(one.age.total_seconds()),
+                "alarm": told.get(source_of(one.head.origin)),
+            }
+            for one in found.senders
+        ],
+        "refused": None if found.refused is None else {
+            "file": found.refused.entry.file, "time": instant(found.refused.time), "reason": found.refused.entry.reason,
+        },
+        "receipts": [
+            {"receiver": one.receiver, "origin": one.origin, "sequence": one.sequence, "taken": instant(one.taken)}
+            for one in _receipts(where)
+        ],
+    }  # fmt: skip
+
+
+def _standing(where: Installation) -> Standing:
+    from pulsegate.relay.standing import standing
+
+    with where.database.read() as connection:
+        return standing(connection)
+
+
+def _receipts(where: Installation) -> Sequence[Any]:
+    from pulsegate.relay.standing import read_receipts
+
+    folder = where.settings.relay.receipts
+    return [] if folder is None else read_receipts(folder)
+
+
+def print_standing(where: Installation) -> None:
+    """Some lines, where there is a relay."""
+    found = _standing(where)
+    if found.written is not None:
+        entry = found.written.entry
+        people.print(
+            f"Relay: number {entry.sequence} was written {when(found.written.time)} ({entry.file})", markup=False
+        )
+    for one in _receipts(where):
+        people.print(f"  {one.receiver} has number {one.sequence}, taken {when(one.taken)}", markup=False)
+    for sender in found.senders:
+        head = sender.head
+        people.print(
+            f"Relay: number {head.sequence} of {head.origin}, as of {when(head.created)}, taken {when(sender.taken)}",
+            markup=False,
+        )
+    for name, text in complaints(where).items():
+        people.print(f"  ALARM ({name}): {text}", markup=False, style="bold red")
+    if found.refused is not None:
+        entry = found.refused.entry
+        people.print(f"  Last refused {when(found.refused.time)}: {entry.reason}", markup=False, style="red")
