@@ -372,12 +372,11 @@ def test_what_is_rejected_is_not_served_while_pulses_come(
     fill(sender)
     run, seen = importing._Import.run, []
 
-    def look(self: importing._Import) -> bool:
+    def look(self: importing._Import, imported: importing.Imported, *, restart: bool) -> None:
         """Publish as soon as the pulses are stored, as a worker may."""
-        differs = run(self)
+        run(self, imported, restart=restart)
         receiver.publish()
         seen.append(receiver.served())
-        return differs
 
     monkeypatch.setattr(importing._Import, "run", look)
     between(sender, receiver)
@@ -561,7 +560,7 @@ def test_line_is_read(fields: dict) -> None:
         (FORCED, {"collection": "x" * 301}),
         (FORCED, {"identity": "00"}),
         (LOOK, {"pulse": ""}),
-        (LOOK, {"pulse": "x" * 65}),
+        (LOOK, {"pulse": "0" * 25}),
         (LOOK, {"pulse": "a'b"}),
         (LOOK, {"status": "waiting"}),
         (LOOK, {"upto": 7}),

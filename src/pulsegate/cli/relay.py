@@ -169,7 +169,7 @@ def forget(
         withdrawn = forgetting.forget(connection, account(), origin, withdraw=withdraw)
     gone = f"{withdrawn:,} pulses leave with the next publication, and its curation is gone"
     left = gone if withdraw else "what it brought stays until then"
-    people.print(f"{origin} is forgotten; take a full snapshot next, {left}.", markup=False)
+    people.print(f"{origin} is forgotten; take a full snapshot of it next: {left}.", markup=False)
 
 
 def _title(made: Manifest) -> str:
@@ -207,6 +207,8 @@ def _described(made: Manifest) -> dict[str, Any]:
 
 
 def _tell(done: Imported, *, as_json: bool) -> None:
+    from pulsegate.relay.importing import remark
+
     intake = done.outcome.intake if done.outcome else None
     counts = {
         "new": intake.new if intake else 0,
@@ -226,10 +228,8 @@ def _tell(done: Imported, *, as_json: bool) -> None:
         people.print(f"Pulses: {brought}; published.", markup=False)
     if not as_json:
         _tell_curation(done)
-    if done.differs:
-        from pulsegate.relay.importing import DIFFERS
-
-        errors.print(f"pulsegate: {DIFFERS}", markup=False, style="red")
+    if (fault := remark(done)) is not None:
+        errors.print(f"pulsegate: {fault}", markup=False, style="red")
 
 
 def _tell_forecast(found: Forecast, *, as_json: bool) -> None:

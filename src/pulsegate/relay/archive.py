@@ -7,20 +7,24 @@ are no links, no folders, no paths and no second copy of a member, and no bit ca
 from __future__ import annotations
 
 import hashlib
+import re
+import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from tarfile import BLOCKSIZE, USTAR_FORMAT, HeaderError, TarInfo
+from shutil import copyfileobj
 from typing import BinaryIO
 
-from pulsegate.errors import RelayFormatError
+from pulsegate.errors import RelayError, RelayFormatError
 from pulsegate.relay.keys import SIGNATURE
-from pulsegate.relay.manifest import Member
+from pulsegate.relay.manifest import Member, is_bomb
 from pulsegate.relay.records import MAX_LINE
 
 MANIFEST, SIGNED = "manifest.json", "manifest.sig"
 MAX_MANIFEST = 1_000_000  # bytes
 CHUNK = 1_000_000  # bytes that are read, or unpacked, at a time
+BLOCKSIZE = 512
+_SUM = 148  # where the sum of a header's bytes stands, in 8 bytes that count as blanks
 _END = bytes(2 * BLOCKSIZE)
 _GZIP = 16 + zlib.MAX_WBITS  # as RFC 1952: without a name or a time
 _LEVEL = 6
@@ -30,10 +34,20 @@ _LEVEL = 6
 
 
 def header(name: str, size: int) -> bytes:
-    """The 512 bytes before a member's content."""
-    info = TarInfo(name)
-    info.size = size
-    return info.tobuf(USTAR_FORMAT)
+    """The 512 bytes before a member's content, of at most 8 GiB.
+
+    Written out here, as each bit of it belongs to the format: what ``tarfile`` makes of the same has changed before.
+    """
+    owner = b"0000000\0"
+    before = name.encode().ljust(100, b"\0") + b"0000644\0" + 2 * owner + b"%011o\0%011o\0" % (size, 0)
+    block = (before + b" " * 8 + b"0" + bytes(100) + b"ustar\x0000").ljust(BLOCKSIZE, b"\0")
+    return block[:_SUM] + b"%06o\0 " % sum(block) + block[_SUM + 8 :]
+
+
+def _size(block: bytes) -> int:
+    """What the header says; 0: it is none."""
+    digits = block[124:135]
+    return int(digits, 8) if re.fullmatch(rb"[0-7]{11}", digits) else 0
 
 
 def padding(size: int) -> bytes:
@@ -47,17 +61,28 @@ class Packer:
     def __init__(self, name: str, file: BinaryIO) -> None:
         self._name = name
         self._file = file
-        self._packed = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-        self._hash = hashlib.sha256()
-        self._size = self._length = self._lines = 0
+        self._waiting: list[bytes] = []
+        self._begin(zlib.Z_DEFAULT_STRATEGY)
+        self._length = self._lines = self._gathered = 0
 
     def add(self, line: bytes) -> None:
+        """RelayError: the line is longer than any receiver reads."""
+        if len(line) > MAX_LINE:
+            raise RelayError(
+                f"there is a text of more than {MAX_LINE:,} bytes", resource=line[:80].decode("utf-8", "replace")
+            )
         self._length += len(line)
         self._lines += 1
-        self._write(self._packed.compress(line))
+        self._gathered += len(line)
+        self._waiting.append(line)
+        if self._gathered >= CHUNK // 10:
+            self._pack()
 
     def done(self) -> Member:
+        self._pack()
         self._write(self._packed.flush())
+        if is_bomb(self._size, self._length):
+            self._pack_anew()
         return Member(
             name=self._name,  # type: ignore[arg-type]  # one of them
             size=self._size,
@@ -65,6 +90,30 @@ class Packer:
             length=self._length,
             lines=self._lines,
         )
+
+    def _begin(self, strategy: int) -> None:
+        self._packed = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP, zlib.DEF_MEM_LEVEL, strategy)
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def _pack(self) -> None:
+        """What was gathered, in one go."""
+        self._write(self._packed.compress(b"".join(self._waiting)))
+        self._waiting.clear()
+        self._gathered = 0
+
+    def _pack_anew(self) -> None:
+        """What repeats itself so much that it looks like a bomb: by its letters alone, to an eighth at best."""
+        with tempfile.TemporaryFile(prefix="pulsegate-") as copy:
+            self._file.seek(0)
+            copyfileobj(self._file, copy)
+            copy.seek(0)
+            self._file.seek(0)
+            self._file.truncate()
+            self._begin(zlib.Z_HUFFMAN_ONLY)
+            for piece in _unpacked(self._name, copy.read):
+                self._write(self._packed.compress(piece))
+            self._write(self._packed.flush())
 
     def _write(self, data: bytes) -> None:
         self._size += len(data)
@@ -107,10 +156,7 @@ class Archive:
     def open(self) -> Opened:
         """The manifest and its signature; nothing else is read."""
         block = self._exactly(BLOCKSIZE, "is too short to be a bundle")
-        try:
-            size = TarInfo.frombuf(block, "ascii", "strict").size
-        except (HeaderError, UnicodeDecodeError) as error:
-            raise RelayFormatError("is no bundle, or its beginning is damaged") from error
+        size = _size(block)
         if not 0 < size <= MAX_MANIFEST or block != header(MANIFEST, size):
             raise RelayFormatError("is no bundle, or its beginning is damaged")
         manifest = self._content(size)
@@ -162,7 +208,7 @@ def lines(member: Member, read: Callable[[int], bytes]) -> Iterator[bytes]:
     RelayFormatError: it doesn't unpack to what the manifest says of it.
     """
     rest, length, count = b"", 0, 0
-    for piece in _unpacked(member, read):
+    for piece in _unpacked(member.name, read):
         length += len(piece)
         if length > member.length:
             raise RelayFormatError(f"is made to do harm: {member.name} unpacks to more than it says")
@@ -175,19 +221,19 @@ def lines(member: Member, read: Callable[[int], bytes]) -> Iterator[bytes]:
         raise RelayFormatError(f"is not what it says: {member.name} has {count:,} lines in {length:,} bytes")
 
 
-def _unpacked(member: Member, read: Callable[[int], bytes]) -> Iterator[bytes]:
+def _unpacked(name: str, read: Callable[[int], bytes]) -> Iterator[bytes]:
     """At most a chunk at a time, however much is packed in how little."""
     stream = zlib.decompressobj(_GZIP)
     try:
         while data := read(CHUNK):
             while data:
                 if stream.eof:
-                    raise RelayFormatError(f"is not what it says: {member.name} goes on after its end")
+                    raise RelayFormatError(f"is not what it says: {name} goes on after its end")
                 piece = stream.decompress(data, CHUNK)
                 data = stream.unconsumed_tail or stream.unused_data
                 if piece:
                     yield piece
     except zlib.error as error:
-        raise RelayFormatError(f"is not what it says: {member.name} does not unpack") from error
+        raise RelayFormatError(f"is not what it says: {name} does not unpack") from error
     if not stream.eof:
-        raise RelayFormatError(f"is not what it says: {member.name} is cut")
+        raise RelayFormatError(f"is not what it says: {name} is cut")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
@@ -22,7 +21,7 @@ from pulsegate.model.collection import Collection
 from pulsegate.model.decisions import LONGEST_REASON, Allowed, Override, Review, ReviewStatus, Trusted
 from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection, identity_of
 from pulsegate.relay.manifest import StrictPart, canonical
-from pulsegate.relay.records import MAX_ID
+from pulsegate.relay.records import is_id
 from pulsegate.settings.schema import MAX_NAME
 from pulsegate.settings.written import as_settings
 from pulsegate.store.digests import value_key
@@ -55,7 +54,7 @@ def _is_author(text: str) -> str:
 
 
 def _is_pulse(text: str) -> str:
-    if len(text) > MAX_ID or not re.fullmatch("[A-Za-z0-9-]+", text):
+    if not is_id(text):
         raise ValueError("that is no pulse's id")
     return text
 

@@ -10,7 +10,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -96,7 +96,11 @@ Place = Callable[[Manifest, Write], tuple[Path, int]]
 
 
 def to_file(path: Path) -> Place:
-    """Puts it there, whatever it is."""
+    """Puts it there, whatever it is. RelayError: no file can be there."""
+    if not path.name or path.is_dir():
+        raise RelayError("is a folder", resource=str(path), hint="Give --out the name of a file")
+    if not path.parent.is_dir():
+        raise RelayError("is no folder", resource=str(path.parent), hint="Make it, or give --out another name")
 
     def place(_manifest: Manifest, write: Write) -> tuple[Path, int]:
         with written(path) as file:
@@ -107,7 +111,7 @@ def to_file(path: Path) -> Place:
 
 
 def export(database: Database, key: SecretKey, origin: str | None, place: Place, wanted: Wanted) -> Exported:
-    """Write a bundle. RelayError: it can't be written, or built upon."""
+    """Write a bundle, which appears when it is whole. RelayError: it can't be written, or built upon."""
     with hold(database, LOCK, wait=LOCK_WAIT):
         with database.write() as connection:
             name = origin_of(connection, origin)
@@ -137,7 +141,12 @@ class _Export:
     def run(self, place: Place) -> Exported:
         """Write the bundle by way of files without names, which end with the process."""
         with ExitStack() as stack:
-            return self._run(place, lambda name: _File(name, stack))
+            try:
+                return self._run(place, lambda name: _File(name, stack))
+            except OSError as error:
+                hint = "Free some space there, or set TMPDIR to a folder with more"
+                folder = tempfile.gettempdir()
+                raise RelayError(f"can't be written: {error.strerror}", resource=folder, hint=hint) from error
 
     def _run(self, place: Place, open_: Callable[[str], _File]) -> Exported:
         since = self._since()
@@ -180,8 +189,9 @@ class _Export:
         decided, own = open_(CURATION), open_(OWN)
         decided.add_all(lines)
         there = relay.own_pulses(self._snapshot)
-        for pulse, number, indicators in relay.contents(self._snapshot, [there[one] for one in sorted(there)]):
-            own.add_all(_lines_of(pulse, number, indicators))
+        with closing(relay.contents(self._snapshot, [there[one] for one in sorted(there)])) as contents:
+            for pulse, number, indicators in contents:
+                own.add_all(_lines_of(pulse, number, indicators))
         return [decided, own]
 
     def _since(self) -> int | None:
@@ -215,6 +225,7 @@ class _Export:
         last = self._last
         curated = records.digest(one.done().sha256.encode() for one in curation).hex() if curation else None
         is_same = last is not None and not changed and not gone and last.sequence != since
+        is_same = is_same and last is not None and read_head(last.head).origin == self._origin
         is_same = is_same and not self._wanted.anew and not self._is_curated_anew(curated)
         number = (last.sequence if last else 0) + (not is_same)
         noted = {
@@ -260,9 +271,10 @@ class _Export:
         """The digests of these pulses; their lines are written to the file, if one is given."""
         found: dict[str, bytes] = {}
         keys = [self._there[one][0] for one in sorted(ids)]
-        for pulse, number, indicators in relay.contents(self._snapshot, keys):
-            lines = _lines_of(pulse, number, indicators)
-            found[pulse.id] = records.digest(lines if file is None else file.through(lines))
+        with closing(relay.contents(self._snapshot, keys)) as contents:
+            for pulse, number, indicators in contents:
+                lines = _lines_of(pulse, number, indicators)
+                found[pulse.id] = records.digest(lines if file is None else file.through(lines))
         return found
 
     def _chain(self, head: Head, since: int | None) -> dict[str, str]:
@@ -327,10 +339,20 @@ def written(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+        _keep_name(path.parent)
     except OSError as error:
         raise RelayError(f"can't be written: {error.strerror}", resource=str(path)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _keep_name(folder: Path) -> None:
+    """Have the folder on the disk, too: the next delta builds on what is in it."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _entry(exported: Exported) -> Entry:

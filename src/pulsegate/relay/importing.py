@@ -7,7 +7,7 @@ one that fits, ends it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,12 +21,13 @@ from pulsegate.intake.taking import Arrived, Claim, Intake, clean, rejected
 from pulsegate.model.indicator import Rejection
 from pulsegate.model.relay import Take
 from pulsegate.publication.marking import Marker
+from pulsegate.publication.publish import publish_all
 from pulsegate.relay import adopting, curated, own, records
 from pulsegate.relay.adopting import Tally
 from pulsegate.relay.chain import Known, continues
 from pulsegate.relay.keys import Trust
 from pulsegate.relay.manifest import Manifest, canonical, read_head
-from pulsegate.relay.verify import Bundle, Piece, verified
+from pulsegate.relay.verify import BYTES, Bundle, Piece, verified
 from pulsegate.store import locks, pulses, quarantine, relay, sources, taken
 from pulsegate.store.chunks import chunks
 from pulsegate.store.database import Connection, Database, now
@@ -43,7 +44,7 @@ TOGETHER = 20  # pulses in one transaction, or
 INDICATORS = 2_000
 DIFFERS = "what is here now is not the sender's state; a full snapshot will mend it"
 EXAMPLES = 10  # names of pulses that a forecast tells
-MOST_REJECTIONS = 10_000  # of one pulse that are kept
+MOST_REJECTIONS = 10_000  # of one large pulse that are kept
 
 
 @dataclass(slots=True)
@@ -51,6 +52,7 @@ class Imported:
     """What a bundle brought. ``known``: its state had been taken before, and nothing was done.
 
     ``outcome``: what was stored and published; None: nothing was. ``differs``: what is here is not the sender's state.
+    ``unfinished``: it is not, as of a later bundle, that of this number, a part had been taken.
     ``curation``: what was changed of that, by kind; ``refused``: collections that can't be read here, and why.
     """
 
@@ -60,6 +62,7 @@ class Imported:
     known: bool = False
     outcome: Outcome | None = None
     differs: bool = False
+    unfinished: int | None = None
     curation: dict[str, Tally] = field(default_factory=dict)
     refused: Sequence[str] = ()
 
@@ -127,14 +130,13 @@ def forecast(
         with database.read() as connection:
             parts = relay.parts(connection, made.head.origin)
         known = {one: part.digest for one, part in parts.items() if part.digest is not None}
-        brought: set[str] = set()
+        left = set(known)
         for piece in bundle.pulses():
             found.indicators += len(piece.indicators)
             if piece.last:
-                brought.add(piece.pulse.id)
+                left.discard(piece.pulse.id)
                 _foresee(found, piece, known.get(piece.pulse.id))
-        leaving = known.keys() - brought if made.kind == "full" else known.keys() & set(bundle.removals())
-        found.leaving = len(leaving)
+        found.leaving = len(left) if made.kind == "full" else sum(one in known for one in bundle.removals())
     return found
 
 
@@ -172,7 +174,9 @@ def _take(
     imported.known = not _is_due(database, bundle, restart=restart)
     found = curated.foresee(database, policy, bundle, kinds, is_due=not imported.known)
     imported.curation, imported.refused = found.tallies, found.refused
-    if not imported.known or found.is_something:
+    if imported.known and not found.is_something:  # who was killed just before it was published has noted it
+        publish_all(database, policy, progress.publishing)
+    else:
         name = source_of(made.head.origin)
         with database.write() as connection:
             sources.ensure(connection, name, VIA)
@@ -184,6 +188,13 @@ def _take(
     with database.write() as connection:
         relay.log(connection, _entry(imported, file))
     return imported
+
+
+def remark(imported: Imported) -> str | None:
+    """What people must know of the pulses of a bundle that was taken."""
+    if imported.unfinished is not None:
+        return f"of number {imported.unfinished} a part was taken before; take it again, or a later one"
+    return DIFFERS if imported.differs else None
 
 
 def _work(
@@ -198,13 +209,13 @@ def _work(
     restart: bool,
 ) -> None:
     """Decisions come first, so that nothing is served meanwhile that the sender keeps out."""
-    is_due = _is_due(database, bundle, restart=restart)  # another process may have been faster
-    holds = is_due or curated.is_last(database, bundle)
+    imported.known = not _is_due(database, bundle, restart=restart)  # another process may have been faster
+    holds = not imported.known or curated.is_last(database, bundle)
     origin = bundle.manifest.head.origin
     with database.write() as connection:
         adopting.adopt(connection, policy.lists, origin, kinds, curated.lines(bundle, holds=holds))
-    if is_due:
-        imported.differs = _Import(database, policy, bundle, intake, progress).run()
+    if not imported.known:
+        _Import(database, policy, bundle, intake, progress).run(imported, restart=restart)
     _OwnImport(database, policy, bundle, intake, progress).take_over(kinds, holds=holds)
     with database.write() as connection:
         adopting.settle(connection, origin)
@@ -219,7 +230,7 @@ def _entry(imported: Imported, file: str) -> Entry:
         head.origin,
         head.sequence,
         imported.manifest.kind,
-        reason="; ".join([DIFFERS] * imported.differs + [*imported.refused]) or None,
+        reason="; ".join(filter(None, (remark(imported), *imported.refused))) or None,
         pulses=intake.pulses,
         removals=intake.removed,
         bytes=imported.size,
@@ -245,6 +256,11 @@ def _is_due(database: Database, bundle: Bundle, *, restart: bool) -> bool:
     return continues(made, known, restart=restart)
 
 
+def _are_many(pieces: Sequence[Piece]) -> bool:
+    """Whether they make up a transaction."""
+    return sum(len(one.indicators) for one in pieces) >= INDICATORS or sum(one.size for one in pieces) >= BYTES
+
+
 class _Import:
     """Puts a verified bundle into the store."""
 
@@ -261,33 +277,46 @@ class _Import:
         self._growing = Growing(0)
         self._rejections: list[Rejection] = []
 
-    def run(self) -> bool:
-        """Gives whether what is here then is another state than the sender's."""
-        brought = self._put_all()
-        self._remove(self._leaving(brought))
+    def run(self, imported: Imported, *, restart: bool) -> None:
+        """Put all of it into the store, and note in ``imported`` whether what is here then is the sender's state.
+
+        ``restart``: the chain that was taken before is forgotten.
+        """
+        head, signer = self._head, self._bundle.signer
+        with self._database.read() as connection:
+            known = {one for one, part in relay.parts(connection, head.origin).items() if part.digest is not None}
+        not_brought = self._put_all(known)
+        is_delta = self._bundle.manifest.kind == "delta"
+        self._remove([one for one in self._bundle.removals() if one in known] if is_delta else sorted(not_brought))
         with self._database.write() as connection:
-            head, signer = self._head, self._bundle.signer
+            if not is_delta:
+                relay.forget_gone(connection, head.origin)
             parts = relay.parts(connection, head.origin)
-            there = {one: part.digest for one, part in parts.items() if part.digest is not None}
+            if restart:
+                relay.forget(connection, head.origin)
             relay.put_head(connection, head.origin, head.sequence, bytes.fromhex(head.digest), canonical(head).decode())
             relay.put_key(connection, signer.fingerprint, head.origin, signer.name)
-        return records.state_digest(there) != head.state
+        there = {one: part.digest for one, part in parts.items() if part.digest is not None}
+        latest = max((part.sequence for part in parts.values()), default=head.sequence)
+        if records.state_digest(there) != head.state:
+            imported.differs = latest <= head.sequence
+            imported.unfinished = None if imported.differs else latest
 
-    def _put_all(self) -> set[str]:
-        """Store the pulses; gives their ids."""
-        brought: set[str] = set()
+    def _put_all(self, known: Iterable[str]) -> set[str]:
+        """Store the pulses; gives the ids of the known ones that are not among them."""
+        left = set(known)
         waiting: list[Piece] = []
         for piece in self._pieces():
-            brought.add(piece.pulse.id)
+            left.discard(piece.pulse.id)
             if not (piece.first and piece.last):
                 self._grow(piece)
                 continue
             waiting.append(piece)
-            if len(waiting) == TOGETHER or sum(len(one.indicators) for one in waiting) >= INDICATORS:
+            if len(waiting) == TOGETHER or _are_many(waiting):
                 self._put(waiting)
                 waiting = []
         self._put(waiting)
-        return brought
+        return left
 
     def _pieces(self) -> Iterator[Piece]:
         return self._bundle.pulses()
@@ -316,7 +345,7 @@ class _Import:
             )
             self._growing, self._rejections = Growing(put[0].pk), []
         found, unfit = clean(piece.indicators)
-        self._rejections += unfit[: MOST_REJECTIONS - len(self._rejections)]
+        self._reject(unfit)
         self._marker.prepare(found)
         with self._database.write() as connection:
             within(connection, INTAKE)
@@ -331,13 +360,14 @@ class _Import:
         self._intake.rejected += len(unfit)
         self._intake.grown |= self._growing.changed
 
-    def _leaving(self, brought: set[str]) -> list[str]:
-        """The ids of the pulses that the origin has no more."""
-        if self._bundle.manifest.kind == "delta":
-            return list(self._bundle.removals())
-        with self._database.read() as connection:
-            known = relay.parts(connection, self._head.origin)
-        return [one for one, part in known.items() if part.digest is not None and one not in brought]
+    def _reject(self, unfit: Iterable[Rejection]) -> None:
+        """Keep them for the quarantine, as many as memory bears."""
+        room = BYTES - sum(len(one.raw.value) + len(one.raw.content) for one in self._rejections)
+        for one in unfit:
+            room -= len(one.raw.value) + len(one.raw.content)
+            if room < 0 or len(self._rejections) == MOST_REJECTIONS:
+                return
+            self._rejections.append(one)
 
     def _remove(self, ids: Sequence[str]) -> None:
         for some in chunks(ids):
@@ -358,7 +388,7 @@ class _OwnImport(_Import):
         with hold(self._database, locks.pull(BY_HAND), wait=LOCK_WAIT):
             with self._database.read() as connection:
                 self._plan = own.plan(connection, self._bundle, kinds, holds=holds)
-            self._put_all()
+            self._put_all(())
             self._remove(sorted(self._plan.gone))
 
     def _pieces(self) -> Iterator[Piece]:

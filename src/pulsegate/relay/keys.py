@@ -100,6 +100,8 @@ def generate(prefix: Path) -> str:
 
     RelayError: one of the files is there already, or can't be written.
     """
+    if not prefix.name:
+        raise RelayError("is a folder", resource=str(prefix), hint="Give --out the name of a file")
     key = Ed25519PrivateKey.generate()
     public = prefix.with_name(prefix.name + ".pub")
     if public.exists():

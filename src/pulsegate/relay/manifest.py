@@ -16,11 +16,18 @@ REMOVALS, PULSES, CURATION, OWN = "removals.jsonl.gz", "pulses.jsonl.gz", "curat
 MEMBERS = (REMOVALS, PULSES, CURATION, OWN)  # in the order in which they stand in the file
 MAX_RATIO = 200  # what a member may unpack to, by its size; ours are at 5 to 15
 SLACK = 100_000  # bytes that any member may unpack to
+MAX_SIZE = 8**11 - 1  # bytes of a member: what a header of the archive can say
+MAX_PULSES, MAX_INDICATORS = 10_000_000, 1_000_000_000  # of a state
 LONGEST_CHAIN = 1_000  # heads that a delta may span
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Sequence = Annotated[int, Field(ge=1, le=2_000_000_000)]
 Count = Annotated[int, Field(ge=0, le=10**12)]
+
+
+def is_bomb(size: int, length: int) -> bool:
+    """Whether so many bytes would unpack to so many that nobody means well with them."""
+    return length > MAX_RATIO * size + SLACK
 
 
 def _is_name(text: str) -> str:
@@ -45,8 +52,8 @@ class Head(StrictPart):
     sequence: Sequence
     created: AwareDatetime
     previous: Hash | None
-    pulses: Count
-    indicators: Count
+    pulses: Annotated[int, Field(ge=0, le=MAX_PULSES)]
+    indicators: Annotated[int, Field(ge=0, le=MAX_INDICATORS)]
     state: Hash  # relay.records.state_digest
 
     @property
@@ -59,14 +66,14 @@ class Member(StrictPart):
     """A file in the bundle: bytes and SHA-256 as packed, bytes and lines unpacked."""
 
     name: Literal["removals.jsonl.gz", "pulses.jsonl.gz", "curation.jsonl.gz", "own.jsonl.gz"]
-    size: Count
+    size: Annotated[int, Field(ge=0, le=MAX_SIZE)]
     sha256: Hash
     length: Count
     lines: Count
 
     @model_validator(mode="after")
     def _unpacks_to_little_enough(self) -> Self:
-        if self.length > MAX_RATIO * self.size + SLACK:
+        if is_bomb(self.size, self.length):
             raise ValueError(f"{self.name} would unpack to {self.length:,} bytes from {self.size:,}")
         return self
 
@@ -97,8 +104,9 @@ class Manifest(StrictPart):
         names = [one.name for one in self.members]
         if names != [one for one in MEMBERS if one in names] or PULSES not in names:
             raise ValueError(f"its members are {', '.join(names) or 'none'}")
-        if (self.kind == "delta") != (self.since is not None):
-            raise ValueError("a delta says what it builds on, and a full snapshot does not")
+        is_delta = self.kind == "delta"
+        if (self.since is not None, REMOVALS in names, self.window.start is not None) != (is_delta,) * 3:
+            raise ValueError("a delta says what it builds on, and what it removes; a full snapshot does not")
         if self.since is not None and self.since >= self.head.sequence:
             raise ValueError("it builds on what comes after it")
         first = self.head.sequence if self.since is None else self.since
@@ -129,7 +137,11 @@ def _encode(value: object) -> str:
 def read(data: bytes) -> Manifest:
     """The manifest in these bytes. RelayFormatError: it is none, or of a later format."""
     try:
-        return Manifest.model_validate_json(data)
+        made = Manifest.model_validate_json(data)
+        if canonical(made) != data:
+            raise RelayFormatError("has a manifest that is not written as it should be")
+    except OverflowError as error:
+        raise RelayFormatError("has a manifest with a time that is none") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
@@ -138,6 +150,7 @@ def read(data: bytes) -> Manifest:
                 "is written in a later format than this version reads", hint="Update Pulsegate here, then import again"
             ) from error
         raise RelayFormatError(f"has a manifest that can't be read ({place or 'it'}: {first['msg']})") from error
+    return made
 
 
 def read_head(text: str) -> Head:

@@ -78,14 +78,17 @@ def _split(path: Path, size: int, part_size: int) -> None:
         raise RelayError(
             f"would be split into {count:,} parts", resource=str(path), hint="Set a larger relay.part_size"
         )
-    with path.open("rb") as whole:
-        for number in range(1, count + 1):
-            with written(path.with_name(f"{path.name}.{number:04}-of-{count:04}")) as part:
-                left = part_size
-                while left and (data := whole.read(min(CHUNK, left))):
-                    part.write(data)
-                    left -= len(data)
-    path.unlink()
+    try:
+        with path.open("rb") as whole:
+            for number in range(1, count + 1):
+                with written(path.with_name(f"{path.name}.{number:04}-of-{count:04}")) as part:
+                    left = part_size
+                    while left and (data := whole.read(min(CHUNK, left))):
+                        part.write(data)
+                        left -= len(data)
+        path.unlink()
+    except OSError as error:
+        raise RelayError(f"can't be split: {error.strerror}", resource=str(path)) from error
 
 
 @dataclass(frozen=True, slots=True)

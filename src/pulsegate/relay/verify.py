@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import merge
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,18 +24,23 @@ from pulsegate.relay.curation import Line
 from pulsegate.relay.keys import Trust, TrustedKey, names
 from pulsegate.relay.manifest import CURATION, OWN, PULSES, REMOVALS, Manifest, Member
 
-CHUNK = 2_000  # indicators that are given at a time
+CHUNK = 2_000  # indicators that are given at a time, or
+BYTES = 4_000_000  # of their lines
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A pulse with all, or some, of its indicators; ``first`` and ``last``: of its pieces; the last has the digest."""
+    """A pulse with all, or some, of its indicators; ``first`` and ``last``: of its pieces; the last has the digest.
+
+    ``size``: bytes of its lines.
+    """
 
     pulse: Pulse
     indicators: list[RawIndicator]
     total: int
     first: bool
     last: bool
+    size: int
     digest: bytes = b""
 
 
@@ -86,13 +92,20 @@ class Bundle:
 def verified(path: Path, trust: Trust, moment: datetime) -> Iterator[Bundle]:
     """The bundle in the file, verified whole. RelayFormatError: it is none; RelayTrustError: it is a stranger's."""
     try:
-        with path.open("rb") as file, tempfile.TemporaryFile(prefix="pulsegate-") as spool:
+        with _opened(path) as file, tempfile.TemporaryFile(prefix="pulsegate-") as spool:
             bundle = _read(file, spool, trust, moment)
             _look_at_all(bundle)
             yield bundle
     except RelayError as error:
         error.resource = error.resource or path.name
         raise
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        if not path.is_file():
+            raise RelayError("is no file" if path.exists() else "is not there", hint="Give the name of a bundle")
+        return path.open("rb")
     except OSError as error:
         raise RelayError(f"can't be read: {error.strerror}", resource=str(path)) from error
 
@@ -104,13 +117,17 @@ def _read(file: BinaryIO, spool: BinaryIO, trust: Trust, moment: datetime) -> Bu
     made = manifest.read(signed.manifest)
     if made.signer != signer.fingerprint:
         raise RelayFormatError("names another key than the one that signed it")
-    if manifest.canonical(made) != signed.manifest:
-        raise RelayFormatError("has a manifest that is not written as it should be")
     places: dict[str, int] = {}
-    for member in made.members:
-        places[member.name] = spool.tell()
-        opened.member(member, spool.write)
-    opened.end()
+    try:
+        for member in made.members:
+            places[member.name] = spool.tell()
+            opened.member(member, spool.write)
+        opened.end()
+    except OSError as error:
+        raise RelayError(
+            f"can't be copied to {tempfile.gettempdir()}: {error.strerror}",
+            hint="Free some space there, or set TMPDIR to a folder with more",
+        ) from error
     return Bundle(made, signer, spool, places, file.tell())
 
 
@@ -136,40 +153,56 @@ def _signer(signed: Opened, trust: Trust, moment: datetime) -> TrustedKey:
 def _look_at_all(bundle: Bundle) -> None:
     """Every line is what it should be, and there are as many as the manifest says."""
     made = bundle.manifest
-    removed = _rising(bundle.removals(), "removals")
-    pulses, indicators = _count(bundle.pulses(), own=False)
-    _count(bundle.own(), own=True)
+    found, own = _Looked(), _Looked(own=True)
+    # Merged, they rise only if both rise and have no id in common.
+    _rise(merge(found.removed(bundle.removals()), found.ids(bundle.pulses())))
+    _rise(own.ids(bundle.own()))
     for _ in bundle.curation():
         pass
-    if removed != made.removals:
-        raise RelayFormatError(f"is not what it says: it has {removed:,} removals, not {made.removals:,}")
-    if made.kind == "full" and (pulses, indicators) != (made.head.pulses, made.head.indicators):
-        raise RelayFormatError(f"is not what it says: it has {pulses:,} pulses with {indicators:,} indicators")
+    if found.removals != made.removals:
+        raise RelayFormatError(f"is not what it says: it has {found.removals:,} removals, not {made.removals:,}")
+    there, said = (found.pulses, found.indicators), (made.head.pulses, made.head.indicators)
+    fits = (there, found.state.done()) == (said, made.head.state) if made.kind == "full" else _within(there, said)
+    if not fits:
+        raise RelayFormatError(f"is not what it says: it has {there[0]:,} pulses with {there[1]:,} indicators")
 
 
-def _count(pieces: Iterator[Piece], *, own: bool) -> tuple[int, int]:
-    """How many pulses and indicators there are. RelayFormatError: an id comes twice, out of its order, or elsewhere."""
-    indicators = 0
+def _within(there: tuple[int, int], said: tuple[int, int]) -> bool:
+    """A delta brings no more than there is in all."""
+    return there[0] <= said[0] and there[1] <= said[1]
 
-    def ids() -> Iterator[str]:
-        nonlocal indicators
+
+class _Looked:
+    """What was looked at so far."""
+
+    def __init__(self, *, own: bool = False) -> None:
+        self._own = own
+        self.removals = self.pulses = self.indicators = 0
+        self.state = records.State()
+
+    def removed(self, ids: Iterator[str]) -> Iterator[str]:
+        for one in ids:
+            self.removals += 1
+            yield one
+
+    def ids(self, pieces: Iterator[Piece]) -> Iterator[str]:
+        """The ids of the pulses. RelayFormatError: one does not belong there."""
         for piece in pieces:
-            indicators += len(piece.indicators)
-            if piece.pulse.is_own is not own:
+            self.indicators += len(piece.indicators)
+            if piece.pulse.is_own is not self._own:
                 raise RelayFormatError(f"has the pulse {piece.pulse.id} where it does not belong")
             if piece.last:
+                self.pulses += 1
+                self.state.add(piece.pulse.id, piece.digest)
                 yield piece.pulse.id
 
-    return _rising(ids(), "pulses"), indicators
 
-
-def _rising(ids: Iterator[str], what: str) -> int:
-    count, last = 0, ""
+def _rise(ids: Iterator[str]) -> None:
+    last = ""
     for one in ids:
         if one <= last:
-            raise RelayFormatError(f"has {what} twice, or not in the order of their ids: {one[:40]!r}")
-        count, last = count + 1, one
-    return count
+            raise RelayFormatError(f"has pulses twice, or not in the order of their ids: {one!r}")
+        last = one
 
 
 def read_pieces(lines: Iterator[bytes]) -> Iterator[Piece]:
@@ -181,17 +214,16 @@ def read_pieces(lines: Iterator[bytes]) -> Iterator[Piece]:
 
 def _pieces(head: records.PulseLine, line: bytes, lines: Iterator[bytes]) -> Iterator[Piece]:
     found = records.Digest(line)
-    left, first = head.indicators, True
-    while True:
+    left, first, size = head.indicators, True, len(line)
+    while first or left:
         some: list[RawIndicator] = []
-        for _ in range(min(left, CHUNK)):
+        while left and len(some) < CHUNK and size < BYTES:
             following = next(lines, None)
             if following is None:
                 raise RelayFormatError(f"ends within the pulse {head.pulse.id}")
             found.add(following)
             some.append(records.read_indicator(following))
-        left -= len(some)
-        yield Piece(head.pulse, some, head.indicators, first, not left, b"" if left else found.done())
-        if not left:
-            return
-        first = False
+            size += len(following)
+            left -= 1
+        yield Piece(head.pulse, some, head.indicators, first, not left, size, b"" if left else found.done())
+        first, size = False, 0

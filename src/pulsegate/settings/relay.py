@@ -73,6 +73,14 @@ class RelaySettings(Section):
         "out, reviews, trusted authors), `own` (their own pulses)",
     )
 
+    @field_validator("revoked")
+    @classmethod
+    def _revoked_are_fingerprints(cls, found: list[str]) -> list[str]:
+        """As ``keygen`` tells them, in either case: one that is misspelt would revoke nothing."""
+        if wrong := [one for one in found if not re.fullmatch(r"[0-9A-Fa-f]{64}", one)]:
+            raise ValueError(f"a fingerprint has 64 hex digits, as 'pulsegate relay keygen' tells them: {wrong[0]}")
+        return [one.lower() for one in found]
+
     @field_validator("origin")
     @classmethod
     def _origin_is_a_name(cls, name: str | None) -> str | None:

@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 import sqlalchemy as sa
 
-from pulsegate.model.indicator import RawIndicator
+from pulsegate.model.indicator import Indicator, RawIndicator
 from pulsegate.model.pulse import OWN as OWN_PULSES
 from pulsegate.model.pulse import Pulse
 from pulsegate.store.chunks import chunks
@@ -24,6 +26,7 @@ from pulsegate.store.sources import HAND
 from pulsegate.store.sources import OWN as BY_HAND
 from pulsegate.store.tables import indicators, pulses, relay_heads, relay_keys, relay_log, relay_pulses, source_pulses
 from pulsegate.store.upsert import upsert
+from pulsegate.values.normalise import normalise
 
 OWN = ""
 OUT, IN = "out", "in"
@@ -110,6 +113,12 @@ def parts(connection: sa.Connection, origin: str) -> dict[str, Part]:
     return {row[0]: Part(*row[1:]) for row in connection.execute(query)}
 
 
+def forget_gone(connection: sa.Connection, origin: str) -> None:
+    """Forget which pulses were in an earlier state only."""
+    gone = sa.and_(relay_pulses.c.origin == origin, relay_pulses.c.digest.is_(None))
+    connection.execute(sa.delete(relay_pulses).where(gone))
+
+
 def put_parts(connection: sa.Connection, origin: str, found: Mapping[str, Part]) -> None:
     """Note these pulses, in place of what was known of them."""
     for chunk in chunks(sorted(found)):
@@ -155,30 +164,62 @@ def count_indicators(connection: sa.Connection) -> int:
     return int(connection.scalar(query.where(pulses.c.active, ~_IS_OWN)) or 0)
 
 
-def contents(connection: sa.Connection, keys: Sequence[int]) -> Iterator[tuple[Pulse, int, Iterator[RawIndicator]]]:
-    """Pulses with the number of their indicators, and those by their identity; each is read before the next comes."""
+def contents(connection: sa.Connection, keys: Sequence[int]) -> Generator[tuple[Pulse, int, Iterator[RawIndicator]]]:
+    """Pulses with the number of their indicators, and those by their identity; each is read before the next comes.
+
+    Who does not read to the end closes it.
+    """
     for chunk in chunks(keys, TOGETHER):
         rows = {row.pk: row for row in connection.execute(sa.select(pulses).where(pulses.c.pk.in_(chunk)))}
-        mine = indicators.c.pulse_pk.in_(chunk)
-        counted = sa.select(indicators.c.pulse_pk, sa.func.count()).where(mine).group_by(indicators.c.pulse_pk)
-        counts = {row[0]: row[1] for row in connection.execute(counted)}
-        place = {pk: number for number, pk in enumerate(chunk)}
-        query = (
-            sa.select(*_RAW).where(mine).order_by(sa.case(place, value=indicators.c.pulse_pk), indicators.c.identity)
-        )
-        found = connection.execute(query.execution_options(yield_per=FETCH))
-        groups = groupby(found, lambda row: row[0])
-        following = next(groups, None)
-        for pk in chunk:
-            if following is None or following[0] != pk:
-                yield stored(rows[pk]).pulse, 0, iter(())
-                continue
-            yield stored(rows[pk]).pulse, counts[pk], (RawIndicator(*row[1:]) for row in following[1])
-            following = next(groups, None)
+        counted = sa.select(indicators.c.pulse_pk, sa.func.count()).group_by(indicators.c.pulse_pk)
+        counts = {row[0]: row[1] for row in connection.execute(counted.where(indicators.c.pulse_pk.in_(chunk)))}
+        for some in _of_few(chunk, counts):
+            with _indicators(connection, some) as found:
+                for pk in some:
+                    yield stored(rows[pk]).pulse, counts.get(pk, 0), found.get(pk, iter(()))
+
+
+def _of_few(keys: Sequence[int], counts: Mapping[int, int]) -> Iterator[list[int]]:
+    """The keys, as many in a row as have few enough indicators to be read at once; a large pulse alone."""
+    some: list[int] = []
+    for pk in keys:
+        if some and sum(counts.get(one, 0) for one in (*some, pk)) > FETCH:
+            yield some
+            some = []
+        some.append(pk)
+    yield some
+
+
+@contextmanager
+def _indicators(connection: sa.Connection, keys: Sequence[int]) -> Iterator[dict[int, Iterator[RawIndicator]]]:
+    """Those of several pulses, all read; those of one as they are asked for."""
+    query = sa.select(*_RAW).where(indicators.c.pulse_pk.in_(keys))
+    query = query.order_by(indicators.c.pulse_pk, indicators.c.identity)
+    with connection.execute(query.execution_options(yield_per=FETCH)) as found:
+        if len(keys) == 1:
+            yield {keys[0]: map(_raw, found)}
+        else:
+            yield {pk: map(_raw, list(rows)) for pk, rows in groupby(found, lambda row: row[0])}
+
+
+def _raw(row: Any) -> RawIndicator:
+    """The indicator as it was sent; or its normal form, where what was sent could not be stored as it was.
+
+    ``digests.storable`` has written an escape then, of which a receiver would make another value.
+    """
+    raw, kind, value = RawIndicator(*row[3:]), row[1], row[2]
+    if "\\" not in raw.value and "\\" not in raw.type:
+        return raw
+    found = normalise(raw)
+    if isinstance(found, Indicator) and (found.type, found.value) == (kind, value):
+        return raw
+    return replace(raw, type=kind, value=value)
 
 
 _RAW = (
     indicators.c.pulse_pk,
+    indicators.c.type,
+    indicators.c.value,
     *(indicators.c[{"type": "raw_type", "value": "raw_value"}.get(one.name, one.name)] for one in fields(RawIndicator)),
 )
 

@@ -1,0 +1,99 @@
+"""``pulsegate relay``: from one installation to another by commands, and what people are told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from pulsegate.cli import app
+from pulsegate.errors import RelayError, UsageError
+from sync.fakes import raw
+
+
+@pytest.fixture
+def at(tmp_path, monkeypatch):
+    """Run a command at one of two installations, each with data of its own."""
+
+    def run(place, *words):
+        folder = tmp_path / place
+        folder.mkdir(exist_ok=True)
+        monkeypatch.setenv("PULSEGATE_DATA_DIR", str(folder))
+        monkeypatch.setenv("PULSEGATE_RELAY__ORIGIN", place)
+        done = CliRunner().invoke(app, [str(one) for one in words], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def pulled(at, tmp_path):
+    """The north has pulses and a key."""
+
+    def pull(*pulses):
+        (tmp_path / "pulses.json").write_text(json.dumps(list(pulses)))
+        at("north", "pull", "--from", tmp_path / "pulses.json")
+
+    pull(raw(1, "a.example"), raw(2, "b.example"))
+    at("north", "relay", "keygen", "--out", tmp_path / "key")
+    return pull
+
+
+def previewed(at, place):
+    lines = at(place, "preview", "subscribed", "--json").splitlines()
+    return sorted(json.loads(line)["value"] for line in lines)
+
+
+def test_from_one_installation_to_the_other(at, pulled, tmp_path):
+    key, public, bundle = tmp_path / "key", tmp_path / "key.pub", tmp_path / "bundle"
+    told = at("north", "relay", "export", "--key", key, "--out", bundle)
+    assert "number 1 of north, a full snapshot as of" in told
+    would = json.loads(at("south", "relay", "import", bundle, "--trust", public, "--dry-run", "--json"))
+    assert would["would"] == {"new": 2, "changed": 0, "unchanged": 0, "leaving": 0, "indicators": 2}
+    assert previewed(at, "south") == []
+    done = json.loads(at("south", "relay", "import", bundle, "--trust", public, "--json"))
+    assert (done["outcome"], done["brought"]) == ("taken", {"new": 2, "changed": 0, "removed": 0})
+    assert previewed(at, "south") == ["a.example", "b.example"]
+    assert "Nothing to do" in at("south", "relay", "import", bundle, "--trust", public)
+    pulled(raw(1, "c.example"))
+    at("north", "relay", "export", "--key", key, "--out", bundle)
+    assert "a delta since number 1" in at("south", "relay", "verify", bundle, "--trust", public)
+    at("south", "relay", "import", bundle, "--trust", public)
+    assert previewed(at, "south") == ["b.example", "c.example"]
+
+
+def test_what_was_brought_leaves_with_forget_withdraw(at, pulled, tmp_path):
+    key, public, bundle = tmp_path / "key", tmp_path / "key.pub", tmp_path / "bundle"
+    at("north", "relay", "export", "--key", key, "--out", bundle)
+    at("south", "relay", "import", bundle, "--trust", public)
+    at("south", "relay", "forget", "north", "--withdraw")
+    at("south", "publish")
+    assert previewed(at, "south") == []
+    would = json.loads(at("south", "relay", "import", bundle, "--trust", public, "--dry-run", "--json"))
+    assert would["would"]["new"] == 2
+    at("south", "relay", "import", bundle, "--trust", public)
+    assert previewed(at, "south") == ["a.example", "b.example"]
+
+
+def test_key_is_secret(at, pulled, tmp_path):
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "key").chmod(0o644)
+    with pytest.raises(RelayError, match=r"can be read by others. Run: chmod 600"):
+        at("north", "relay", "export", "--key", tmp_path / "key", "--out", tmp_path / "bundle")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("export", "--out", "x"), "there is no key to sign with. Give --key, or set relay.key"),
+        (("export", "--out", "x", "--full", "--since", "1"), "--full is everything, --since N is a part"),
+        (("import", "x"), "there is no key that bundles may be signed with. Give --trust PUBLIC, or set relay.trust"),
+        (("forget", "nobody"), "nobody: nothing was taken of such a sender. Known are: none"),
+    ],
+)
+def test_words_that_do_not_fit_are_told(at, words, told):
+    with pytest.raises(UsageError) as caught:
+        at("north", "relay", *words)
+    assert told in str(caught.value)
