@@ -40,13 +40,11 @@ class Database:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.is_sqlite:
             _check_sqlite_path(Path(make_url(url).database or ""))
-            self.engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, max_overflow=MAX_OVERFLOW)
+            self.engine = _engine(url, {"timeout": BUSY_TIMEOUT})
             self._cache = CACHE
             _prepare_sqlite(self.engine, lambda: self._cache)
         else:
-            self.engine = sa.create_engine(
-                url, pool_pre_ping=True, connect_args={"options": "-c timezone=UTC"}, max_overflow=MAX_OVERFLOW
-            )
+            self.engine = _engine(url, {"options": "-c timezone=UTC"}, pool_pre_ping=True)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -107,9 +105,14 @@ def now(connection: sa.Connection) -> datetime:
     return moment.astimezone(UTC)
 
 
+def _engine(url: str, connect: dict[str, Any], **more: Any) -> sa.Engine:
+    """Errors of it tell the statement without its values, which may be hashes of passwords and signing secrets."""
+    return sa.create_engine(url, connect_args=connect, max_overflow=MAX_OVERFLOW, hide_parameters=True, **more)
+
+
 def _check_sqlite_path(path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
             f"the folder can't be made: {error.strerror}", resource=str(path.parent), hint="Set PULSEGATE_DATA_DIR"
