@@ -9,7 +9,7 @@ COPY migrations ./migrations
 RUN /opt/pulsegate/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.12-slim
-RUN useradd --system --uid 10001 --home-dir /data pulsegate && install -d -o pulsegate /data /etc/pulsegate
+RUN useradd --system --uid 10001 --home-dir /data pulsegate && install -d -m 700 -o pulsegate /data && install -d /etc/pulsegate
 COPY --from=build /opt/pulsegate /opt/pulsegate
 COPY opentaxii.yml /etc/pulsegate/opentaxii.yml
 ENV PATH=/opt/pulsegate/bin:$PATH \

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from pulsegate.cli import tls
+from pulsegate.cli import secrecy, tls
 from pulsegate.cli.esa import PREFERRED, print_form, source_form
 from pulsegate.cli.feeding import pulls
 from pulsegate.cli.output import people
@@ -50,7 +50,7 @@ def _dangers(settings: Settings) -> list[str]:
         if reason is not None:
             log.warning("tls.certificate_useless", certificate=str(settings.tls.certificate), reason=reason)
             found.append(f"clients will refuse the certificate {settings.tls.certificate}: {reason}.")
-    return found
+    return [*found, *map(str, secrecy.warn(settings))]
 
 
 def ready(where: Installation, passwords: Mapping[str, str | None]) -> bool:
