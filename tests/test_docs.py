@@ -39,6 +39,7 @@ from pulsegate.values.normalise import normalise
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SECURITY = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 # Heading of the table, model, prefix of its environment variables (None: the keys have none of their own).
 TABLES = [
@@ -189,15 +190,45 @@ def test_module_of_the_architecture_exists(name: str) -> None:
     assert any((ROOT / base / name).is_file() for base in ("src/pulsegate", ".")), f"docs/architecture.md names {name}"
 
 
-def test_links_lead_somewhere() -> None:
-    headings = {
-        re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-")
-        for title in re.findall(r"^#+ (.+)$", README, re.MULTILINE)
-    }
-    targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if not target.startswith("https://")]
-    lost = [
-        target
-        for target in targets
-        if (target[1:] not in headings if target.startswith("#") else not (ROOT / target).is_file())
-    ]
+def headings(text: str) -> set[str]:
+    """As links name them."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+PAGES = sorted(str(one.relative_to(ROOT)) for one in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = [target for target in re.findall(r"\]\(([^)]+)\)", text) if not target.startswith("https://")]
+    lost = []
+    for target in targets:
+        name, _, place = target.partition("#")
+        file = (ROOT / page).parent / name if name else ROOT / page
+        if not file.is_file() or (place and place not in headings(file.read_text(encoding="utf-8"))):
+            lost.append(target)
     assert lost == []
+
+
+# Of each attack the row: what it is, what stands against it, and the tests that try it.
+ATTACKS = [row for row in rows(SECURITY) if len(row) == 3]
+NOT_HELD_OFF = "not held off"
+
+
+@pytest.mark.parametrize("row", ATTACKS, ids=lambda row: row[0][:60])
+def test_attack_has_its_tests(row: list[str]) -> None:
+    """Each attack of docs/security.md is tried by tests that exist, or is told to be not held off."""
+    attack, _, told = row
+    named = re.findall(r"`(tests/\w+/\w+\.py)::(\w+)`", told)
+    assert named or told == NOT_HELD_OFF, f"name the test that tries: {attack}"
+    for path, name in named:
+        assert (ROOT / path).is_file(), f"docs/security.md names {path}"
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert re.search(rf"^def {name}\(", text, re.MULTILINE), f"docs/security.md names {path}::{name}"
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`([a-z_]+(?:/[a-z_]+)+\.py)`", SECURITY))))
+def test_module_of_the_security_page_exists(name: str) -> None:
+    assert any((ROOT / base / name).is_file() for base in ("src/pulsegate", ".")), f"docs/security.md names {name}"
