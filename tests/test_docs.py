@@ -32,6 +32,7 @@ from pulsegate.settings import (
     UpstreamSettings,
     load,
 )
+from pulsegate.settings.appliance import PREFERRED, source_form
 from pulsegate.settings.relay import RelaySettings, TrustedKeySettings
 from pulsegate.stix.mapping import MAPPING
 from pulsegate.store.tables import metadata
@@ -146,13 +147,44 @@ def test_every_described_command_exists() -> None:
     assert described - COMMANDS.keys() == set(), "take these rows out of 'Commands' in README.md"
 
 
-@pytest.mark.parametrize("number", range(README.count("```yaml")))
-def test_yaml_example_loads(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    example = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)[number]
+def examples() -> Iterator[Any]:
+    """The settings that pages for users show."""
+    for page in ("README.md", "docs/esa.md", "docs/curation.md", "docs/air-gap.md", "docs/README.ja.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        found = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        yield from (pytest.param(example, id=f"{page} {number}") for number, example in enumerate(found))
+
+
+@pytest.mark.parametrize("example", list(examples()))
+def test_yaml_example_loads(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(yaml.safe_load(example)) == ["pulsegate"], "begin the example with 'pulsegate:'"
     (tmp_path / "opentaxii.yml").write_text(example, encoding="utf-8")
     monkeypatch.setenv("PULSEGATE_CONFIG", str(tmp_path / "opentaxii.yml"))
     make_policy(load_settings())
+
+
+@pytest.mark.parametrize("page", ["docs/esa.md", "docs/README.ja.md"])
+def test_fields_of_the_appliance_are_those_that_the_program_prints(page: str) -> None:
+    """What does not depend on the installation, value by value."""
+    form = source_form(Settings(), PREFERRED)
+    told = dict(
+        row[:2] for row in rows((ROOT / page).read_text(encoding="utf-8").replace("\n   |", "\n|")) if len(row) == 2
+    )
+    assert told["Polling Path"] == f"`{form.path}`"
+    assert told["Collection Name"].startswith(f"`{form.collection}`")
+    assert told["Polling Interval"].startswith(f"`{form.interval.seconds // 60} minutes`")
+    assert told["Age of Threat Feeds"].startswith(f"`{form.age.days} days`")
+    assert told["Time Span of Poll Segment"].startswith(f"`{form.segment.days} days`")
+    assert told["Polling Port"].startswith(f"`{form.port}`")
+
+
+@pytest.mark.parametrize("page", ["docs/esa.md", "docs/curation.md", "docs/air-gap.md", "docs/README.ja.md"])
+def test_guide_names_commands_that_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    written = re.findall(r"(?:^|`|\$ )pulsegate (?:--demo )?([a-z]+(?: [a-z][a-z-]+)?)", text, re.MULTILINE)
+    assert written
+    unknown = [one for one in written if not {f"pulsegate {one}", f"pulsegate {one.split()[0]}"} & COMMANDS.keys()]
+    assert unknown == []
 
 
 def test_shipped_settings_load_and_have_the_mail_gateway() -> None:
