@@ -33,6 +33,7 @@ from pulsegate.settings import (
     UpstreamSettings,
     load,
 )
+from pulsegate.settings.appliance import PREFERRED, source_form
 from pulsegate.settings.relay import TrustedKeySettings
 from pulsegate.stix.mapping import MAPPING
 from pulsegate.store.tables import metadata
@@ -40,6 +41,7 @@ from pulsegate.values.normalise import normalise
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SECURITY = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 # Heading of the table, model, prefix of its environment variables (None: the keys have none of their own).
 TABLES = [
@@ -146,13 +148,44 @@ def test_every_described_command_exists() -> None:
     assert described - COMMANDS.keys() == set(), "take these rows out of 'Commands' in README.md"
 
 
-@pytest.mark.parametrize("number", range(README.count("```yaml")))
-def test_yaml_example_loads(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    example = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)[number]
+def examples() -> Iterator[Any]:
+    """The settings that pages for users show."""
+    for page in ("README.md", "docs/esa.md", "docs/curation.md", "docs/air-gap.md", "docs/README.ja.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        found = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        yield from (pytest.param(example, id=f"{page} {number}") for number, example in enumerate(found))
+
+
+@pytest.mark.parametrize("example", list(examples()))
+def test_yaml_example_loads(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(yaml.safe_load(example)) == ["pulsegate"], "begin the example with 'pulsegate:'"
     (tmp_path / "opentaxii.yml").write_text(example, encoding="utf-8")
     monkeypatch.setenv("PULSEGATE_CONFIG", str(tmp_path / "opentaxii.yml"))
     make_policy(load_settings())
+
+
+@pytest.mark.parametrize("page", ["docs/esa.md", "docs/README.ja.md"])
+def test_fields_of_the_appliance_are_those_that_the_program_prints(page: str) -> None:
+    """What does not depend on the installation, value by value."""
+    form = source_form(Settings(), PREFERRED)
+    told = dict(
+        row[:2] for row in rows((ROOT / page).read_text(encoding="utf-8").replace("\n   |", "\n|")) if len(row) == 2
+    )
+    assert told["Polling Path"] == f"`{form.path}`"
+    assert told["Collection Name"].startswith(f"`{form.collection}`")
+    assert told["Polling Interval"].startswith(f"`{form.interval.seconds // 60} minutes`")
+    assert told["Age of Threat Feeds"].startswith(f"`{form.age.days} days`")
+    assert told["Time Span of Poll Segment"].startswith(f"`{form.segment.days} days`")
+    assert told["Polling Port"].startswith(f"`{form.port}`")
+
+
+@pytest.mark.parametrize("page", ["docs/esa.md", "docs/curation.md", "docs/air-gap.md", "docs/README.ja.md"])
+def test_guide_names_commands_that_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    written = re.findall(r"(?:^|`|\$ )pulsegate (?:--demo )?([a-z]+(?: [a-z][a-z-]+)?)", text, re.MULTILINE)
+    assert written
+    unknown = [one for one in written if not {f"pulsegate {one}", f"pulsegate {one.split()[0]}"} & COMMANDS.keys()]
+    assert unknown == []
 
 
 def test_shipped_settings_load_and_have_the_mail_gateway() -> None:
@@ -190,15 +223,45 @@ def test_module_of_the_architecture_exists(name: str) -> None:
     assert any((ROOT / base / name).is_file() for base in ("src/pulsegate", ".")), f"docs/architecture.md names {name}"
 
 
-def test_links_lead_somewhere() -> None:
-    headings = {
-        re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-")
-        for title in re.findall(r"^#+ (.+)$", README, re.MULTILINE)
-    }
-    targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if not target.startswith("https://")]
-    lost = [
-        target
-        for target in targets
-        if (target[1:] not in headings if target.startswith("#") else not (ROOT / target).is_file())
-    ]
+def headings(text: str) -> set[str]:
+    """As links name them."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+PAGES = sorted(str(one.relative_to(ROOT)) for one in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = [target for target in re.findall(r"\]\(([^)]+)\)", text) if not target.startswith("https://")]
+    lost = []
+    for target in targets:
+        name, _, place = target.partition("#")
+        file = (ROOT / page).parent / name if name else ROOT / page
+        if not file.is_file() or (place and place not in headings(file.read_text(encoding="utf-8"))):
+            lost.append(target)
     assert lost == []
+
+
+# Of each attack the row: what it is, what stands against it, and the tests that try it.
+ATTACKS = [row for row in rows(SECURITY) if len(row) == 3]
+NOT_HELD_OFF = "not held off"
+
+
+@pytest.mark.parametrize("row", ATTACKS, ids=lambda row: row[0][:60])
+def test_attack_has_its_tests(row: list[str]) -> None:
+    """Each attack of docs/security.md is tried by tests that exist, or is told to be not held off."""
+    attack, _, told = row
+    named = re.findall(r"`(tests/\w+/\w+\.py)::(\w+)`", told)
+    assert named or told == NOT_HELD_OFF, f"name the test that tries: {attack}"
+    for path, name in named:
+        assert (ROOT / path).is_file(), f"docs/security.md names {path}"
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert re.search(rf"^def {name}\(", text, re.MULTILINE), f"docs/security.md names {path}::{name}"
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`([a-z_]+(?:/[a-z_]+)+\.py)`", SECURITY))))
+def test_module_of_the_security_page_exists(name: str) -> None:
+    assert any((ROOT / base / name).is_file() for base in ("src/pulsegate", ".")), f"docs/security.md names {name}"

@@ -32,6 +32,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     def put(text: str) -> None:
         (tmp_path / "settings.yml").write_text(text)
+        (tmp_path / "settings.yml").chmod(0o600)
 
     monkeypatch.setenv("PULSEGATE_CONFIG", str(tmp_path / "settings.yml"))
     return put

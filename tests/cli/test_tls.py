@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import ssl
+import warnings
 from pathlib import Path
 
 import pytest
@@ -37,6 +40,36 @@ def test_right_pair_has_no_complaint(authority: Authority) -> None:
 def test_expired_certificate_is_complained_of_and_still_served(authority: Authority) -> None:
     pair = authority.issue("old", "/CN=localhost", days="-1")
     assert tls.complaint(tls.context(settings(pair)), pair.certificate) == "it has expired"
+
+
+@pytest.mark.parametrize(
+    ("newest", "is_spoken"),
+    [(ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True)],
+)
+def test_old_tls_is_not_spoken(authority: Authority, newest: ssl.TLSVersion, is_spoken: bool) -> None:
+    server = tls.context(settings(authority.issue("server", "/CN=localhost")))
+    assert server.options & ssl.OP_NO_RENEGOTIATION
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    client.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        client.minimum_version, client.maximum_version = ssl.TLSVersion.TLSv1, newest
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = client.wrap_bio(back, there), server.wrap_bio(there, back, server_side=True)
+
+    def shake_hands() -> None:
+        for _ in range(10):
+            for side in sides:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    side.do_handshake()
+
+    if is_spoken:
+        shake_hands()
+        assert sides[0].version() == newest.name.replace("_", ".")
+    else:
+        with pytest.raises(ssl.SSLError, match=r"(?i)protocol"):
+            shake_hands()
 
 
 def test_missing_file_is_named(authority: Authority, tmp_path: Path) -> None:

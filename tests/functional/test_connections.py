@@ -281,6 +281,45 @@ def test_malformed_request_is_refused_at_once(wire: Wire, request_: bytes, statu
     assert wire.get().endswith(b"ok")
 
 
+SMUGGLED = b"GET /subject HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 3\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 3",
+        b"Content-Length: 3\r\nContent-Length: 5",
+        b"Content-Length: 3, 5",
+        b"Content-Length: +3",
+        b"Content-Length: -3",
+        b"Content-Length: 0x3",
+        b"Content-Length : 3",
+        b"Transfer-Encoding: xchunked",
+        b"Transfer-Encoding: chunked, identity",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        b"Transfer-Encoding : chunked",
+        b"Transfer-Encoding:\x0bchunked",
+        b"X: a\r\n Transfer-Encoding: chunked",
+        b"X: a\nTransfer-Encoding: chunked",
+        b"X: a\x00b",
+        b"X: a\rTransfer-Encoding: chunked",
+    ],
+)
+def test_request_that_a_proxy_may_read_otherwise_is_refused_and_ends_the_connection(wire: Wire, head: bytes) -> None:
+    """So no request hides in another one's body (RFC 9112, section 11.2)."""
+    answer = wire.ask(b"POST /echo HTTP/1.1\r\nHost: h\r\n" + head + b"\r\n\r\n0\r\n\r\n" + SMUGGLED)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.split()[1] in (b"400", b"501")
+
+
+def test_header_that_looks_like_a_proxys_is_dropped(wire: Wire) -> None:
+    """CGI can't tell ``X_Forwarded_For`` from ``X-Forwarded-For``; a proxy overwrites the latter only."""
+    fields = b"X_Forwarded_For: 1.2.3.4\r\nX_SSL_Client_S_DN: CN=esa1\r\nX-Good: yes\r\n"
+    answer = wire.ask(b"GET /headers HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + fields + b"\r\n")
+    assert answer.partition(b"\r\n\r\n")[2].split() == [b"HTTP_CONNECTION", b"HTTP_HOST", b"HTTP_X_GOOD"]
+
+
 def trusting(authority: Authority, pair: Pair | None = None) -> ssl.SSLContext:
     made = ssl.create_default_context(cafile=authority.ca)
     if pair is not None:

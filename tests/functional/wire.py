@@ -91,6 +91,10 @@ class Application(BaseApplication):
             subject = environment.get(CLIENT_SUBJECT, "none").encode()
             start_response("200 OK", [("Content-Length", str(len(subject)))])
             return [subject]
+        if path == "/headers":
+            text = " ".join(sorted(key for key in environment if key.startswith("HTTP_"))).encode()
+            start_response("200 OK", [("Content-Length", str(len(text)))])
+            return [text]
         body = environment["wsgi.input"].read() if path == "/echo" else b"ok"
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsegate.reports.prose import MOST, find
+from pulsegate.reports.prose import MOST, _pieces, find
 
 MD5 = "44d88612fea8a8f36de82e1278abb02f"
 
@@ -52,3 +54,19 @@ def test_candidates_are_bounded():
 def test_any_text_is_read(text):
     for one in find(text):
         assert one.text in text or "[" in one.text or "(" in one.text or "{" in one.text
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "piece", ["a,", "a,/", ".", "(", "(a", "[ ", "[.", "md5: ", "a.b,", '"', "a|", "hxx", "@", " "]
+)
+@pytest.mark.parametrize("end", ["", "/", "x", ")"])
+def test_no_report_takes_longer_than_it_is_long(piece, end):
+    """Half a megabyte without a blank; what grows with its square would take many minutes."""
+    find(piece * (500_000 // len(piece)) + end)
+
+
+@given(st.text(alphabet="ab,;|/=.[]、"))
+def test_word_is_parted_where_no_address_goes_on(word):
+    separator = r"[|\u3001\u3002\uff0c\u2022\u00b7\u300c-\u3011\uff08\uff09]|[,;](?=$|[^/=&?#]*$)|(?<=\w),(?=\w+\[?\.)"
+    assert _pieces(word) == re.split(separator, word)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from pulsegate.errors import StoreError
 from pulsegate.store import state
 from pulsegate.store.database import Database, now
+from pulsegate.store.tables import accounts
 
 
 def test_transaction_that_ends_is_kept_and_one_that_fails_is_not(database):
@@ -122,3 +124,13 @@ def test_sqlite_holds_more_pages_while_much_is_written(tmp_path):
         assert size() > 2 * plain
     assert size() == plain
     database.close()
+
+
+def test_error_tells_no_value_that_was_to_be_stored(database):
+    secret = "pbkdf2:sha256:hash-of-a-password"
+    ann = sa.insert(accounts).values(username="ann", password_hash=secret, _permissions="{}")
+    with database.write() as connection:
+        connection.execute(ann)
+    with database.read() as connection, pytest.raises(sa.exc.IntegrityError) as caught:
+        connection.execute(ann)
+    assert secret not in "".join(traceback.format_exception(caught.value))

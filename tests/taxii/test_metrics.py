@@ -17,6 +17,7 @@ from pulsegate.store.database import Database, now
 from pulsegate.store.sources import Walk
 from pulsegate.taxii import app as taxii_app
 from pulsegate.taxii.app import Service
+from pulsegate.taxii.edge import Edge
 
 
 @pytest.fixture
@@ -89,6 +90,25 @@ def test_collections_and_accounts(app: Any, database: Database) -> None:
 )
 def test_only_those_who_may_read_it(app: Any, address: str, status: int) -> None:
     assert ask(app, address).status_code == status
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Forwarded-Proto", "X-Forwarded-Host"])
+def test_proxy_that_nobody_named_makes_nobody_this_machine(database: Database, header: str) -> None:
+    """Behind a proxy on this machine all clients have its address; if `proxies` names it, they have their own."""
+
+    def told(proxies: Networks, given: str) -> tuple[int, int]:
+        made = taxii_app.create(Service(database.url, edge=Edge(proxies=proxies)))
+        try:
+            client = made.test_client()
+            how: Any = {"headers": {header: given}, "environ_overrides": {"REMOTE_ADDR": "127.0.0.1"}}
+            return client.get("/metrics", **how).status_code, len(client.get("/readyz", **how).text.splitlines())
+        finally:
+            support.close(made)
+
+    assert told(Networks(), "for=198.51.100.1" if header == "Forwarded" else "198.51.100.1") == (404, 1)
+    assert told(Networks(), "") == (200, 4)
+    if header == "X-Forwarded-For":
+        assert told(Networks.of(["127.0.0.1"]), "198.51.100.1") == (404, 1)
 
 
 def a_poll(collection: str, outcome: str, seconds: float) -> Any:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from pulsegate.cli import certificate, tls
+from pulsegate.cli import certificate, secrecy, tls
 from pulsegate.cli.esa import PREFERRED, print_form, source_form
 from pulsegate.cli.feeding import pulls
 from pulsegate.cli.output import people
@@ -54,7 +54,7 @@ def _dangers(settings: Settings) -> list[str]:
         elif (end := tls.end(settings.tls.certificate)) is not None:
             told = certificate.complaint(settings.tls.certificate, end, datetime.now(UTC))
             found += [told] if told is not None else []
-    return found
+    return [*found, *map(str, secrecy.warn(settings))]
 
 
 def ready(where: Installation, passwords: Mapping[str, str | None]) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from pulsegate.cli import alarms, tls
+from pulsegate.cli import alarms, secrecy, tls
 from pulsegate.cli.feeding import api_key, password
 from pulsegate.cli.options import Options
 from pulsegate.cli.output import AsJSON, people, print_json, without_password
@@ -41,10 +41,12 @@ def check(
     told = alarms.check(found)
     if notify:
         _send_a_test(found)
+    warnings = [str(exposed) for exposed in secrecy.exposed(found)]
     file = find_file()
     if as_json:
         values = _without_secrets(found)
-        print_json({"file": str(file) if file else None, "otx_key": key is not None, "settings": values})
+        told_file = str(file) if file else None
+        print_json({"file": told_file, "otx_key": key is not None, "settings": values, "warnings": warnings})
         return
     people.print(f"Settings file: {file or 'none (defaults and environment)'}", markup=False)
     people.print(f"Database: {Database(found.database_url).name}", markup=False)
@@ -58,6 +60,8 @@ def check(
     names = ", ".join(collection.name for collection in found.collections)
     people.print(f"Own collections: {escape(names) or 'none'}")
     people.print(f"Alarms: in the log, and to {told} {'address' if told == 1 else 'addresses'}")
+    for warning in warnings:
+        people.print(f"Warning: {warning}", markup=False)
     people.print("The settings are right.")
 
 

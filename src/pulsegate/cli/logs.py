@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
+
+from pulsegate.cli import visible
 
 # OpenTAXII logs a refused Authorization header and refused tokens whole.
 _SECRETS = frozenset({"raw_token", "token", "password", "api_key", "value", "authorization", "secret"})
@@ -36,7 +39,7 @@ def configure(level: int, *, as_json: bool = False) -> None:
     if level > logging.DEBUG:
         processors.append(_brief)
     structlog.configure(
-        processors=[*processors, *(_json() if as_json else [_renderer()])],
+        processors=[*processors, *(_json() if as_json else [_on_one_line, _renderer()])],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
@@ -51,8 +54,31 @@ def _json() -> list[Any]:
 
 def _renderer() -> structlog.dev.ConsoleRenderer:
     """Plain tracebacks: rich ones show local variables, and with them passwords and keys."""
-    plain = structlog.dev.plain_traceback
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=plain)
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=_traceback)
+
+
+def _traceback(stream: TextIO, error: Any) -> None:
+    written = io.StringIO()
+    structlog.dev.plain_traceback(written, error)
+    stream.write(visible.block(written.getvalue()))
+
+
+def _on_one_line(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What a client or a pulse wrote makes no line of its own, and does nothing to the terminal that shows the log."""
+    for key, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[key] = visible.line(value) if key == "event" else _Quoted(value)
+    return event
+
+
+class _Quoted:
+    """A text that is shown as Python writes it, whatever is in it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return repr(self._text)
 
 
 def _redact(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -12,13 +12,24 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from pulsegate.cli import visible
 from pulsegate.store.digests import storable
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else, for programs.")]
 
-people = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class _Plain(Console):
+    """Shows the texts of strangers; none of them gets at the terminal."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(visible.block(text), **how)
+
+
+people = _Plain(highlight=False, soft_wrap=True)
+errors = _Plain(stderr=True, highlight=False, soft_wrap=True)
+_CONTROLS = {number: f"\\u{number:04x}" for number in range(0x7F, 0xA0)}  # that JSON leaves as they are
 
 
 def without_password(address: str) -> str:
@@ -30,11 +41,15 @@ def without_password(address: str) -> str:
 
 
 def print_json(value: Any) -> None:
-    sys.stdout.write(storable(json.dumps(value, ensure_ascii=False, indent=2, default=_encode)) + "\n")
+    sys.stdout.write(_json(value, indent=2) + "\n")
 
 
 def print_json_line(value: Any) -> None:
-    sys.stdout.write(storable(json.dumps(value, ensure_ascii=False, default=_encode)) + "\n")
+    sys.stdout.write(_json(value) + "\n")
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    return storable(json.dumps(value, ensure_ascii=False, indent=indent, default=_encode)).translate(_CONTROLS)
 
 
 def _encode(value: Any) -> Any:
@@ -67,7 +82,7 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, empt
         table.add_column(title, justify="right" if number else "left", overflow="fold")
     for line in lines:
         table.add_row(*(_escape(cell) for cell in line))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+    _Plain(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
 
 
 def _escape(cell: object) -> str:

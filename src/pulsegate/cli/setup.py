@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from pulsegate import settings as settings_module
-from pulsegate.cli import logs
+from pulsegate.cli import logs, secrecy
 from pulsegate.cli.migrating import back_up_first
 from pulsegate.curation.choices import DEFAULTS
 from pulsegate.curation.list_choice import ListChoice, require_lists
@@ -91,6 +91,7 @@ def open_installation(
             log.info("database.migrated", database=database.name, before=before, after=after)
     elif before != newest:
         migrate.require_current(database)
+    secrecy.keep(database, found.data_dir)
     is_demo = _mark(database, demo=demo)
     if is_demo:
         policy = replace(policy, disabled=frozenset({"reserved-range"}), lists=policy.lists.informing(_RESERVED))

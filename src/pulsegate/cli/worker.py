@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pulsegate.cli import secrecy
 from pulsegate.cli.migrating import NoBackup
 from pulsegate.cli.options import installation
 from pulsegate.cli.setup import prepare
@@ -21,4 +22,6 @@ def worker(
 
     where = installation(context, upgrade=True, backup=not no_backup)
     prepare(where)
+    if parent is None:  # else the server has told it
+        secrecy.warn(where.settings)
     run(where, parent)

@@ -24,10 +24,11 @@ _DEFANGED = re.compile(
     r"[\[({<](?:\.|dot|@|at|:|://)[\])}>]|\[\.|\.\]|\\\.|(?i:h[x*]{2}ps?|fxp)(?=:|\[)|(?i:hXXp)", re.IGNORECASE
 )
 _WORD = re.compile(r"\S+")
-# Between values in tables and lists; a comma or a semicolon only where no URL goes on after it.
-_BETWEEN = re.compile(
-    r"[|\u3001\u3002\uff0c\u2022\u00b7\u300c-\u3011\uff08\uff09]|[,;](?=$|[^/=&?#]*$)|(?<=\w),(?=\w+\[?\.)"
-)
+# Between values in tables and lists; a comma or a semicolon only where no URL goes on after it (see _pieces).
+_SEPARATOR = r"[|\u3001\u3002\uff0c\u2022\u00b7\u300c-\u3011\uff08\uff09]"
+_BETWEEN = re.compile(_SEPARATOR + r"|(?<=\w),(?=\w+\[?\.)")
+_BETWEEN_AT_THE_END = re.compile(_SEPARATOR + r"|[,;]")
+_OF_A_URL = "/=&?#"
 _OPENING, _CLOSING = (
     "\"'`<([{\u201c\u2018\u00ab\u300c\u300e\u3010\uff08",
     "\"'`>)]}\u201d\u2019\u00bb\u300d\u300f\u3011\uff09",
@@ -70,10 +71,18 @@ def find(text: str) -> list[Candidate]:
 
 def _words(line: str) -> Iterator[str]:
     for match in _WORD.finditer(_together(line)):
-        for piece in _BETWEEN.split(match[0]):
-            word = _bare(piece)
+        for piece in _pieces(match[0]):
+            word = _bare(piece) if len(piece) <= 2 * LONGEST else ""
             if word and len(word) <= LONGEST:
                 yield word
+
+
+def _pieces(word: str) -> list[str]:
+    """The word at its separators, in time that grows as it does: a report may be one word of megabytes."""
+    end = max(map(word.rfind, _OF_A_URL)) + 1
+    *before, last = _BETWEEN.split(word[:end])
+    first, *after = _BETWEEN_AT_THE_END.split(word[end:])
+    return [*before, last + first, *after]
 
 
 def _together(line: str) -> str:

@@ -137,7 +137,7 @@ def _check_sqlite_path(path: Path, *, must_be_there: bool) -> None:
             raise StoreError("there is no such file", resource=f"database {path}", hint="Check the path")
         return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
             f"the folder can't be made: {error.strerror}", resource=str(path.parent), hint="Set PULSEGATE_DATA_DIR"

@@ -36,6 +36,9 @@ CLIENT_SUBJECT = "pulsegate.client_subject"
 REQUEST_ID = "pulsegate.request_id"
 """What stands for the request in the logs, in the poll log and in the answer's ``X-Request-Id``."""
 
+BY_STRANGER = "pulsegate.by_stranger"
+"""Set when a proxy that the settings don't name has passed the request on: REMOTE_ADDR is then not its client's."""
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _FORWARDED = ("FORWARDED", "X_FORWARDED_FOR", "X_FORWARDED_PROTO", "X_FORWARDED_HOST", "X_FORWARDED_PORT")
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
@@ -94,6 +97,9 @@ class Edge:
         is_proxy = environment.get("REMOTE_ADDR", "") in self.proxies
         given = {name: environment.pop(f"HTTP_{name}", "") for name in _FORWARDED}
         environment.pop(CLIENT_SUBJECT, None)
+        environment.pop(BY_STRANGER, None)
+        if not is_proxy and any(given.values()):
+            environment[BY_STRANGER] = "yes"
         found = self._told_subject(environment, is_proxy=is_proxy)
         if not is_proxy or self.client_header is None:
             found = _subject_of(environment.get(PEER_CERTIFICATE))

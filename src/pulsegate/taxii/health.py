@@ -64,7 +64,7 @@ def _answer(database: Database, allow: Networks, stopping: Callable[[], bool]) -
     needed = found if "fresh" in request.args else [one for one in found if one.name != "feed"]
     ready = all(one.good for one in needed)
     lines = ["ready" if ready else "not ready"]
-    if is_allowed(request.remote_addr, allow):
+    if is_allowed(allow):
         lines += [f"{one.name}: {_WORDS[one.good]}: {one.text}" for one in found]
     return Response("\n".join(lines) + "\n", 200 if ready else 503, mimetype="text/plain")
 

@@ -32,6 +32,7 @@ from pulsegate.store import (
     touched,
 )
 from pulsegate.store.database import Connection, Database, now
+from pulsegate.taxii.edge import BY_STRANGER
 
 LOOPBACK = Networks.of(["127.0.0.0/8", "::1"])
 _SOURCE, _COLLECTION, _ACCOUNT = ("source",), ("collection",), ("account",)
@@ -53,14 +54,18 @@ def install(
 
 
 def _answer(database: Database, allow: Networks, certificate: Callable[[], Certificate | None]) -> Response:
-    if not is_allowed(request.remote_addr, allow):
+    if not is_allowed(allow):
         return Response("Not found\n", 404, mimetype="text/plain")
     return Response(write(database, certificate()), content_type=CONTENT_TYPE_LATEST)
 
 
-def is_allowed(address: str | None, allow: Networks) -> bool:
-    """Whether one there may know how the installation is doing."""
-    return (address or "") in LOOPBACK or (address or "") in allow
+def is_allowed(allow: Networks) -> bool:
+    """Whether the client of this request may know how the installation is doing.
+
+    Behind a proxy on this machine that `proxies` does not name everybody seems to be this machine: nobody may then.
+    """
+    address = request.remote_addr or ""
+    return BY_STRANGER not in request.environ and (address in LOOPBACK or address in allow)
 
 
 def write(database: Database, certificate: Certificate | None = None) -> bytes:

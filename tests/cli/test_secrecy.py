@@ -1,0 +1,226 @@
+"""Secrets at rest: files that others may read are told, the database and its folder are shut, none is on a command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+import typer
+from structlog.testing import LogCapture
+from typer.testing import CliRunner
+
+from pulsegate.cli import app, logs, secrecy
+from pulsegate.settings import load
+from pulsegate.store.database import Database
+
+SECRET = "s3cret-0123456789"
+
+
+def written(path: Path, text: str, mode: int = 0o600) -> Path:
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+@contextmanager
+def warnings_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What is logged meanwhile, by commands too."""
+    capture = LogCapture()
+    structlog.configure(processors=[capture], wrapper_class=structlog.make_filtering_bound_logger(30))
+    monkeypatch.setattr(logs, "configure", lambda *_, **__: None)
+    yield capture.entries
+
+
+def exposed(folder: Path, text: str, mode: int = 0o600, monkeypatch: pytest.MonkeyPatch | None = None, **given: str):
+    """The settings that tell of an exposed file, when the settings file has that text and mode."""
+    path = written(folder / "settings.yml", text, mode)
+    if monkeypatch is not None:
+        for name, value in {"PULSEGATE_CONFIG": str(path), **given}.items():
+            monkeypatch.setenv(name, value)
+    return [(one.key, one.file.name, f"{one.mode:04o}") for one in secrecy.exposed(load())]
+
+
+FILES = """
+pulsegate:
+  otx: {api_key_file: otx}
+  sources: [{name: partner, api_key_file: partner}]
+  upstreams: [{name: gate, url: 'https://gate.example/poll', collection: a, username: u, password_file: gate}]
+  alarms: {notify_file: alarms}
+  tls: {certificate: tls.pem, key: tls.key}
+  relay: {key: relay.key}
+"""
+NAMED = {
+    "otx": "otx.api_key_file", "partner": "source partner: api_key_file", "gate": "upstream gate: password_file",
+    "alarms": "alarms.notify_file", "tls.key": "tls.key", "relay.key": "relay.key",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
+@pytest.mark.parametrize("name", NAMED)
+def test_file_that_others_may_read_is_named(tmp_path: Path, monkeypatch, name: str, mode: int) -> None:
+    for one in NAMED:
+        written(tmp_path / one, SECRET)
+    written(tmp_path / "tls.pem", "public", 0o644)
+    assert exposed(tmp_path, FILES, 0o644, monkeypatch) == []
+    (tmp_path / name).chmod(mode)
+    assert exposed(tmp_path, FILES, 0o644, monkeypatch) == [(NAMED[name], name, f"{mode:04o}")]
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ("admin_password: S", "admin_password"),
+        ("database: 'postgresql://u:S@db.example/feed'", "database"),
+        ("otx: {api_key: S}", "otx.api_key"),
+        ("sources: [{name: b, api_key: S}]", "source b.api_key"),
+        ("otx: {proxy: 'http://u:S@p.example:3128'}", "otx.proxy"),
+        ("alarms: {notify: 'json://u:S@hook.example'}", "alarms.notify"),
+        ("upstreams: [{name: g, url: 'https://g.example/', collection: a, username: u, password: S}]",
+         "upstream g.password"),
+    ],
+)  # fmt: skip
+def test_settings_file_with_a_secret_in_it(tmp_path: Path, monkeypatch, section: str, key: str) -> None:
+    text = f"pulsegate: {{{section.replace('S', SECRET)}}}"
+    assert exposed(tmp_path, text, 0o600, monkeypatch) == []
+    assert exposed(tmp_path, text, 0o644, monkeypatch) == [
+        (f"{key} stands in the settings file", "settings.yml", "0644")
+    ]
+
+
+def test_secret_of_the_environment_makes_the_settings_file_none(tmp_path: Path, monkeypatch) -> None:
+    assert exposed(tmp_path, "pulsegate: {port: 9001}", 0o644, monkeypatch, OTX_API_KEY=SECRET) == []
+
+
+def test_file_of_another_user_that_is_read_by_its_group_is_right(tmp_path: Path, monkeypatch) -> None:
+    written(tmp_path / "otx", SECRET, 0o640)
+    text = "pulsegate: {otx: {api_key_file: otx}}"
+    assert exposed(tmp_path, text, 0o600, monkeypatch) == [("otx.api_key_file", "otx", "0640")]
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    assert exposed(tmp_path, text, 0o600, monkeypatch) == []
+    (tmp_path / "otx").chmod(0o644)
+    assert exposed(tmp_path, text, 0o600, monkeypatch) == [("otx.api_key_file", "otx", "0644")]
+
+
+def test_file_that_is_not_there_is_no_exposed_one(tmp_path: Path, monkeypatch) -> None:
+    assert exposed(tmp_path, "pulsegate: {otx: {api_key_file: nowhere}}", 0o600, monkeypatch) == []
+
+
+def test_config_check_warns_without_the_secret(tmp_path: Path, monkeypatch) -> None:
+    path = written(tmp_path / "settings.yml", f"pulsegate: {{admin_password: {SECRET}}}", 0o644)
+    monkeypatch.setenv("PULSEGATE_CONFIG", str(path))
+    told = (
+        f"admin_password stands in the settings file: others on this machine may read {path} (mode 0644). "
+        f"Run: chmod 600 {path}"
+    )
+    result = CliRunner().invoke(app, ["config", "check"], catch_exceptions=False)
+    assert result.output.splitlines()[-2:] == [f"Warning: {told}", "The settings are right."]
+    result = CliRunner().invoke(app, ["config", "check", "--json"], catch_exceptions=False)
+    assert json.loads(result.stdout)["warnings"] == [told]
+    assert SECRET not in result.output
+
+
+def test_log_warns(tmp_path: Path, monkeypatch) -> None:
+    path = written(tmp_path / "settings.yml", f"pulsegate: {{admin_password: {SECRET}}}", 0o644)
+    monkeypatch.setenv("PULSEGATE_CONFIG", str(path))
+    with warnings_logged(monkeypatch) as logged:
+        secrecy.warn(load())
+    assert [(one["event"], one["log_level"], one["mode"]) for one in logged] == [("secrets.exposed", "warning", "0644")]
+    assert SECRET not in str(logged)
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    """That of a process which is not careful."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> str:
+    return f"{stat.S_IMODE(path.stat().st_mode):04o}"
+
+
+def run(*words: str) -> Any:
+    return CliRunner().invoke(app, words, catch_exceptions=False)
+
+
+def test_database_and_folder_are_for_their_user_only(tmp_path: Path, monkeypatch, umask: None) -> None:
+    monkeypatch.setenv("PULSEGATE_DATA_DIR", str(tmp_path / "data"))
+    run("db", "upgrade")
+    run("status")
+    assert mode(tmp_path / "data") == "0700"
+    assert {mode(one) for one in (tmp_path / "data").glob("pulsegate.db*") if one.suffix != ".lock"} == {"0600"}
+
+
+def test_open_ones_are_shut_with_a_warning(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("PULSEGATE_DATA_DIR", str(tmp_path / "data"))
+    run("status")
+    folder, file = tmp_path / "data", tmp_path / "data" / "pulsegate.db"
+    folder.chmod(0o755)
+    file.chmod(0o664)
+    with warnings_logged(monkeypatch) as logged:
+        assert run("status").exit_code == 0
+    assert (mode(folder), mode(file)) == ("0700", "0600")
+    told = [(one["event"], one["path"], one["before"], one["mode"]) for one in logged]
+    assert told == [
+        ("secrets.closed", str(file), "0664", "0600"),
+        ("secrets.closed", str(folder), "0755", "0700"),
+    ]
+    with warnings_logged(monkeypatch) as logged:
+        run("status")
+    assert logged == []
+
+
+def test_folder_that_holds_other_things_is_not_shut(tmp_path: Path, monkeypatch) -> None:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    written(folder / "letter", "to somebody", 0o644)
+    written(folder / "pulsegate.db.backup", "somebody's", 0o640)
+    folder.chmod(0o755)
+    monkeypatch.setenv("PULSEGATE_DATA_DIR", str(folder))
+    run("status")
+    modes = mode(folder), mode(folder / "letter"), mode(folder / "pulsegate.db.backup"), mode(folder / "pulsegate.db")
+    assert modes == ("0755", "0644", "0640", "0600")
+
+
+def test_what_can_not_be_shut_is_told(tmp_path: Path, monkeypatch) -> None:
+    file = tmp_path / "pulsegate.db"
+    database = Database(f"sqlite:///{file}")
+    written(file, "", 0o644)
+
+    def refused(_path: Path, _mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refused)
+    with warnings_logged(monkeypatch) as logged:
+        secrecy.keep(database, tmp_path / "elsewhere")
+    assert [(one["event"], one["reason"], one["hint"]) for one in logged] == [
+        ("secrets.open", "Operation not permitted", f"chmod 600 {file}")
+    ]
+
+
+def options() -> Iterator[tuple[str, Any]]:
+    def walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+        for one in command.params:
+            yield name, one
+        for word, inner in getattr(command, "commands", {}).items():
+            yield from walk(f"{name} {word}", inner)
+
+    return walk("pulsegate", typer.main.get_command(app))
+
+
+def test_no_command_takes_a_secret_in_its_line() -> None:
+    """Everybody on the machine may see command lines (``ps``): a secret comes by a file or by standard input."""
+    named = {
+        (name, one.name): one for name, one in options() for word in ("password", "secret", "token", "api_key", "key")
+        if one.name is not None and word in one.name
+    }  # fmt: skip
+    assert named, "account add has --password-stdin"
+    assert sorted(key for key, one in named.items() if not one.is_flag) == [("pulsegate relay export", "key")], "a file"
