@@ -20,7 +20,7 @@ from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.settings import Settings
 from pulsegate.settings.schema import ListSettings
-from pulsegate.store import accounts, collections, ledger, migrate, state
+from pulsegate.store import accounts, collections, ledger, locks, migrate, state
 from pulsegate.store.collections import Origin
 from pulsegate.store.database import Database
 
@@ -84,8 +84,9 @@ def _mark(database: Database, *, demo: bool) -> bool:
         mark = state.get(connection, DEMO)
     if mark is None:
         with database.write() as connection:
-            state.put(connection, DEMO, "yes" if demo else "no")
-        return demo
+            locks.within(connection, locks.SETUP)
+            mark = state.get(connection, DEMO) or ("yes" if demo else "no")  # another host may have been faster
+            state.put(connection, DEMO, mark)
     if demo and mark != "yes":
         raise UsageError(
             "holds real data, not the demo's", resource=f"database {database.name}", hint="Leave out --demo"
@@ -134,6 +135,7 @@ def prepare(installation: Installation) -> None:
     One that was added by command is nobody's business here; if the settings name it, it is theirs from now on.
     """
     with installation.database.write() as connection:
+        locks.within(connection, locks.SETUP)
         collections.ensure_services(connection)
         collections.put(connection, SUBSCRIBED)
         named = [one.to_model() for one in installation.settings.collections]
@@ -156,6 +158,7 @@ def make_first_accounts(installation: Installation) -> dict[str, str | None]:
     """The accounts ``admin`` and ``gateway``, once: names and new passwords, None for a password that was preset."""
     made: dict[str, str | None] = {}
     with installation.database.write() as connection:
+        locks.within(connection, locks.SETUP)
         if state.get(connection, ACCOUNTS_MADE) is not None:
             return made
         preset = installation.settings.admin_password

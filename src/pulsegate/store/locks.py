@@ -19,6 +19,7 @@ from pulsegate.store.database import Database
 PUBLISH = "publish"
 INTAKE = "intake"
 WORKER = "worker"
+SETUP = "setup"  # what a start puts into the database: hosts may be started at once
 _PAUSES = (0.1, 1.0)  # seconds between two attempts: at first, and in the long run
 
 
