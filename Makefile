@@ -6,7 +6,7 @@ UV := 0.13.9
 SECONDS := 600
 DATABASE := sqlite
 
-.PHONY: help setup dev run test soak fuzz pull-fuzz check format translations screenshots lock bench clean
+.PHONY: help setup dev run test soak soak-hosts fuzz pull-fuzz check format translations screenshots lock bench clean
 
 help:
 	@echo "make run     start Pulsegate at http://127.0.0.1:9000 (OTX_API_KEY set: against OTX; else the demo)"
@@ -17,6 +17,7 @@ help:
 	@echo "make screenshots    each page, light, dark and narrow, into var/screenshots"
 	@echo "make bench   run the benchmarks    make clean   remove .venv and caches"
 	@echo "make soak    publishers and polls, killed at random, for SECONDS=600 on DATABASE=sqlite or postgresql"
+	@echo "make soak-hosts   servers and workers behind nginx, killed at random, for SECONDS=600"
 	@echo "make fuzz    bent messages and requests to the TAXII service for SECONDS=600"
 	@echo "make pull-fuzz   pulls from an OTX that misbehaves and changes for SECONDS=600, and 200 kills"
 
@@ -46,6 +47,9 @@ test: dev
 
 soak: dev
 	cd tests && ../$(BIN)/python -m soak.ledger --seconds $(SECONDS) --database $(DATABASE)
+
+soak-hosts: dev
+	cd tests && ../$(BIN)/python -m soak.hosts --seconds $(SECONDS)
 
 fuzz: dev
 	FUZZ_SECONDS=$(SECONDS) $(BIN)/pytest tests/taxii/test_fuzz.py
