@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import convert, curate, explain, lists, pages, poll, publish, pull, year
+from bench import convert, curate, explain, lists, load, pages, poll, publish, pull, year
 
 ALL = {
     "convert": convert.run,
@@ -17,6 +17,7 @@ ALL = {
     "year": year.run,
     "explain": explain.run,
     "pages": pages.run,
+    "load": load.run,
 }
 QUICK = ("convert", "publish", "poll")  # a year takes minutes
 
