@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import convert, curate, explain, lists, pages, poll, publish, pull, relay, year
+from bench import convert, curate, explain, lists, load, pages, poll, publish, pull, relay, year
 
 ALL = {
     "convert": convert.run,
@@ -18,6 +18,7 @@ ALL = {
     "explain": explain.run,
     "pages": pages.run,
     "relay": relay.run,
+    "load": load.run,
 }
 QUICK = ("convert", "publish", "poll")  # a year takes minutes
 

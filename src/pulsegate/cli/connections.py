@@ -8,6 +8,9 @@ Four things are different from ``gunicorn.workers.gthread``:
 - A client's address has at most half of the threads at a time; what it asks for beyond that waits for its turn.
 - A thread waits for a slow client no longer than ``PatientSocket`` does, and an answer that could not be sent whole
   ends with a reset, never like a whole one.
+
+One that is told to end takes in who has connected already and closes its listener at once, so that others are refused
+and turn to another server. Connections that clients may use once more are kept a little; the next answer closes them.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ from pulsegate.taxii.edge import PEER_CERTIFICATE
 log = structlog.get_logger(__name__)
 
 LINGER = 2.0  # seconds for which a closed connection is still read, so that the client gets its answer's end
+LAST_CHANCE = 2.0  # seconds for which a process that ends waits for requests on connections that it has
 WAITING = 30.0  # seconds for which a request may wait until its address has a thread again
 _PIECE = 64 * 1024
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -140,8 +144,26 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is not typed
         self._receiving: dict[Connection, None] = {}
         self._lingering: dict[Connection, int] = {}  # and how much was read and thrown away
         self._waiting: defaultdict[tuple[str, bool], deque[Connection]] = defaultdict(deque)
+        self._ending = 0.0  # since when it is told to end
 
-    def accept(self, listener: Any) -> None:
+    def is_parent_alive(self) -> bool:
+        """Whether the master is there; without it the process ends as if it had been told to."""
+        if not super().is_parent_alive():
+            self.alive = False
+        return self.alive
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Gunicorn calls this, too, when it begins to end."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            self._ending = time.monotonic()
+            for listener in self.sockets:
+                while self.accept(listener):
+                    pass
+                listener.close()  # what waits in an open one would be reset at the end
+
+    def accept(self, listener: Any) -> bool:
+        """Take in one connection; false when none waits."""
         try:
             sock, client = listener.accept()
         except OSError as error:
@@ -150,19 +172,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is not typed
                 time.sleep(0.1)
             elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
                 raise
-            return
+            return False
         try:
             conn = Connection(self.cfg, sock, client, listener.getsockname(), self._max_body)
         except OSError:  # closed already
             sock.close()
-            return
+            return True
         self.nr_conns += 1
         self._open[conn.address] += 1
         if self._open[conn.address] > self._most_connections and not self._is_proxy(conn):
             conn.say(*_TOO_MANY, "Retry-After: 5")
             self._close(conn)
-            return
-        self._receive(conn)
+        else:
+            self._receive(conn)
+        return True
 
     def _is_proxy(self, conn: Connection) -> bool:
         return conn.client[0] in self._proxies
@@ -222,13 +245,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is not typed
         self._busy[conn.share] -= 1
         self._next_of(conn.share)
         is_kept = not fs.cancelled() and fs.exception() is None and fs.result()
-        if is_kept and self.alive:
+        if is_kept:
             conn.sock.receiving.renew()
             if conn.has_more():
                 self._take_pending(conn)
                 return
             conn.sock.setblocking(False)
             conn.set_timeout()
+            if not self.alive:
+                conn.timeout = min(conn.timeout, time.monotonic() + LAST_CHANCE)
             self.keepalived_conns.append(conn)
             self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
         elif conn.sock.is_doomed:
@@ -312,8 +337,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is not typed
                 self._linger(conn)
 
     def _is_given_up(self, conn: Connection, now: float) -> bool:
-        is_late = now - conn.since > conn.sock.receiving.left
-        return is_late or (not self.alive and not conn.arrival.received)
+        if now - conn.since > conn.sock.receiving.left:
+            return True
+        return not self.alive and not conn.arrival.received and now - self._ending > LAST_CHANCE
 
     # From here on: in a thread.
 

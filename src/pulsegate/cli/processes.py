@@ -35,6 +35,7 @@ log = structlog.get_logger(__name__)
 WORKER_PAUSE = 5.0  # seconds before a worker that ended is started again
 STEADY = 60.0  # seconds that the process of the pages lasts when nothing is wrong with it
 LONGEST_PAUSE = 60.0  # seconds before it is started again
+GRACE = 30  # seconds that answers may take to their end once the server is told to end
 
 
 def run(where: Installation, listener: socket.socket, *, with_worker: bool, on_ready: Callable[[], bool]) -> None:
@@ -74,7 +75,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
             "worker_class": ServerProcess,
             "keepalive": 5,
             "timeout": 120,
-            "graceful_timeout": 10,
+            "graceful_timeout": GRACE,
             "loglevel": "warning",
             "forwarded_allow_ips": "",  # taxii/edge.py believes proxies, gunicorn nobody
             "control_socket_disable": True,

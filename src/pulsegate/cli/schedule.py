@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from pulsegate.cli import feeding
 from pulsegate.cli.alarms import Watch
+from pulsegate.cli.clock import ClockWatch
 from pulsegate.cli.feeding import Feeding
 from pulsegate.cli.lifeline import end_with
 from pulsegate.cli.relaying import Receiving, Sending
@@ -85,6 +86,9 @@ def _work(where: Installation, holds: Callable[[], bool]) -> None:
         runner = Runner(where)
         runner.start()
         stack.callback(runner.stop)
+        clock = ClockWatch(scheduler)
+        clock.start()
+        stack.callback(clock.stop)
         with _stopped_by_signals(scheduler):
             scheduler.start()
 
@@ -182,7 +186,7 @@ class _Pull:
         again = _in(wait)
         log.error("pull.failed", source=self._source.name, reason=str(error), next_try_in=f"{wait.total_seconds():g}s")
         self._at(again)
-        with self._where.database.write() as connection:
+        with suppress(PulsegateError), self._where.database.write() as connection:  # it may be what has failed
             sources.update(connection, self._source.name, next_try=again)
 
     def _at(self, moment: datetime) -> None:

@@ -51,7 +51,7 @@ def serve(
     settings = settings.model_copy(update={key: value for key, value in given.items() if value is not None})
     if settings.tls.is_on:
         tls.context(settings.tls)  # says what is wrong with the files before anything is touched
-    listener = _listen(settings.host, settings.port)
+    listener = _take(settings.host, settings.port)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     where = open_installation(settings, demo=demo, upgrade=True, backup=not no_backup)
     prepare(where)
@@ -59,6 +59,7 @@ def serve(
         open_collections(where)
     passwords = make_first_accounts(where)
     banner.starting(where)
+    _listen(listener)
     processes.run(where, listener, with_worker=not no_worker, on_ready=lambda: banner.ready(where, passwords))
 
 
@@ -89,20 +90,31 @@ def _advice(number: int | None) -> str:
     return "End what uses the port, or choose another one with --port or PULSEGATE_PORT"
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket; PulsegateError that says what to do when the address can't be had."""
+def _take(host: str, port: int) -> socket.socket:
+    """The address, not open yet; PulsegateError that says what to do when it can't be had.
+
+    Until the server is ready clients are refused, so that a proxy turns to another one instead of waiting.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         _bind(listener, host, port)
-        listener.listen(2048)
     except socket.gaierror as error:
         listener.close()
         raise UsageError("is no address of this machine", resource=host, hint="Set --host or PULSEGATE_HOST") from error
     except OSError as error:
         listener.close()
-        raise PulsegateError(
-            f"can't listen there: {error.strerror}", resource=f"{host}:{port}", hint=_advice(error.errno)
-        ) from error
+        raise _refused(f"{host}:{port}", error) from error
     return listener
+
+
+def _listen(listener: socket.socket) -> None:
+    try:
+        listener.listen(2048)
+    except OSError as error:  # another one that was started at the same time was faster
+        raise _refused("{}:{}".format(*listener.getsockname()), error) from error
+
+
+def _refused(address: str, error: OSError) -> PulsegateError:
+    return PulsegateError(f"can't listen there: {error.strerror}", resource=address, hint=_advice(error.errno))

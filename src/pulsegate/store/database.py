@@ -66,13 +66,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection for reading; nothing is committed."""
-        with _explained(self), self.engine.connect() as connection:
+        with explained(self), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
         """A connection whose every statement reads the same state, also on PostgreSQL."""
-        with _explained(self), self.engine.connect() as connection:
+        with explained(self), self.engine.connect() as connection:
             if not self.is_sqlite:  # there a transaction is one by itself
                 connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
@@ -80,7 +80,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction, committed at the end. It takes SQLite's write lock at once, so as not to fail half-way."""
-        with _explained(self), self.engine.connect() as connection:
+        with explained(self), self.engine.connect() as connection:
             connection.execution_options(pulsegate_immediate=True)
             with connection.begin():
                 yield connection
@@ -184,7 +184,7 @@ def _switch_to_wal(cursor: Any) -> None:
 
 
 @contextmanager
-def _explained(database: Database) -> Iterator[None]:
+def explained(database: Database) -> Iterator[None]:
     """The driver's errors, as one that says which database and what to do."""
     try:
         yield

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from pulsegate.errors import BusyError, StoreError
-from pulsegate.store.database import Database
+from pulsegate.store.database import Database, explained
 
 PUBLISH = "publish"
 INTAKE = "intake"
@@ -107,7 +107,12 @@ def _file_lock(database: Database, name: str) -> Iterator[_Lock]:
 def _advisory_lock(database: Database, name: str) -> Iterator[_Lock]:
     """PostgreSQL, sections 13.3.5 and 9.28.10: held by a session of its own until that ends."""
     key = _key(name)
-    connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    with explained(database):
+        connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+    def attempt() -> bool:
+        with explained(database):
+            return bool(connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key}))
 
     def holds() -> bool:
         try:
@@ -116,7 +121,7 @@ def _advisory_lock(database: Database, name: str) -> Iterator[_Lock]:
             return False
 
     try:
-        yield _Lock(lambda: bool(connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key})), holds)
+        yield _Lock(attempt, holds)
     finally:
         with suppress(sa.exc.SQLAlchemyError):  # at once: the server takes a moment to see that a session has ended
             connection.execute(sa.text("SELECT pg_advisory_unlock_all()"))

@@ -48,6 +48,14 @@ def current(database: Database) -> tuple[str | None, str]:
         return revision(connection), HEAD
 
 
+def serves(revision: str | None) -> bool:
+    """Whether polls can be served from the schema ``revision``: this version's, or a later one, which only adds to it.
+
+    A server goes on while another host that has been upgraded migrates (docs/architecture.md, "Where to add a thing").
+    """
+    return revision is not None and revision >= HEAD
+
+
 def require_current(database: Database) -> None:
     """StoreError unless the schema is the one that this version works with."""
     found, newest = current(database)

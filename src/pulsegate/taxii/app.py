@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from opentaxii.middleware import create_app
 
 from pulsegate import __version__
+from pulsegate.errors import StoreError
 from pulsegate.model.network import Networks
 from pulsegate.taxii import access, health, metrics
 from pulsegate.taxii.attempts import THREADS
@@ -82,6 +83,7 @@ def create(service: Service, pages: WSGI | None = None) -> Flask:
     auth = AuthAPI(service.database_url, service.token_life, service.threads)
     server = PulsegateServer(PulsegateTAXII1Server(configuration), auth)
     app: Flask = create_app(server)
+    app.register_error_handler(StoreError, server.servers.taxii1.handle_store_error)
     access.install(app, server, auth)
     database = server.servers.taxii1.persistence.api.database
     metrics.install(app, database, service.metrics_allow, service.certificate)

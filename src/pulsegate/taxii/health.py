@@ -40,13 +40,13 @@ def checks(database: Database) -> list[Check]:
     except StoreError as error:
         unknown = "the database can't be asked"
         return [Check("database", False, error.message), Check("schema", None, unknown), Check("feed", None, unknown)]
-    is_current = found is not None and found >= newest  # a newer one only adds to it: servers are restarted in turn
-    text = f"{found or 'none'}" if is_current else f"{found or 'none'}, and this version needs {newest}"
-    return [Check("database", True, "answers"), Check("schema", is_current, text), _feed(database, is_current)]
+    serves = migrate.serves(found)
+    text = f"{found or 'none'}" if found == newest else f"{found or 'none'}, and this version {_WANTS[serves]} {newest}"
+    return [Check("database", True, "answers"), Check("schema", serves, text), _feed(database, serves)]
 
 
-def _feed(database: Database, is_current: bool) -> Check:
-    if not is_current:
+def _feed(database: Database, serves: bool) -> Check:
+    if not serves:
         return Check("feed", None, "another version's tables")
     with database.read() as connection:
         raised = [one for one in alarms.latest(connection, limit=100) if one.cleared is None]
@@ -69,4 +69,5 @@ def _answer(database: Database, allow: Networks, stopping: Callable[[], bool]) -
     return Response("\n".join(lines) + "\n", 200 if ready else 503, mimetype="text/plain")
 
 
+_WANTS = {True: "is of", False: "needs"}
 _WORDS = {True: "ok", False: "failed", None: "unknown"}

@@ -49,6 +49,15 @@ class BusyError(_RetryError):
     http_status = 503
 
 
+class UnavailableError(_RetryError):
+    """The database can't be asked at the moment (HTTP 503)."""
+
+    http_status = 503
+
+    def __init__(self) -> None:
+        super().__init__("The server can't reach its database, or can't write to it; try again in a moment", 30)
+
+
 def challenges(bearer: str = BEARER) -> tuple[tuple[str, str], ...]:
     """What every 401 says about how to be let in; Basic first, since some clients read one challenge only."""
     return (("WWW-Authenticate", BASIC), ("WWW-Authenticate", bearer))

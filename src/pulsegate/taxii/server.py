@@ -25,6 +25,7 @@ from opentaxii.taxii.services import DiscoveryService
 from opentaxii.taxii.utils import parse_message
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
+from pulsegate.errors import StoreError
 from pulsegate.taxii import xml
 from pulsegate.taxii.answer import PollAnswer
 from pulsegate.taxii.auth import AuthAPI
@@ -32,7 +33,7 @@ from pulsegate.taxii.edge import too_large
 from pulsegate.taxii.inbox import PushService
 from pulsegate.taxii.messages import BINDINGS, AnyMessage
 from pulsegate.taxii.poll import StreamedPollService
-from pulsegate.taxii.refusals import Refusal, UnauthorizedError, dress
+from pulsegate.taxii.refusals import Refusal, UnauthorizedError, UnavailableError, dress
 from pulsegate.taxii.status import write_status
 from pulsegate.taxii.subscriptions import SubscribingService
 
@@ -133,7 +134,7 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
             response.headers["Allow"] = METHODS if is_taxii else ", ".join(sorted(error.valid_methods or ()))
         return response
 
-    def handle_status_exception(self, error: StatusMessageException) -> Response | tuple[str, int]:
+    def handle_status_exception(self, error: StatusMessageException) -> Response:
         """A Status_Message; a refused account gets HTTP 401 with it, so that clients and proxies see the refusal."""
         if error.status_type == ST_UNAUTHORIZED and not isinstance(error, Refusal):
             error = UnauthorizedError("Say who asks: send HTTP Basic with user name and password")
@@ -150,6 +151,11 @@ class PulsegateTAXII1Server(TAXII1Server):  # type: ignore[misc]  # OpenTAXII is
         failure = FailureStatus("The server failed to answer this message; its log says why")
         response: Response = make_taxii_response(*write_status(failure, request.headers, request.is_secure))
         return response
+
+    def handle_store_error(self, error: StoreError) -> Response:
+        """The database is away, or full: nothing that the client could do anything about, and it may pass."""
+        log.error("taxii.failed", path=request.path, reason=str(error))
+        return self.handle_status_exception(UnavailableError())
 
 
 def _parsed(binding: str, body: bytes) -> Any:
@@ -191,8 +197,8 @@ class PulsegateServer(TAXIIServer):  # type: ignore[misc]  # OpenTAXII is not ty
         response: Response = self.servers.taxii1.handle_internal_error(error)
         return response
 
-    def handle_status_exception(self, error: StatusMessageException) -> Response | tuple[str, int]:
-        response: Response | tuple[str, int] = self.servers.taxii1.handle_status_exception(error)
+    def handle_status_exception(self, error: StatusMessageException) -> Response:
+        response: Response = self.servers.taxii1.handle_status_exception(error)
         return response
 
     def handle_http_exception(self, error: HTTPException) -> Response:
