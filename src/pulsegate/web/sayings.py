@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count, product
 from pathlib import Path
+from typing import TypeGuard
 
+from pulsegate.settings.sources import PullSettings, UpstreamSettings
 from pulsegate.web.said import ANY, Phrase
 
 ROOT = Path(__file__).parents[1]
@@ -37,10 +39,13 @@ OURS = {
     "replace(self.hits[name], mode=Mode.BLOCK).sentence": "sentence",
     "self._covering.protection(name)": "why",
     "self._covering.reason(first)": "why",
+    "self._window": "window",
     "what": "what",
     "where": "where",
 }
 """Expressions that hold a text of ours that the source does not show there, and what their place is called."""
+WORDS = {"brings": (PullSettings.brings, UpstreamSettings.brings)}
+"""Names that hold one of a few words of ours, and those."""
 _WORDS = re.compile(r"[A-Za-z`][a-z'`]+[,;:.]? [a-z(`]")
 _NO_SENTENCE = re.compile(r" *(pulsegate |SELECT |PRAGMA |[-/])")
 _FIELD = re.compile(r"\{(\w*)[^{}]*\}")
@@ -171,6 +176,8 @@ class _Module:
         return tuple(dict.fromkeys(found))
 
     def _named(self, name: str, function: ast.FunctionDef | None) -> Texts:
+        if name in WORDS:
+            return tuple((word,) for word in WORDS[name])
         if function is not None:
             given = [*_given(function, name)]
             if given:
@@ -223,6 +230,9 @@ def _strings(node: ast.AST, function: ast.FunctionDef | None) -> Iterator[tuple[
         return
     if isinstance(node, ast.Assert | ast.arguments | ast.Compare) or _called(node) in _SILENT:
         return
+    if _is_swap(node):
+        yield from _strings(node.func, function)
+        return
     for one in ast.iter_child_nodes(node):
         if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)):
             yield from _strings(one, node if isinstance(node, ast.FunctionDef) else function)
@@ -254,6 +264,16 @@ def _is_none(node: ast.AST) -> bool:
 
 def _is_format(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format"
+
+
+def _is_swap(node: ast.AST) -> TypeGuard[ast.Call]:
+    """A part of a text is put in place of another: neither is a text by itself."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "replace"
+        and all(map(_is_text, node.args))
+    )
 
 
 def _called(node: ast.AST) -> str:
