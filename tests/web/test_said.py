@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import re
 import time
+import zlib
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import requests
 from flask_babel import force_locale
 from markupsafe import escape
 
@@ -18,9 +20,11 @@ from pulsegate.errors import AccountError, RelayError
 from pulsegate.model.collection import Collection, Rule
 from pulsegate.model.decisions import Allowed, Override
 from pulsegate.model.indicator import IndicatorType, RawIndicator
+from pulsegate.otx.failures import from_exception
 from pulsegate.relay import curation, keys, manifest, records
 from pulsegate.store import quarantine
 from pulsegate.store.quarantine import PULSE, Quarantined
+from pulsegate.sync.upstream_client import reworded, reworded_hint
 from pulsegate.values.normalise import normalise
 from pulsegate.web import said, sayings
 from pulsegate.web.words import _
@@ -142,6 +146,31 @@ def test_faults_of_an_upstream(japanese):
     assert said.fault(text) == (
         f"feed of https://peer.example/poll: 届いたコンテンツブロックのラベル {NOW.isoformat()} が、{begin.isoformat()} から "
         f"{end.isoformat()} までの期間の範囲外です。segment を短くしてください"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (requests.exceptions.ProxyError("no"), "プロキシに接続できないか、拒否されました。取得元の proxy を確認してください"),
+        (requests.exceptions.ConnectTimeout("no"), "取得元が応答しません。3.0 秒後に中止しました"),
+        (requests.exceptions.ConnectionError("no"), "取得元に接続できません (ConnectionError)"),
+        (requests.exceptions.SSLError("EOF occurred"), "取得元のアドレスが TLS に対応していません。取得元の url を確認してください"),
+        (zlib.error("cut"), "取得元の応答が破損していました"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_otx_is_said_of_an_upstream_in_its_words(japanese, error, words):
+    told = from_exception("https://peer.example/poll", error, seconds=3)
+    hint = f". {reworded_hint(told.hint)}" if told.hint else ""
+    assert said.fault(f"feed: {reworded(told.message)}{hint}") == f"feed: {words}"
+
+
+def test_reason_of_a_bad_record(japanese):
+    line = b'{"record": "trusted", "author": " ", "reason": "", "since": "2026-11-20T12:00:00Z"}\n'
+    with pytest.raises(RelayError) as caught:
+        curation.read(line)
+    assert said.refusal(caught.value) == (
+        "判断の行を読み取れません (trusted.author: 作成者の名前は、XML で使える文字で 1 から 1,000 文字までです)"
     )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from pulsegate.settings.sources import PullSettings, UpstreamSettings
+from pulsegate.sync.upstream_client import reworded, reworded_hint
 from pulsegate.web.said import ANY, Phrase
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +31,7 @@ WITHOUT = ("otx/demo", "otx/simulat", "store/tables.py", "publication/export.py"
 OURS = {
     "error": "error",
     "error.message": "why",
+    "first['msg'].removeprefix('Value error, ')": "first",
     "fault": "fault",
     "found.reason": "why",
     "holder": "holder",
@@ -46,6 +48,8 @@ OURS = {
 """Expressions that hold a text of ours that the source does not show there, and what their place is called."""
 WORDS = {"brings": (PullSettings.brings, UpstreamSettings.brings)}
 """Names that hold one of a few words of ours, and those."""
+OF_UPSTREAMS = "otx/failures.py", ("PROXY_HINT", "CA_HINT", "_SILENCE", "_CAUSES", "from_exception", "_from_tls")
+"""A file, and those of its names whose texts are said of upstreams too, reworded."""
 _WORDS = re.compile(r"[A-Za-z`][a-z'`]+[,;:.]? [a-z(`]")
 _NO_SENTENCE = re.compile(r" *(pulsegate |SELECT |PRAGMA |[-/])")
 _FIELD = re.compile(r"\{(\w*)[^{}]*\}")
@@ -69,7 +73,14 @@ def phrases() -> list[Phrase]:
     """Every sentence, each once, in the order of its text."""
     modules = {path: _Module(path) for path in files()}
     found = {phrase.text: phrase for module in modules.values() for phrase in module.phrases()}
+    found |= {phrase.text: phrase for phrase in _of_upstreams()}
     return [found[text] for text in sorted(found)]
+
+
+def _of_upstreams() -> Iterator[Phrase]:
+    file, names = OF_UPSTREAMS
+    for one in _Module(ROOT / file).phrases(names):
+        yield Phrase(reworded(reworded_hint(one.text)), one.parts)
 
 
 def files() -> Iterator[Path]:
@@ -114,8 +125,10 @@ class _Module:
             for name in one.names
         }
 
-    def phrases(self) -> Iterator[Phrase]:
-        for node, function in _strings(self.tree, None):
+    def phrases(self, names: Iterable[str] = ()) -> Iterator[Phrase]:
+        """All of them, or those of the constants and functions of these names."""
+        roots: list[ast.AST] = [self.constants.get(name) or self.functions[name] for name in names]
+        for node, function in (one for root in roots or [self.tree] for one in _strings(root, None)):
             self.open = {function.name} if function else set()
             for piece in self._texts(node, function):
                 shown = tuple(_with_fields(piece))
@@ -241,7 +254,7 @@ def _strings(node: ast.AST, function: ast.FunctionDef | None) -> Iterator[tuple[
 def _inside(node: ast.AST, function: ast.FunctionDef | None) -> Iterator[tuple[ast.expr, ast.FunctionDef | None]]:
     """What is called within an f-string may be given texts."""
     for one in ast.walk(node):
-        if isinstance(one, ast.Call) and one is not node and not _is_format(one):
+        if isinstance(one, ast.Call) and one is not node and not _is_format(one) and not _is_swap(one):
             for given in one.args:
                 yield from _strings(given, function)
 
@@ -267,11 +280,11 @@ def _is_format(node: ast.AST) -> bool:
 
 
 def _is_swap(node: ast.AST) -> TypeGuard[ast.Call]:
-    """A part of a text is put in place of another: neither is a text by itself."""
+    """A part of a text is taken out, or another put in its place: neither is a text by itself."""
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "replace"
+        and node.func.attr in ("replace", "removeprefix", "removesuffix")
         and all(map(_is_text, node.args))
     )
 
