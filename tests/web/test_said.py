@@ -5,21 +5,26 @@ from __future__ import annotations
 import ast
 import re
 import time
+import zlib
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import requests
 from flask_babel import force_locale
 from markupsafe import escape
 
 from pulsegate.curation.decide import Facts, OfPulse, decide, decide_pulse
-from pulsegate.errors import AccountError
+from pulsegate.errors import AccountError, RelayError
 from pulsegate.model.collection import Collection, Rule
 from pulsegate.model.decisions import Allowed, Override
 from pulsegate.model.indicator import IndicatorType, RawIndicator
+from pulsegate.otx.failures import from_exception
+from pulsegate.relay import curation, keys, manifest, records
 from pulsegate.store import quarantine
 from pulsegate.store.quarantine import PULSE, Quarantined
+from pulsegate.sync.upstream_client import reworded, reworded_hint
 from pulsegate.values.normalise import normalise
 from pulsegate.web import said, sayings
 from pulsegate.web.words import _
@@ -117,6 +122,71 @@ def test_error_within_an_alarm(japanese):
         "ソース otx は取得が完了していません (3h)。3 / 40 件のパルスを取り込み済みです。2026-11-20 10:00 UTC から失敗しています: "
         f"/x: OTX が応答しません。30.0 秒後に中止しました。{said.said(WAIT)}。公開済みの内容は引き続き配信されます。"
     )
+
+
+def test_alarms_say_what_comes_from_an_upstream(japanese):
+    text = (
+        "1,200 packages have left the source peer at once. They are served on; "
+        "if they may go: pulsegate pull --source peer --accept-removals"
+    )
+    assert said.fault(text) == (
+        "1,200 件のパッケージが一度にソース peer からなくなりました。引き続き配信されます。"
+        "削除してよければ次を実行してください: pulsegate pull --source peer --accept-removals"
+    )
+    stale = "The source peer was not pulled completely for 3h. 3 packages are taken. What is published goes on being served."
+    assert "3 件のパッケージを取り込み済みです。" in said.fault(stale)
+
+
+def test_faults_of_an_upstream(japanese):
+    begin, end = NOW - timedelta(days=1), NOW
+    text = (
+        f"feed of https://peer.example/poll: it sent a content block labelled {NOW.isoformat()}, outside the window from "
+        f"{begin.isoformat()} to {end.isoformat()}. Set a shorter segment"
+    )
+    assert said.fault(text) == (
+        f"feed of https://peer.example/poll: 届いたコンテンツブロックのラベル {NOW.isoformat()} が、{begin.isoformat()} から "
+        f"{end.isoformat()} までの期間の範囲外です。segment を短くしてください"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (requests.exceptions.ProxyError("no"), "プロキシに接続できないか、拒否されました。取得元の proxy を確認してください"),
+        (requests.exceptions.ConnectTimeout("no"), "取得元が応答しません。3.0 秒後に中止しました"),
+        (requests.exceptions.ConnectionError("no"), "取得元に接続できません (ConnectionError)"),
+        (requests.exceptions.SSLError("EOF occurred"), "取得元のアドレスが TLS に対応していません。取得元の url を確認してください"),
+        (zlib.error("cut"), "取得元の応答が破損していました"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_otx_is_said_of_an_upstream_in_its_words(japanese, error, words):
+    told = from_exception("https://peer.example/poll", error, seconds=3)
+    hint = f". {reworded_hint(told.hint)}" if told.hint else ""
+    assert said.fault(f"feed: {reworded(told.message)}{hint}") == f"feed: {words}"
+
+
+def test_reason_of_a_bad_record(japanese):
+    line = b'{"record": "trusted", "author": " ", "reason": "", "since": "2026-11-20T12:00:00Z"}\n'
+    with pytest.raises(RelayError) as caught:
+        curation.read(line)
+    assert said.refusal(caught.value) == (
+        "判断の行を読み取れません (trusted.author: 作成者の名前は、XML で使える文字で 1 から 1,000 文字までです)"
+    )
+
+
+@pytest.mark.parametrize("make", [
+    lambda: manifest.read(b"{}"),
+    lambda: records.read_pulse(b"[]"),
+    lambda: records.read_removal(b"1"),
+    lambda: curation.read(b"{}"),
+    lambda: keys.read_public(Path(__file__)),
+])  # fmt: skip
+def test_faults_of_bundles(japanese, make):
+    with pytest.raises(RelayError) as caught:
+        make()
+    told = said.refusal(caught.value)
+    assert not re.search(r"[a-z]{2,} (the|a|is|has|that|no|with) ", told.partition("(")[0])
+    assert re.search("(ません|不正です)", told)
 
 
 def test_several_lines(japanese):

@@ -19,17 +19,19 @@ _NOISE = {"api.initialized", "opentaxii.server_configured"}
 
 
 _level = logging.WARNING
+_as_json = False
 
 
 def in_form(form: str) -> None:
     """Log on in the form that the settings ask for: ``text`` or ``json``."""
-    configure(_level, as_json=form == "json")
+    if _as_json is not (form == "json"):
+        configure(_level, as_json=not _as_json)
 
 
 def configure(level: int, *, as_json: bool = False) -> None:
     """Log from ``level`` on (logging.INFO, …), in lines for people or one JSON object each."""
-    global _level  # noqa: PLW0603 - the form is known after the level, when the settings are read
-    _level = level
+    global _level, _as_json
+    _level, _as_json = level, as_json
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

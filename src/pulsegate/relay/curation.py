@@ -279,4 +279,4 @@ def read_all(lines: Iterable[bytes]) -> Iterator[Line]:
 def _first(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(map(str, first["loc"]))
-    return f"{place or 'it'}: {first['msg']}"
+    return f"{place or 'it'}: {first['msg'].removeprefix('Value error, ')}"

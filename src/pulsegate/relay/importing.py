@@ -149,7 +149,7 @@ def _foresee(found: Forecast, piece: Piece, known: bytes | None) -> None:
     else:
         found.changed += 1
     if len(found.examples) < EXAMPLES:
-        found.examples.append(f"{piece.pulse.name} ({piece.pulse.author or 'by nobody named'})")
+        found.examples.append(piece.pulse.name + (f" ({piece.pulse.author})" if piece.pulse.author else ""))
 
 
 def note_refusal(database: Database, name: str, error: RelayError, outcome: str = relay.REFUSED) -> None:

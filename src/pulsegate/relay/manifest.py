@@ -149,7 +149,9 @@ def read(data: bytes) -> Manifest:
             raise RelayFormatError(
                 "is written in a later format than this version reads", hint="Update Pulsegate here, then import again"
             ) from error
-        raise RelayFormatError(f"has a manifest that can't be read ({place or 'it'}: {first['msg']})") from error
+        raise RelayFormatError(
+            f"has a manifest that can't be read ({place or 'it'}: {first['msg'].removeprefix('Value error, ')})"
+        ) from error
     return made
 
 

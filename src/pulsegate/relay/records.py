@@ -139,7 +139,7 @@ def read_removal(line: bytes) -> str:
 def _fault(what: str, error: ValidationError) -> RelayFormatError:
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(map(str, first["loc"]))
-    return RelayFormatError(f"has {what} and is none ({place or 'it'}: {first['msg']})")
+    return RelayFormatError(f"has {what} and is none ({place or 'it'}: {first['msg'].removeprefix('Value error, ')})")
 
 
 class Digest:

@@ -224,10 +224,17 @@ def _our_words(url: str) -> Iterator[None]:
 
 def _reworded(error: OTXError) -> UpstreamError:
     kind = UpstreamUnavailableError if isinstance(error, UnavailableError) else UpstreamError
-    hint = (error.hint or "").replace("otx.", "the upstream's ").replace("a private OTX", "the server")
-    message = error.message.replace("OTX's", "its").replace("OTX", "it")
-    resource = (error.resource or "").replace("otx.", "the upstream's ")
-    return kind(message, resource=resource or None, hint=hint or None)
+    resource, hint = reworded_hint(error.resource or ""), reworded_hint(error.hint or "")
+    return kind(reworded(error.message), resource=resource or None, hint=hint or None)
+
+
+def reworded(message: str) -> str:
+    """What is said of OTX, of an upstream."""
+    return message.replace("OTX's", "its").replace("OTX", "it")
+
+
+def reworded_hint(hint: str) -> str:
+    return hint.replace("otx.", "the upstream's ").replace("a private OTX", "the server")
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count, product
 from pathlib import Path
+from typing import TypeGuard
 
+from pulsegate.settings.sources import PullSettings, UpstreamSettings
+from pulsegate.sync.upstream_client import reworded, reworded_hint
 from pulsegate.web.said import ANY, Phrase
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +31,7 @@ WITHOUT = ("otx/demo", "otx/simulat", "store/tables.py", "publication/export.py"
 OURS = {
     "error": "error",
     "error.message": "why",
+    "first['msg'].removeprefix('Value error, ')": "first",
     "fault": "fault",
     "found.reason": "why",
     "holder": "holder",
@@ -37,10 +41,15 @@ OURS = {
     "replace(self.hits[name], mode=Mode.BLOCK).sentence": "sentence",
     "self._covering.protection(name)": "why",
     "self._covering.reason(first)": "why",
+    "self._window": "window",
     "what": "what",
     "where": "where",
 }
 """Expressions that hold a text of ours that the source does not show there, and what their place is called."""
+WORDS = {"brings": (PullSettings.brings, UpstreamSettings.brings)}
+"""Names that hold one of a few words of ours, and those."""
+OF_UPSTREAMS = "otx/failures.py", ("PROXY_HINT", "CA_HINT", "_SILENCE", "_CAUSES", "from_exception", "_from_tls")
+"""A file, and those of its names whose texts are said of upstreams too, reworded."""
 _WORDS = re.compile(r"[A-Za-z`][a-z'`]+[,;:.]? [a-z(`]")
 _NO_SENTENCE = re.compile(r" *(pulsegate |SELECT |PRAGMA |[-/])")
 _FIELD = re.compile(r"\{(\w*)[^{}]*\}")
@@ -64,7 +73,14 @@ def phrases() -> list[Phrase]:
     """Every sentence, each once, in the order of its text."""
     modules = {path: _Module(path) for path in files()}
     found = {phrase.text: phrase for module in modules.values() for phrase in module.phrases()}
+    found |= {phrase.text: phrase for phrase in _of_upstreams()}
     return [found[text] for text in sorted(found)]
+
+
+def _of_upstreams() -> Iterator[Phrase]:
+    file, names = OF_UPSTREAMS
+    for one in _Module(ROOT / file).phrases(names):
+        yield Phrase(reworded(reworded_hint(one.text)), one.parts)
 
 
 def files() -> Iterator[Path]:
@@ -109,8 +125,10 @@ class _Module:
             for name in one.names
         }
 
-    def phrases(self) -> Iterator[Phrase]:
-        for node, function in _strings(self.tree, None):
+    def phrases(self, names: Iterable[str] = ()) -> Iterator[Phrase]:
+        """All of them, or those of the constants and functions of these names."""
+        roots: list[ast.AST] = [self.constants.get(name) or self.functions[name] for name in names]
+        for node, function in (one for root in roots or [self.tree] for one in _strings(root, None)):
             self.open = {function.name} if function else set()
             for piece in self._texts(node, function):
                 shown = tuple(_with_fields(piece))
@@ -171,6 +189,8 @@ class _Module:
         return tuple(dict.fromkeys(found))
 
     def _named(self, name: str, function: ast.FunctionDef | None) -> Texts:
+        if name in WORDS:
+            return tuple((word,) for word in WORDS[name])
         if function is not None:
             given = [*_given(function, name)]
             if given:
@@ -223,6 +243,9 @@ def _strings(node: ast.AST, function: ast.FunctionDef | None) -> Iterator[tuple[
         return
     if isinstance(node, ast.Assert | ast.arguments | ast.Compare) or _called(node) in _SILENT:
         return
+    if _is_swap(node):
+        yield from _strings(node.func, function)
+        return
     for one in ast.iter_child_nodes(node):
         if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)):
             yield from _strings(one, node if isinstance(node, ast.FunctionDef) else function)
@@ -231,7 +254,7 @@ def _strings(node: ast.AST, function: ast.FunctionDef | None) -> Iterator[tuple[
 def _inside(node: ast.AST, function: ast.FunctionDef | None) -> Iterator[tuple[ast.expr, ast.FunctionDef | None]]:
     """What is called within an f-string may be given texts."""
     for one in ast.walk(node):
-        if isinstance(one, ast.Call) and one is not node and not _is_format(one):
+        if isinstance(one, ast.Call) and one is not node and not _is_format(one) and not _is_swap(one):
             for given in one.args:
                 yield from _strings(given, function)
 
@@ -254,6 +277,16 @@ def _is_none(node: ast.AST) -> bool:
 
 def _is_format(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format"
+
+
+def _is_swap(node: ast.AST) -> TypeGuard[ast.Call]:
+    """A part of a text is taken out, or another put in its place: neither is a text by itself."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("replace", "removeprefix", "removesuffix")
+        and all(map(_is_text, node.args))
+    )
 
 
 def _called(node: ast.AST) -> str:
