@@ -252,6 +252,22 @@ def test_what_enters_and_what_leaves_are_seen_together(mail):
     mail.check()
 
 
+def test_block_that_loses_values_in_many_steps_is_written_anew_in_each(mail):
+    """Two hundred values of one block go to as many pulses, twenty blocks in a transaction: each step renders what is left."""
+    names = [f"n{number}.example" for number in range(200)]
+    mail.put(OLD, names)
+    for number, name in enumerate(names):
+        mail.put(a_pulse(number + 2, NOW - 2 * DAY + HOUR + number * HOUR / 60), [name])
+    mail.publish()
+    mail.put(OLD, [])
+    seen = begin_listener(mail)
+    assert mail.publish()["mail"] == Publication(
+        "mail", added=200, removed=200, new_blocks=200, rewritten_blocks=9, deleted_blocks=1
+    )
+    assert set(map(tuple, seen)) == {tuple(sorted(names))}
+    mail.check()
+
+
 def test_values_of_many_blocks_that_move_are_once_in_every_full_poll(mail, small_blocks):
     """They leave several blocks for several others, in several transactions; one stays, one leaves for good."""
     names = [f"{letter}.example" for letter in "abcdefghij"]

@@ -342,3 +342,18 @@ def test_message_is_the_same_however_it_is_encoded(how):
     xml.check(body)
     found = parse_message(VID_TAXII_XML_11, xml.plain(body))
     assert found.collection_name == "user_M\u00fcller"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<?xml-stylesheet encoding=\"utf-7\"?><!-- +AC0-+AC0-+AD4-<!DOCTYPE a [<!ENTITY b 'c'>]> --><a/>",
+        b'<?xml-stylesheet  encoding="rot13"?><a/>',
+        b"\xef\xbb\xbf<a><![CDATA[<?xml-foo?> <?xml version='1.0'?>]]></a>",
+        b"<a><?xml-foo encoding='punycode'?></a>",
+    ],
+)
+def test_what_is_no_declaration_is_content(body):
+    """What was looked at is what libtaxii gets: nothing is decoded by what isn't a declaration, and nothing cut out."""
+    xml.check(body)
+    assert xml.plain(body) == body.removeprefix(b"\xef\xbb\xbf")

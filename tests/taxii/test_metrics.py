@@ -160,7 +160,8 @@ def test_last_runs_work_that_waits_and_the_relay(app: Any, database: Database) -
         runs.finish(connection, second, "ok")
         tasks.start(connection, "publish", {}, "admin")
         touched.touch_values(connection, [b"1" * 16, b"2" * 16])
-        relay.put_head(connection, "outside", 7, b"d", "{}")
+        created = (datetime.now(UTC) - timedelta(days=3)).isoformat()
+        relay.put_head(connection, "outside", 7, b"d", f'{{"created": "{created}"}}')  # taken today, three days old
     found = read(app)
     assert found["pulsegate_run_pulses", "ok", "otx"] == 12.0
     assert 0 <= found["pulsegate_run_duration_seconds", "ok", "otx"] < 60
@@ -168,6 +169,7 @@ def test_last_runs_work_that_waits_and_the_relay(app: Any, database: Database) -
     assert found["pulsegate_tasks_waiting",] == 1.0
     assert found["pulsegate_unpublished",] == 2.0
     assert found["pulsegate_relay_sequence", "outside"] == 7.0
+    assert found["pulsegate_relay_age_seconds", "outside"] == pytest.approx(3 * 86400, abs=600)
 
 
 def test_worker_that_is_at_work(app: Any, database: Database) -> None:

@@ -318,18 +318,15 @@ class _Publisher:
     def _steps(self, plan: Plan, written: Iterator[tuple[Job, Rendered]]) -> Iterator[_Step]:
         """What enters, then what only leaves. The last of the one and the first of the other are one transaction.
 
-        So a small publication is one: no poll sees a part of it.
+        So a small publication is one: no poll sees a part of it. They are of different blocks, so neither was rendered
+        from what the other changes.
         """
         last: _Step | None = None
-        try:
-            for step in self._entering(plan, written):
-                if last is not None:
-                    yield last
+        for step, is_last in self._entering(plan, written):
+            if is_last:
                 last = step
-        except Exception:
-            if last is not None:
-                yield last
-            raise
+            else:
+                yield step
         for step in self._leaving(plan):
             if last is not None:
                 step.rewritten[:0] = last.rewritten
@@ -338,14 +335,17 @@ class _Publisher:
         if last is not None:
             yield last
 
-    def _entering(self, plan: Plan, written: Iterator[tuple[Job, Rendered]]) -> Iterator[_Step]:
-        """What enters, in one step with what leaves its block to move there.
+    def _entering(self, plan: Plan, written: Iterator[tuple[Job, Rendered]]) -> Iterator[tuple[_Step, bool]]:
+        """What enters, in one step with what leaves its block to move there; and whether the step is the last.
+
+        A step is made when the one before it was carried out: both may take something out of the same block.
 
         It comes before what only leaves: so at no moment a value that is still wanted stands in no block; nor in two,
         where each is carried once.
         """
         moving = {identity: block_id for block_id, identities in plan.moving.items() for identity in identities}
-        for batch in _batches((one for _, one in written), lambda one: len(one.placed)):
+        batches = _batches((one for _, one in written), lambda one: len(one.placed))
+        for batch, is_last in _with_last(batches):
             losing: dict[int, set[bytes]] = {}
             for identity in (identity for one in batch for identity, _ in one.placed):
                 if identity in moving:
@@ -354,7 +354,7 @@ class _Publisher:
                 gone.update(plan.leaving.pop(block_id, ()))
             shrinking = {block_id: plan.shrinking.pop(block_id, {}) for block_id in losing}
             found = (self._renderer.without(block_id, gone, shrinking[block_id]) for block_id, gone in losing.items())
-            yield _Step(rewritten=[one for one in found if one is not None], new=batch)
+            yield _Step(rewritten=[one for one in found if one is not None], new=batch), is_last
 
     def _leaving(self, plan: Plan) -> Iterator[_Step]:
         """What only leaves, of several blocks at once: what has left is noted at random places of an index."""
@@ -495,6 +495,23 @@ def _batches(found: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
 def _without(lacking: Iterable[Omission], moment: datetime) -> Iterator[Left]:
     """Of networks that leave, the addresses that were not there: each as what begins when it ends (``stays._gone``)."""
     return ((omissions.part_key(one.network, address), moment) for one in lacking for address in one.addresses)
+
+
+def _with_last(values: Iterable[T]) -> Iterator[tuple[T, bool]]:
+    """Each with whether it is the last one. Where they break off with an error, none is."""
+    found = iter(values)
+    for current in found:
+        while True:
+            try:
+                following = next(found)
+            except StopIteration:
+                yield current, True
+                return
+            except Exception:
+                yield current, False
+                raise
+            yield current, False
+            current = following  # noqa: PLW2901 - one ahead
 
 
 def _counts(done: Publication) -> dict[str, int]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -47,6 +48,11 @@ class KeptHead:
     digest: bytes
     head: str
     noted: datetime
+
+
+def as_of(kept: KeptHead) -> datetime:
+    """When it was so at the sender."""
+    return datetime.fromisoformat(json.loads(kept.head)["created"])
 
 
 _HEAD = [relay_heads.c[one.name] for one in fields(KeptHead)]

@@ -188,8 +188,8 @@ def _of_relay(connection: Connection) -> Iterator[Metric]:
     there = [((origin,), head) for origin, head in every if head is not None]
     numbers = ((key, float(head.sequence)) for key, head in there)
     yield _gauge("relay_sequence", "Of the last bundle that was written (no origin) or taken", ["origin"], numbers)
-    ages = ((key, (moment - head.noted).total_seconds()) for key, head in there)
-    yield _gauge("relay_age_seconds", "Since it was written or taken", ["origin"], ages)
+    ages = ((key, (moment - relay.as_of(head)).total_seconds()) for key, head in there)
+    yield _gauge("relay_age_seconds", "How old the state is that it brought", ["origin"], ages)
 
 
 def _of_types(connection: Connection) -> Iterator[Metric]:

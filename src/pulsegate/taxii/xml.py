@@ -58,14 +58,22 @@ def plain(body: bytes) -> bytes:
         found = _DECLARATION.match(body)
         if found is None:
             return body
-        encoding = (found[1] or b"utf-8").decode()
+        encoding = (found[1] or b"utf-8").decode().lower()
+        if encoding not in _ENCODINGS:  # a codec of Python's that no parser of XML knows
+            _refuse(f"its encoding is none of {', '.join(sorted(_ENCODINGS))}")
     text = body.decode(encoding).removeprefix("\ufeff")
     return _DECLARATION.sub(b"", text.encode(), count=1)
 
 
-_DECLARATION = re.compile(rb"""<\?xml\b(?:[^>]*?\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["'])?[^>]*\?>\s*""")
-_STARTS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
-           (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))  # fmt: skip
+# At the very beginning, and with white space after its name: what comes later, or is named otherwise, is content.
+_DECLARATION = re.compile(rb"""\A<\?xml\s(?:[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["'])?[^>]*\?>\s*""")
+_STARTS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+)
 
 
 def _refuse(reason: str) -> NoReturn:
