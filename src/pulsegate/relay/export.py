@@ -10,7 +10,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -343,7 +343,8 @@ def written(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise RelayError(f"can't be written: {error.strerror}", resource=str(path)) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # its name may be what is wrong
+            part.unlink()
 
 
 def _keep_name(folder: Path) -> None:
