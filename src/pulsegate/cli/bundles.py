@@ -74,10 +74,9 @@ def forget(where: Installation, arguments: Mapping[str, Any], progress: Progress
     """Forget the sender ``origin`` for ``account``, and its pulses, too, where ``withdraw`` says so."""
     from pulsegate.relay import forgetting
 
-    with where.database.write() as connection:
-        withdrawn = forgetting.forget(
-            connection, str(arguments["account"]), str(arguments["origin"]), withdraw=bool(arguments["withdraw"])
-        )
+    withdrawn = forgetting.forget(
+        where.database, str(arguments["account"]), str(arguments["origin"]), withdraw=bool(arguments["withdraw"])
+    )
     forgot = {"forgot": {"origin": arguments["origin"], "withdrawn": withdrawn}}
     return forgot | (asked.publish(where, {}, progress) if withdrawn else {})
 

@@ -339,7 +339,7 @@ def written(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-        _keep_name(path.parent)
+        keep_name(path.parent)
     except OSError as error:
         raise RelayError(f"can't be written: {error.strerror}", resource=str(path)) from error
     finally:
@@ -347,7 +347,7 @@ def written(path: Path) -> Iterator[BinaryIO]:
             part.unlink()
 
 
-def _keep_name(folder: Path) -> None:
+def keep_name(folder: Path) -> None:
     """Have the folder on the disk, too: the next delta builds on what is in it."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from pulsegate.errors import UsageError
 from pulsegate.relay import adopting
-from pulsegate.relay.importing import source_of
-from pulsegate.store import audit, relay, sources
-from pulsegate.store.database import Connection
+from pulsegate.relay.importing import LOCK_WAIT, source_of
+from pulsegate.store import audit, locks, relay, sources
+from pulsegate.store.database import Connection, Database
+from pulsegate.store.locks import hold
 
 
-def forget(connection: Connection, account: str, origin: str, *, withdraw: bool) -> int:
+def forget(database: Database, account: str, origin: str, *, withdraw: bool) -> int:
     """Forget its chain and keys; ``withdraw``: pulses and curation go. Gives how many pulses do.
 
-    UsageError: nothing was taken of it.
+    UsageError: nothing was taken of it. BusyError: a bundle of it is being taken, for longer than ``LOCK_WAIT``.
     """
+    with hold(database, locks.pull(source_of(origin)), wait=LOCK_WAIT), database.write() as connection:
+        return _forget(connection, account, origin, withdraw=withdraw)
+
+
+def _forget(connection: Connection, account: str, origin: str, *, withdraw: bool) -> int:
     last = relay.last_head(connection, origin) if origin != relay.OWN else None
     if last is None:
         hint = f"Known are: {', '.join(relay.origins(connection)) or 'none'}"
