@@ -10,9 +10,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pulsegate.relay import inbox
+from pulsegate.errors import BusyError
+from pulsegate.relay import forgetting, inbox, outbox
+from pulsegate.relay.importing import source_of
 from pulsegate.relay.inbox import REFUSED, REPORT, TAKEN, Inbox
-from relay.carried import trusted
+from pulsegate.store.locks import hold, pull
+from relay.carried import KEY, trusted
 from sync.fakes import raw
 
 NAME = "north-0000000001-full.pgb"
@@ -206,3 +209,33 @@ def test_refusal_names_the_bundle_and_not_a_temporary_file(box, folder, bundle, 
     assert settled(box).refused == [NAME]
     assert "pulsegate-" not in str(receiver.dump()["relay_log"])
     assert NAME in str(receiver.dump()["relay_log"])
+
+
+def test_bundle_is_not_seen_before_it_is_split(sender, tmp_path, monkeypatch):
+    seen = []
+    real = outbox._split
+
+    def watched(*words):
+        seen.append(sorted(one.name for one in (tmp_path / "out").iterdir()))
+        return real(*words)
+
+    monkeypatch.setattr(outbox, "_split", watched)
+    sender.pull(raw(1, "a.example"))
+    made = outbox.write_next(
+        sender.database, KEY, "north", outbox.Outbox(tmp_path / "out", timedelta(days=1), part_size=1_000)
+    )
+    assert [one for found in seen for one in found if not one.startswith(".")] == []
+    assert seen
+    there = names(tmp_path / "out")
+    assert made.path.name == NAME
+    assert there
+    assert all(one.startswith(f"{NAME}.0") for one in there)
+
+
+def test_sender_is_not_forgotten_while_its_bundle_is_taken(receiver, box, folder, bundle, monkeypatch):
+    (folder / NAME).write_bytes(bundle)
+    assert settled(box).taken == [NAME]
+    monkeypatch.setattr(forgetting, "LOCK_WAIT", 0.0)
+    with hold(receiver.database, pull(source_of("north"))), pytest.raises(BusyError):
+        forgetting.forget(receiver.database, "ann", "north", withdraw=True)
+    assert forgetting.forget(receiver.database, "ann", "north", withdraw=True) == 1
