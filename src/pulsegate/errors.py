@@ -141,6 +141,10 @@ class RelayError(PulsegateError):
     """A bundle can't be made, or is not taken; nothing was changed."""
 
 
+class RelayLocalError(RelayError):
+    """A file or folder here can't be read or written; the bundle may be as good as any."""
+
+
 class RelayFormatError(RelayError):
     """A file is no bundle, is damaged, or is made to do harm."""
 

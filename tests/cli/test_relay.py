@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from pulsegate.cli import app
 from pulsegate.errors import RelayError, UsageError
+from pulsegate.store import relay, relay_notes
+from pulsegate.store.database import Database
 from sync.fakes import raw
 
 
@@ -97,3 +99,18 @@ def test_words_that_do_not_fit_are_told(at, words, told):
     with pytest.raises(UsageError) as caught:
         at("north", "relay", *words)
     assert told in str(caught.value)
+
+
+def test_status_says_what_waits_and_what_is_wrong(at, tmp_path):
+    at("south", "publish")
+    found = Database(f"sqlite:///{tmp_path / 'south' / 'pulsegate.db'}")
+    relay_notes.trouble(found, relay.IN, "in: can't be read", {"x.pgb": "number 3 is missing"})
+    relay_notes.trouble(found, relay.OUT, "out: can't be written")
+    found.close()
+    told = json.loads(at("south", "relay", "status", "--json"))
+    assert told["waiting"] == {"x.pgb": "number 3 is missing"}
+    assert told["trouble"] == {"outbox": "out: can't be written", "inbox": "in: can't be read"}
+    text = " ".join(at("south", "relay", "status").split())
+    assert "The outbox is in trouble: out: can't be written" in text
+    assert "The inbox is in trouble: in: can't be read" in text
+    assert "Waits: x.pgb: number 3 is missing" in text

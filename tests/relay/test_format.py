@@ -76,7 +76,9 @@ def test_lines_of_the_page_are_read():
     told = json.loads(head)
     assert list(told["pulse"]) == list(records._PULSE_FIELDS)
     told["pulse"] |= {"id": pulse_id(1), "name": "x", "modified": told["pulse"]["created"]}
-    assert records.read_pulse(json.dumps(told).encode()).indicators == len(indicators)
+    told["pulse"] = {name: told["pulse"][name] for name in records._PULSE_FIELDS}
+    line = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    assert records.read_pulse(line).indicators == len(indicators)
     assert [records.read_indicator(one.encode()).value for one in indicators] == ["a.example", "192.0.2.1"]
 
 

@@ -169,7 +169,12 @@ GOOD = json.loads(records.pulse_line(PULSE, 0))
 
 
 def a_line(**fields):
-    return json.dumps({"pulse": GOOD["pulse"] | fields, "indicators": 0}).encode()
+    return as_line({"pulse": GOOD["pulse"] | fields, "indicators": 0})
+
+
+def as_line(told):
+    """JSON as a bundle has it."""
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
 
 
 @pytest.mark.parametrize(
@@ -185,11 +190,11 @@ def a_line(**fields):
         b'{"pulse":' * 50_000,
         b"\xff",
         b'{"pulse":{},"indicators":0}',
-        a_line()[:-1] + b',"more":1}',
-        a_line().replace(b'"indicators": 0', b'"indicators": -1'),
-        a_line().replace(b'"indicators": 0', b'"indicators": "1"'),
-        a_line().replace(b'"indicators": 0', b'"indicators": 1.5'),
-        a_line().replace(b'"indicators": 0', b'"indicators": ' + b"9" * 10_000),
+        a_line()[:-2] + b',"more":1}\n',
+        a_line().replace(b'"indicators":0', b'"indicators":-1'),
+        a_line().replace(b'"indicators":0', b'"indicators":"1"'),
+        a_line().replace(b'"indicators":0', b'"indicators":1.5'),
+        a_line().replace(b'"indicators":0', b'"indicators":' + b"9" * 10_000),
         a_line(more=1),
         a_line(id=""),
         a_line(id="x" * 24),
@@ -229,9 +234,38 @@ def a_line(**fields):
     ],
 )
 def test_what_is_no_pulse_is_refused(line):
+    assert records.read_pulse(a_line()).pulse == PULSE
     with pytest.raises(RelayFormatError) as caught:
         records.read_pulse(line)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("key", list(GOOD["pulse"]))
+def test_each_key_of_a_pulse_is_there(key):
+    with pytest.raises(RelayFormatError):
+        records.read_pulse(
+            as_line({"pulse": {one: GOOD["pulse"][one] for one in GOOD["pulse"] if one != key}, "indicators": 0})
+        )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        a_line()[:-1],
+        a_line() + b"\n",
+        b" " + a_line(),
+        a_line().replace(b":", b": ", 1),
+        a_line().replace(b"A name", b"\\u0041 name"),
+        a_line().replace(b"12:00:00Z", b"12:00:00.000000Z"),
+        a_line().replace(b"12:00:00Z", b"12:00:00+00:00"),
+        a_line().replace(b'"name":', b'"name":"x","name":'),
+        as_line({"indicators": 0, "pulse": GOOD["pulse"]}),
+        as_line({"pulse": dict(reversed(GOOD["pulse"].items())), "indicators": 0}),
+    ],
+)
+def test_pulse_is_written_as_it_should_be(line):
+    with pytest.raises(RelayFormatError, match="not written as it should be"):
+        records.read_pulse(line)
 
 
 @pytest.mark.parametrize(

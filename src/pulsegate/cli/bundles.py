@@ -32,9 +32,12 @@ def look(where: Installation, arguments: Mapping[str, Any]) -> Result:
         with _file(where, arguments) as path:
             return {
                 "found": _told(
-                    forecast(where.database, where.policy, path, trusted, where.settings.relay.take, restart=restart)
+                    forecast(
+                        where.database, where.policy, path, trusted, where.settings.relay.take,
+                        name=str(arguments["file"]), restart=restart,
+                    )
                 )
-            }
+            }  # fmt: skip
     except RelayError as error:
         refused = {"reason": _reason(error), "hint": error.hint, "restart": offers_restart(error) and not restart}
         return {"refused": refused}
@@ -71,31 +74,22 @@ def forget(where: Installation, arguments: Mapping[str, Any], progress: Progress
     """Forget the sender ``origin`` for ``account``, and its pulses, too, where ``withdraw`` says so."""
     from pulsegate.relay import forgetting
 
-    with where.database.write() as connection:
-        withdrawn = forgetting.forget(
-            connection, str(arguments["account"]), str(arguments["origin"]), withdraw=bool(arguments["withdraw"])
-        )
+    withdrawn = forgetting.forget(
+        where.database, str(arguments["account"]), str(arguments["origin"]), withdraw=bool(arguments["withdraw"])
+    )
     forgot = {"forgot": {"origin": arguments["origin"], "withdrawn": withdrawn}}
     return forgot | (asked.publish(where, {}, progress) if withdrawn else {})
 
 
-_NAME = "bundle"
-
-
 @contextmanager
 def _file(where: Installation, arguments: Mapping[str, Any]) -> Iterator[Path]:
-    """The draft as a file; what is said of it is said of the one that was sent."""
+    """The draft as a file."""
     draft = drafting.get(where, arguments)
     with tempfile.TemporaryDirectory(prefix="pulsegate-") as folder:
-        path = Path(folder) / _NAME
+        path = Path(folder) / "bundle"
         path.write_bytes(draft.content)
         del draft
-        try:
-            yield path
-        except RelayError as error:
-            if error.resource in (_NAME, str(path)):
-                error.resource = str(arguments["file"])
-            raise
+        yield path
 
 
 def _reason(error: RelayError) -> str:

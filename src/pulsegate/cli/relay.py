@@ -165,8 +165,7 @@ def forget(
     from pulsegate.relay import forgetting
 
     where = installation(context)
-    with where.database.write() as connection:
-        withdrawn = forgetting.forget(connection, account(), origin, withdraw=withdraw)
+    withdrawn = forgetting.forget(where.database, account(), origin, withdraw=withdraw)
     gone = f"{withdrawn:,} pulses leave with the next publication, and its curation is gone"
     left = gone if withdraw else "what it brought stays until then"
     people.print(f"{origin} is forgotten; take a full snapshot of it next: {left}.", markup=False)

@@ -186,7 +186,7 @@ def complaints(where: Installation) -> dict[str, str]:
 
 def shown(where: Installation) -> dict[str, Any]:
     """How it stands, as JSON."""
-    found, told = _standing(where), complaints(where)
+    found, told, notes = _standing(where), complaints(where), _notes(where)
     from pulsegate.relay.importing import source_of
 
     return {
@@ -209,7 +209,15 @@ def shown(where: Installation) -> dict[str, Any]:
             {"receiver": one.receiver, "origin": one.origin, "sequence": one.sequence, "taken": instant(one.taken)}
             for one in _receipts(where)
         ],
+        "waiting": dict(notes[IN].waiting),
+        "trouble": {"outbox": notes[OUT].trouble, "inbox": notes[IN].trouble},
     }  # fmt: skip
+
+
+def _notes(where: Installation) -> dict[str, relay_notes.Note]:
+    """What the worker says of the outbox and the inbox."""
+    with where.database.read() as connection:
+        return {one: relay_notes.get(connection, one) for one in (OUT, IN)}
 
 
 def _standing(where: Installation) -> Standing:
@@ -247,3 +255,13 @@ def print_standing(where: Installation) -> None:
     if found.refused is not None:
         entry = found.refused.entry
         people.print(f"  Last refused {when(found.refused.time)}: {entry.reason}", markup=False, style="red")
+    _print_notes(where)
+
+
+def _print_notes(where: Installation) -> None:
+    notes = _notes(where)
+    for direction, folder in ((OUT, "outbox"), (IN, "inbox")):
+        if notes[direction].trouble is not None:
+            people.print(f"  The {folder} is in trouble: {notes[direction].trouble}", markup=False, style="bold red")
+    for file, reason in notes[IN].waiting.items():
+        people.print(f"  Waits: {file}: {reason}", markup=False)

@@ -1,8 +1,18 @@
-"""What a receiver may take of the curation that a bundle brings."""
+"""A sender's name, and what a receiver may take of the curation that its bundles bring."""
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+
+_ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+def as_origin(text: str) -> str:
+    """The text, if a sender can be named so. ValueError: it can't."""
+    if not _ORIGIN.fullmatch(text):
+        raise ValueError("an origin has letters, digits, dots, dashes and underscores, 80 at most")
+    return text
 
 
 class Take(StrEnum):

@@ -10,7 +10,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -339,14 +339,15 @@ def written(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-        _keep_name(path.parent)
+        keep_name(path.parent)
     except OSError as error:
         raise RelayError(f"can't be written: {error.strerror}", resource=str(path)) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # its name may be what is wrong
+            part.unlink()
 
 
-def _keep_name(folder: Path) -> None:
+def keep_name(folder: Path) -> None:
     """Have the folder on the disk, too: the next delta builds on what is in it."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

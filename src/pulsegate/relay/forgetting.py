@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from pulsegate.errors import UsageError
 from pulsegate.relay import adopting
-from pulsegate.relay.importing import source_of
-from pulsegate.store import audit, relay, sources
-from pulsegate.store.database import Connection
+from pulsegate.relay.importing import LOCK_WAIT, source_of
+from pulsegate.store import audit, locks, relay, sources
+from pulsegate.store.database import Connection, Database
+from pulsegate.store.locks import hold
+from pulsegate.store.relay import KeptHead
 
 
-def forget(connection: Connection, account: str, origin: str, *, withdraw: bool) -> int:
+def forget(database: Database, account: str, origin: str, *, withdraw: bool) -> int:
     """Forget its chain and keys; ``withdraw``: pulses and curation go. Gives how many pulses do.
 
-    UsageError: nothing was taken of it.
+    UsageError: nothing was taken of it. BusyError: a bundle of it is being taken, for longer than ``LOCK_WAIT``.
     """
-    last = relay.last_head(connection, origin) if origin != relay.OWN else None
-    if last is None:
-        hint = f"Known are: {', '.join(relay.origins(connection)) or 'none'}"
-        raise UsageError("nothing was taken of such a sender", resource=origin, hint=hint)
+    with database.read() as connection:
+        _last(connection, origin)  # a lock is named after a sender that there is
+    with hold(database, locks.pull(source_of(origin)), wait=LOCK_WAIT), database.write() as connection:
+        return _forget(connection, account, origin, withdraw=withdraw)
+
+
+def _forget(connection: Connection, account: str, origin: str, *, withdraw: bool) -> int:
+    last = _last(connection, origin)
     relay.forget(connection, origin, pulses_too=withdraw)
     withdrawn = 0
     if withdraw:
@@ -26,3 +32,12 @@ def forget(connection: Connection, account: str, origin: str, *, withdraw: bool)
     before = {"origin": origin, "sequence": last.sequence, "withdrawn": withdrawn}
     audit.record(connection, account, "relay.forget", origin, before=before)
     return withdrawn
+
+
+def _last(connection: Connection, origin: str) -> KeptHead:
+    """UsageError: nothing was taken of it."""
+    last = relay.last_head(connection, origin) if origin != relay.OWN else None
+    if last is None:
+        hint = f"Known are: {', '.join(relay.origins(connection)) or 'none'}"
+        raise UsageError("nothing was taken of such a sender", resource=origin, hint=hint)
+    return last

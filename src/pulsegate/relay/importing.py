@@ -110,17 +110,24 @@ def take(
     """
     with database.read() as connection:
         moment = now(connection)
-    with verified(path, trust, moment) as bundle:
+    with verified(path, trust, moment, name) as bundle:
         return _take(database, policy, bundle, name or path.name, progress or Silent(), kinds, restart=restart)
 
 
 def forecast(
-    database: Database, policy: Policy, path: Path, trust: Trust, kinds: Collection[Take] = (), *, restart: bool = False
+    database: Database,
+    policy: Policy,
+    path: Path,
+    trust: Trust,
+    kinds: Collection[Take] = (),
+    *,
+    name: str | None = None,
+    restart: bool = False,
 ) -> Forecast:
     """What the bundle would change; nothing is, and nothing noted. RelayError: it would be refused."""
     with database.read() as connection:
         moment = now(connection)
-    with verified(path, trust, moment) as bundle:
+    with verified(path, trust, moment, name) as bundle:
         made = bundle.manifest
         found = Forecast(made, bundle.signer.name, known=not _is_due(database, bundle, restart=restart))
         changes = curated.foresee(database, policy, bundle, kinds, is_due=not found.known)

@@ -2,22 +2,26 @@
 
 A file is looked at when it has not changed since the look before: until then it may still be copied. What was taken
 lies in ``taken`` afterwards, what was refused in ``refused`` with a report beside it. What leaves a gap waits for what
-fills it: files may come in any order.
+fills it, a day at most: files may come in any order. Where the fault is this machine's, it waits until that is mended.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import structlog
+
 from pulsegate.curation.policy import Policy
-from pulsegate.errors import RelayError, RelayGapError
+from pulsegate.errors import PulsegateError, RelayError, RelayGapError, RelayLocalError
 from pulsegate.model.relay import Take
 from pulsegate.relay.export import written
 from pulsegate.relay.importing import note_refusal, take
@@ -27,15 +31,22 @@ from pulsegate.store.database import Database, now
 from pulsegate.store.digests import storable
 from pulsegate.store.relay import WAITS
 
+log = structlog.get_logger(__name__)
+
 TAKEN, REFUSED = "taken", "refused"
 PATIENCE = timedelta(days=1)  # for the bundle before a gap, or the other parts
 REPORT = ".report.json"
+LONGEST = 200  # bytes of a name that one can be made of
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A bundle in the folder, its parts in their order. ``missing``: the numbers of those that aren't there."""
+    """A bundle in the folder, its parts in their order. ``missing``: the numbers of those that aren't there.
 
+    ``key``: what tells it from another form of the same bundle, whole or in other parts.
+    """
+
+    key: str
     name: str
     files: tuple[Path, ...]
     missing: tuple[int, ...] = ()
@@ -55,6 +66,17 @@ class Looked:
     waiting: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """How a delivery was found, and when it was first (by the database's clock)."""
+
+    state: object
+    since: datetime
+
+
+Waiting = dict[str, tuple[Delivery, PulsegateError]]
+
+
 def deliveries(folder: Path) -> list[Delivery]:
     """The bundles in the folder by their names, parts put together."""
     found: dict[str, Delivery] = {}
@@ -66,11 +88,12 @@ def deliveries(folder: Path) -> list[Delivery]:
         if part is not None:
             parts.setdefault((part.bundle, part.count), {})[part.number] = path
         elif path.name.endswith(SUFFIX):
-            found[path.name] = Delivery(path.name, (path,))
+            found[path.name] = Delivery(path.name, path.name, (path,))
     for (name, count), there in parts.items():
         missing = tuple(number for number in range(1, count + 1) if number not in there)
-        found[f"{name} ({count} parts)"] = Delivery(name, tuple(there[one] for one in sorted(there)), missing)
-    return [found[name] for name in sorted(found)]
+        key = f"{name} ({count} parts)"
+        found[key] = Delivery(key, name, tuple(there[one] for one in sorted(there)), missing)
+    return [found[key] for key in sorted(found)]
 
 
 class Inbox:
@@ -84,104 +107,140 @@ class Inbox:
         self._folder = folder
         self._trust = trust
         self._kinds = kinds
-        self._seen: dict[str, object] = {}
+        self._seen: dict[str, _Seen] = {}
         self._told: set[str] = set()
+        self._unmoved: set[str] = set()  # was taken, and lies there still
 
     def look(self) -> Looked:
         """Take what lies there. RelayError: the folder can't be read."""
         for folder in (self._folder, self._folder / TAKEN, self._folder / REFUSED):
             make_folder(folder)
-        looked = Looked()
-        waiting: dict[str, tuple[Delivery, str]] = {}
-        due = [one for one in self._there() if self._is_settled(one, waiting)]
+        with self._database.read() as connection:
+            moment = now(connection)
+        looked, waiting = Looked(), Waiting()
+        due = [one for one in self._there() if self._is_settled(one, moment, waiting)]
         while due:
             left = [one for one in due if not self._take(one, looked, waiting)]
             due = left if len(left) < len(due) else []  # what was taken may be what the others have waited for
-        for one, reason in waiting.values():
-            self._wait(one, reason, looked)
+        for one, error in waiting.values():
+            self._wait(one, error, moment, looked)
         return looked
 
     def _there(self) -> list[Delivery]:
         try:
             found = deliveries(self._folder)
         except OSError as error:
-            raise RelayError(f"can't be read: {error.strerror}", resource=str(self._folder)) from error
-        there = {one.name for one in found}
-        self._seen = {name: state for name, state in self._seen.items() if name in there}
+            raise RelayLocalError(f"can't be read: {error.strerror}", resource=str(self._folder)) from error
+        there = {one.key for one in found}
+        self._seen = {key: seen for key, seen in self._seen.items() if key in there}
         self._told &= there
+        self._unmoved &= there
         return found
 
-    def _is_settled(self, one: Delivery, waiting: dict[str, tuple[Delivery, str]]) -> bool:
+    def _is_settled(self, one: Delivery, moment: datetime, waiting: Waiting) -> bool:
         """Whether it is whole, and as it was at the last look."""
         try:
             state = one.state()
         except OSError:  # taken away again
             return False
-        before, self._seen[one.name] = self._seen.get(one.name), state
-        if before != state:
+        before = self._seen.get(one.key)
+        if before is None or before.state != state:
+            self._seen[one.key] = _Seen(state, moment)
+            self._unmoved.discard(one.key)
             return False
         if one.missing:
             some = ", ".join(map(str, one.missing[:10]))
-            waiting[one.name] = one, f"of its {len(one.files) + len(one.missing)} parts these are missing: {some}"
+            reason = f"of its {len(one.files) + len(one.missing)} parts these are missing: {some}"
+            waiting[one.key] = one, RelayGapError(reason)
         return not one.missing
 
-    def _take(self, one: Delivery, looked: Looked, waiting: dict[str, tuple[Delivery, str]]) -> bool:
-        """Whether it is done with: taken, known, or refused."""
+    def _take(self, one: Delivery, looked: Looked, waiting: Waiting) -> bool:
+        """Whether it is done with: taken, known, or refused. An error of one stops no other."""
         try:
-            with _whole(one) as path:
-                imported = take(self._database, self._policy, path, self._trust, self._kinds, name=one.name)
-        except RelayGapError as error:
-            waiting[one.name] = one, str(error)
+            self._take_or_refuse(one, looked)
+        except PulsegateError as error:
+            waiting[one.key] = one, error
             return False
+        waiting.pop(one.key, None)
+        return True
+
+    def _take_or_refuse(self, one: Delivery, looked: Looked) -> None:
+        """PulsegateError: it has to wait, for another bundle or until what is wrong here is mended."""
+        try:
+            if one.key not in self._unmoved:
+                with _whole(one) as path:
+                    imported = take(self._database, self._policy, path, self._trust, self._kinds, name=one.name)
+                (looked.known if imported.known else looked.taken).append(one.name)
+                self._unmoved.add(one.key)
+        except (RelayGapError, RelayLocalError):
+            raise
         except RelayError as error:
             self._refuse(one, error, looked)
         else:
-            (looked.known if imported.known else looked.taken).append(one.name)
             self._move(one, TAKEN)
-        waiting.pop(one.name, None)
-        return True
+            self._unmoved.discard(one.key)
 
-    def _wait(self, one: Delivery, reason: str, looked: Looked) -> None:
-        """It waits for others, but not for ever."""
-        with self._database.read() as connection:
-            moment = now(connection).timestamp()
-        error = RelayGapError(reason)
-        if moment - max(time for _, time in one.state()) > PATIENCE.total_seconds():
-            self._refuse(one, error, looked)
-            return
-        looked.waiting[one.name] = reason
-        if one.name not in self._told:
-            self._told.add(one.name)
-            note_refusal(self._database, one.name, error, WAITS)
+    def _wait(self, one: Delivery, error: PulsegateError, moment: datetime, looked: Looked) -> None:
+        """It waits for others, but not for ever; what is wrong here is no fault of it."""
+        if isinstance(error, RelayGapError) and moment - self._seen[one.key].since > PATIENCE:
+            try:
+                self._refuse(one, error, looked)
+            except RelayLocalError as local:
+                error = local
+            else:
+                return
+        looked.waiting[one.key] = str(error)
+        if one.key not in self._told:
+            self._told.add(one.key)
+            told = error if isinstance(error, RelayError) else RelayError(str(error))
+            note_refusal(self._database, one.name, told, WAITS)
 
     def _refuse(self, one: Delivery, error: RelayError, looked: Looked) -> None:
+        """Put it aside, and say why. RelayLocalError: it can't be."""
+        self._move(one, REFUSED)
         looked.refused.append(one.name)
         note_refusal(self._database, one.name, error)
         report = json.dumps(
             {"file": one.name, "reason": error.message, "hint": error.hint}, ensure_ascii=False, indent=2
         )
-        with written(self._folder / REFUSED / f"{one.name}{REPORT}") as file:
-            file.write(storable(report).encode() + b"\n")  # a file's name may be no UTF-8
-        self._move(one, REFUSED)
+        try:
+            with written(self._folder / REFUSED / _report_name(one.name)) as file:
+                file.write(storable(report).encode() + b"\n")  # a file's name may be no UTF-8
+        except RelayError as fault:  # the relay's log has it, too
+            log.warning("relay.no_report", file=one.name, reason=str(fault))
 
     def _move(self, one: Delivery, where: str) -> None:
-        for file in one.files:
-            with suppress(FileNotFoundError):
-                file.replace(self._folder / where / file.name)
+        """RelayLocalError: it can't be moved."""
+        try:
+            for file in one.files:
+                with suppress(FileNotFoundError):
+                    file.replace(self._folder / where / file.name)
+        except OSError as error:
+            raise RelayLocalError(f"can't be moved to {where!r}: {error.strerror}", resource=one.name) from error
+
+
+def _report_name(name: str) -> str:
+    """That of the report beside a file of this name; ``forget_files`` finds it."""
+    raw = os.fsencode(name)
+    return f"{name if len(raw) <= LONGEST else hashlib.sha256(raw).hexdigest() + SUFFIX}{REPORT}"
 
 
 @contextmanager
 def _whole(one: Delivery) -> Iterator[Path]:
-    """The bundle as one file. RelayError: a part can't be read."""
+    """The bundle as one file. RelayLocalError: a part can't be read, or they can't be put together."""
     if len(one.files) == 1:
         yield one.files[0]
         return
-    with tempfile.NamedTemporaryFile(prefix="pulsegate-") as whole:
-        try:
+    try:
+        with tempfile.NamedTemporaryFile(prefix="pulsegate-") as whole:
             for part in one.files:
                 with part.open("rb") as file:
                     shutil.copyfileobj(file, whole, CHUNK)
-        except OSError as error:
-            raise RelayError(f"can't be read: {error.strerror}", resource=one.name) from error
-        whole.flush()
-        yield Path(whole.name)
+            whole.flush()
+            yield Path(whole.name)
+    except OSError as error:
+        raise RelayLocalError(
+            f"can't be read, or put together in a temporary file: {error.strerror}",
+            resource=one.name,
+            hint="See that Pulsegate's user may read it; free some space for temporary files, or set TMPDIR",
+        ) from error

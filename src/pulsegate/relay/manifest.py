@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pulsegate.errors import RelayFormatError
+from pulsegate.model.relay import as_origin
 
 REMOVALS, PULSES, CURATION, OWN = "removals.jsonl.gz", "pulses.jsonl.gz", "curation.jsonl.gz", "own.jsonl.gz"
 MEMBERS = (REMOVALS, PULSES, CURATION, OWN)  # in the order in which they stand in the file
@@ -30,13 +30,7 @@ def is_bomb(size: int, length: int) -> bool:
     return length > MAX_RATIO * size + SLACK
 
 
-def _is_name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", text):
-        raise ValueError("a name has letters, digits, dots, dashes and underscores, 80 at most")
-    return text
-
-
-Origin = Annotated[str, AfterValidator(_is_name)]
+Origin = Annotated[str, AfterValidator(as_origin)]
 
 
 class StrictPart(BaseModel):

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from pulsegate.errors import RelayError
-from pulsegate.relay.export import WRITTEN, Exported, Place, Wanted, Write, export, written
+from pulsegate.relay.export import WRITTEN, Exported, Place, Wanted, Write, export, keep_name, written
 from pulsegate.relay.keys import SecretKey
 from pulsegate.relay.manifest import Manifest
 from pulsegate.store import relay, state
@@ -56,11 +56,18 @@ def _wanted(connection: Connection, outbox: Outbox, moment: datetime, *, full: b
 def _into(outbox: Outbox) -> Place:
     def place(manifest: Manifest, write: Write) -> tuple[Path, int]:
         path = outbox.folder / name_of(manifest)
-        with written(path) as file:
-            write(file)
-            size = file.tell()
-        if outbox.part_size is not None and size > outbox.part_size:
-            _split(path, size, outbox.part_size)
+        whole = path.with_name(f".{path.name}.whole")  # what carries bundles passes over it
+        try:
+            with written(whole) as file:
+                write(file)
+                size = file.tell()
+            if outbox.part_size is not None and size > outbox.part_size:
+                _split(whole, path, size, outbox.part_size)
+            else:
+                _rename(whole, path)
+        finally:
+            with suppress(OSError):
+                whole.unlink()
         return path, size
 
     return place
@@ -71,22 +78,30 @@ def name_of(manifest: Manifest) -> str:
     return f"{manifest.head.origin}-{manifest.head.sequence:010}-{manifest.kind}{SUFFIX}"
 
 
-def _split(path: Path, size: int, part_size: int) -> None:
-    """In place of the file its parts, ``NAME.0001-of-0003``; each appears when it is whole."""
+def _rename(whole: Path, path: Path) -> None:
+    """RelayError: it can't be renamed."""
+    try:
+        whole.replace(path)
+        keep_name(path.parent)
+    except OSError as error:
+        raise RelayError(f"can't be written: {error.strerror}", resource=str(path)) from error
+
+
+def _split(whole: Path, path: Path, size: int, part_size: int) -> None:
+    """In place of ``path`` the parts of the whole, ``NAME.0001-of-0003``; each appears when it is whole."""
     count = -(-size // part_size)
     if count > MOST_PARTS:
         raise RelayError(
             f"would be split into {count:,} parts", resource=str(path), hint="Set a larger relay.part_size"
         )
     try:
-        with path.open("rb") as whole:
+        with whole.open("rb") as source:
             for number in range(1, count + 1):
                 with written(path.with_name(f"{path.name}.{number:04}-of-{count:04}")) as part:
                     left = part_size
-                    while left and (data := whole.read(min(CHUNK, left))):
+                    while left and (data := source.read(min(CHUNK, left))):
                         part.write(data)
                         left -= len(data)
-        path.unlink()
     except OSError as error:
         raise RelayError(f"can't be split: {error.strerror}", resource=str(path)) from error
 

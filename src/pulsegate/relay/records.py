@@ -54,7 +54,7 @@ def indicator_line(raw: RawIndicator) -> bytes:
 
 
 def read_pulse(line: bytes) -> PulseLine:
-    """RelayFormatError: the line is no pulse."""
+    """RelayFormatError: the line is no pulse, or not written as ``pulse_line`` writes it."""
     try:
         found = _PULSES.validate_json(line)
     except ValidationError as error:
@@ -62,7 +62,10 @@ def read_pulse(line: bytes) -> PulseLine:
     pulse = found.pulse
     if not _is_right(pulse) or found.indicators < 0:
         raise RelayFormatError(f"has a pulse that can't be right: {pulse.id[:40]!r}")
-    return PulseLine(replace(pulse, created=_utc(pulse.created), modified=_utc(pulse.modified)), found.indicators)
+    pulse = replace(pulse, created=_utc(pulse.created), modified=_utc(pulse.modified))
+    if pulse_line(pulse, found.indicators) != line:
+        raise RelayFormatError("has a pulse that is not written as it should be")
+    return PulseLine(pulse, found.indicators)
 
 
 def _is_right(pulse: Pulse) -> bool:

@@ -19,7 +19,6 @@ from pulsegate.store.relay import Logged
 
 log = structlog.get_logger(__name__)
 
-STALE, WAITS = "stale", "waits"
 RECEIPT = ".receipt.json"
 _MOST = 10_000  # bytes of a receipt
 
@@ -47,13 +46,12 @@ class Receipt(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """``written``: the last bundle that was; ``refused``, ``waits``: the last file of each kind; as of ``moment``."""
+    """``written``: the last bundle that was; ``refused``: the last file that was; as of ``moment``."""
 
     moment: datetime
     written: Logged | None
     senders: tuple[Sender, ...]
     refused: Logged | None
-    waits: Logged | None
 
 
 def standing(connection: Connection) -> Standing:
@@ -69,7 +67,6 @@ def standing(connection: Connection) -> Standing:
         relay.last_logged(connection, relay.OUT, [relay.WRITTEN]),
         tuple(senders),
         relay.last_logged(connection, relay.IN, [relay.REFUSED]),
-        relay.last_logged(connection, relay.IN, [relay.WAITS]),
     )
 
 

@@ -15,7 +15,7 @@ from heapq import merge
 from pathlib import Path
 from typing import BinaryIO
 
-from pulsegate.errors import RelayError, RelayFormatError, RelayTrustError
+from pulsegate.errors import RelayError, RelayFormatError, RelayLocalError, RelayTrustError
 from pulsegate.model.indicator import RawIndicator
 from pulsegate.model.pulse import Pulse
 from pulsegate.relay import archive, curation, manifest, records
@@ -89,25 +89,41 @@ class Bundle:
 
 
 @contextmanager
-def verified(path: Path, trust: Trust, moment: datetime) -> Iterator[Bundle]:
-    """The bundle in the file, verified whole. RelayFormatError: it is none; RelayTrustError: it is a stranger's."""
+def verified(path: Path, trust: Trust, moment: datetime, name: str | None = None) -> Iterator[Bundle]:
+    """The bundle in the file, verified whole; errors call it by ``name``, or by the file's.
+
+    RelayFormatError: it is none; RelayTrustError: it is a stranger's; RelayLocalError: it can't be read or kept aside.
+    """
     try:
-        with _opened(path) as file, tempfile.TemporaryFile(prefix="pulsegate-") as spool:
+        with _opened(path) as file, _aside() as spool:
             bundle = _read(file, spool, trust, moment)
             _look_at_all(bundle)
             yield bundle
     except RelayError as error:
-        error.resource = error.resource or path.name
+        error.resource = error.resource or name or path.name
         raise
+
+
+@contextmanager
+def _aside() -> Iterator[BinaryIO]:
+    """A file without a name. RelayLocalError: what is read into it can't be read, or is too much."""
+    try:
+        with tempfile.TemporaryFile(prefix="pulsegate-") as spool:
+            yield spool
+    except OSError as error:
+        raise RelayLocalError(
+            f"can't be read, or copied to a temporary file: {error.strerror}",
+            hint="Free some space for temporary files, or set TMPDIR to a folder with more",
+        ) from error
 
 
 def _opened(path: Path) -> BinaryIO:
     try:
         if not path.is_file():
-            raise RelayError("is no file" if path.exists() else "is not there", hint="Give the name of a bundle")
+            raise RelayLocalError("is no file" if path.exists() else "is not there", hint="Give the name of a bundle")
         return path.open("rb")
     except OSError as error:
-        raise RelayError(f"can't be read: {error.strerror}", resource=str(path)) from error
+        raise RelayLocalError(f"can't be read: {error.strerror}") from error
 
 
 def _read(file: BinaryIO, spool: BinaryIO, trust: Trust, moment: datetime) -> Bundle:
@@ -118,16 +134,10 @@ def _read(file: BinaryIO, spool: BinaryIO, trust: Trust, moment: datetime) -> Bu
     if made.signer != signer.fingerprint:
         raise RelayFormatError("names another key than the one that signed it")
     places: dict[str, int] = {}
-    try:
-        for member in made.members:
-            places[member.name] = spool.tell()
-            opened.member(member, spool.write)
-        opened.end()
-    except OSError as error:
-        raise RelayError(
-            f"can't be copied to {tempfile.gettempdir()}: {error.strerror}",
-            hint="Free some space there, or set TMPDIR to a folder with more",
-        ) from error
+    for member in made.members:
+        places[member.name] = spool.tell()
+        opened.member(member, spool.write)
+    opened.end()
     return Bundle(made, signer, spool, places, file.tell())
 
 

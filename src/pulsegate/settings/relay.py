@@ -7,12 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from pulsegate.model.relay import Take
+from pulsegate.model.relay import Take, as_origin
 from pulsegate.settings.duration import Duration
 from pulsegate.settings.section import Section, split
 from pulsegate.settings.size import Size
+
+Origin = Annotated[str, AfterValidator(as_origin)]
 
 
 class TrustedKeySettings(Section):
@@ -20,7 +22,7 @@ class TrustedKeySettings(Section):
 
     name: str = Field(description="what you call it")
     key: Path = Field(description="the file with the public key, from `pulsegate relay keygen` on the sender")
-    origin: str | None = Field(
+    origin: Origin | None = Field(
         None, description="the only sender that it may sign for; default: the one that it has signed for first"
     )
     until: datetime | None = Field(None, description="it is trusted until then, such as 2027-01-31 (UTC)")
@@ -38,7 +40,7 @@ class TrustedKeySettings(Section):
 class RelaySettings(Section):
     """Bundles for, or from, a Pulsegate in a network with no way out."""
 
-    origin: str | None = Field(
+    origin: Origin | None = Field(
         None, description="the name that this sender's bundles bear; default: one is made up at the first export"
     )
     key: Path | None = Field(None, description="the file with the secret key that this sender signs with")
@@ -80,13 +82,6 @@ class RelaySettings(Section):
         if wrong := [one for one in found if not re.fullmatch(r"[0-9A-Fa-f]{64}", one)]:
             raise ValueError(f"a fingerprint has 64 hex digits, as 'pulsegate relay keygen' tells them: {wrong[0]}")
         return [one.lower() for one in found]
-
-    @field_validator("origin")
-    @classmethod
-    def _origin_is_a_name(cls, name: str | None) -> str | None:
-        if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
-            raise ValueError("an origin has letters, digits, dots, dashes and underscores, 80 at most")
-        return name
 
     @field_validator("interval", "full_every", "stale_after", "kept")
     @classmethod
