@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from pulsegate import settings as settings_module
 from pulsegate.errors import SettingsError
@@ -57,6 +59,8 @@ def _files(found: Settings) -> Iterator[tuple[str, Path]]:
         "otx.api_key_file": found.otx.api_key_file,
         **{f"source {one.name}: api_key_file": one.api_key_file for one in found.sources},
         **{f"upstream {one.name}: password_file": one.password_file for one in found.upstreams},
+        "database_password_file": found.database_password_file,
+        "admin_password_file": found.admin_password_file,
         "alarms.notify_file": found.alarms.notify_file,
         "tls.key": found.tls.key,
         "relay.key": found.relay.key,
@@ -91,8 +95,16 @@ def _secrets(found: Settings) -> Iterator[str]:
         yield "admin_password"
     if found.alarms.notify:
         yield "alarms.notify"
-    if "@" in (found.database or ""):
+    if found.database and _has_password(found.database):
         yield "database"
+
+
+def _has_password(url: str) -> bool:
+    try:
+        made = make_url(url)
+    except ArgumentError:  # said where it is opened
+        return "@" in url
+    return bool(made.password or made.query.get("password"))
 
 
 def _open_mode(file: Path) -> int | None:
