@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from pulsegate import settings as settings_module
 from pulsegate.errors import SettingsError
 from pulsegate.settings import Settings
-from pulsegate.store.database import Database
+from pulsegate.store.database import Database, has_password
 
 log = structlog.get_logger(__name__)
 
@@ -95,16 +93,8 @@ def _secrets(found: Settings) -> Iterator[str]:
         yield "admin_password"
     if found.alarms.notify:
         yield "alarms.notify"
-    if found.database and _has_password(found.database):
+    if found.database and has_password(found.database):
         yield "database"
-
-
-def _has_password(url: str) -> bool:
-    try:
-        made = make_url(url)
-    except ArgumentError:  # said where it is opened
-        return "@" in url
-    return bool(made.password or made.query.get("password"))
 
 
 def _open_mode(file: Path) -> int | None:
