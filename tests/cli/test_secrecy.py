@@ -8,16 +8,17 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import structlog
 import typer
+from pydantic import BaseModel
 from structlog.testing import LogCapture
 from typer.testing import CliRunner
 
 from pulsegate.cli import app, logs, secrecy
-from pulsegate.settings import load
+from pulsegate.settings import Settings, load
 from pulsegate.store.database import Database
 
 SECRET = "s3cret-0123456789"
@@ -55,10 +56,14 @@ pulsegate:
   alarms: {notify_file: alarms}
   tls: {certificate: tls.pem, key: tls.key}
   relay: {key: relay.key}
+  database: postgresql://u@db.example/feed
+  database_password_file: database
+  admin_password_file: admin
 """
 NAMED = {
     "otx": "otx.api_key_file", "partner": "source partner: api_key_file", "gate": "upstream gate: password_file",
     "alarms": "alarms.notify_file", "tls.key": "tls.key", "relay.key": "relay.key",
+    "database": "database_password_file", "admin": "admin_password_file",
 }  # fmt: skip
 
 
@@ -73,11 +78,55 @@ def test_file_that_others_may_read_is_named(tmp_path: Path, monkeypatch, name: s
     assert exposed(tmp_path, FILES, 0o644, monkeypatch) == [(NAMED[name], name, f"{mode:04o}")]
 
 
+def fields(section: type[BaseModel]) -> Iterator[str]:
+    """The names of all fields, those of the sections in it too."""
+    for name, one in section.model_fields.items():
+        inner = [two for two in (one.annotation, *get_args(one.annotation)) if is_section(two)]
+        yield from (f"{name}.{field}" for two in inner for field in fields(two))
+        if not inner:
+            yield name
+
+
+def is_section(one: object) -> bool:
+    return isinstance(one, type) and issubclass(one, BaseModel)
+
+
+def test_every_setting_that_names_a_file_with_a_secret_is_known() -> None:
+    found = {one for one in fields(Settings) if one.rpartition(".")[2].endswith(("_file", "key"))}
+    public = {"otx.ca_file", "sources.ca_file", "upstreams.ca_file", "relay.trust.key"}
+    written_out = {"otx.api_key", "sources.api_key"}
+    known = {
+        one.replace("source partner: ", "sources.").replace("upstream gate: ", "upstreams.") for one in NAMED.values()
+    }
+    assert found - public - written_out == known
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "database: 'postgresql://u@db.example/feed'",
+        "database: 'sqlite:///at@home.db'",
+    ],
+)
+def test_user_without_a_password_is_no_secret(tmp_path: Path, monkeypatch, section: str) -> None:
+    assert exposed(tmp_path, f"pulsegate: {{{section}}}", 0o644, monkeypatch) == []
+
+
+@pytest.mark.parametrize("text", ["", "two\nlines\n"])
+def test_config_check_reads_the_first_password(tmp_path: Path, monkeypatch, text: str) -> None:
+    written(tmp_path / "admin", text)
+    monkeypatch.setenv("PULSEGATE_ADMIN_PASSWORD_FILE", str(tmp_path / "admin"))
+    result = CliRunner().invoke(app, ["config", "check"])
+    assert result.exit_code != 0
+    assert "admin_password_file must hold the password in one line" in str(result.exception)
+
+
 @pytest.mark.parametrize(
     ("section", "key"),
     [
         ("admin_password: S", "admin_password"),
         ("database: 'postgresql://u:S@db.example/feed'", "database"),
+        ("database: 'postgresql://u@db.example/feed?password=S'", "database"),
         ("otx: {api_key: S}", "otx.api_key"),
         ("sources: [{name: b, api_key: S}]", "source b.api_key"),
         ("otx: {proxy: 'http://u:S@p.example:3128'}", "otx.proxy"),

@@ -58,6 +58,16 @@ def test_line_of_json_is_one_line(written: Callable[[], str]) -> None:
     assert line.count("\n") == 1
 
 
+def test_line_of_json_does_nothing_to_a_terminal_either(written: Callable[[], str]) -> None:
+    logs.configure(logging.INFO, as_json=True)
+    text = "\x7f\x9b2J\u2028\u2029\u202e\u2066 フィッシング münchen \\u009b"
+    structlog.get_logger("x").warning("auth.refused", account=text)
+    line = written()
+    assert line.removesuffix("\n").isprintable()
+    assert r"\u007f\u009b2J\u2028\u2029\u202e\u2066 フィッシング münchen" in line
+    assert json.loads(line)["account"] == text
+
+
 def test_printed_texts_do_nothing_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     output.people.print(f"{HOSTILE}\nnext", markup=False)
     output.print_table(["name"], [[HOSTILE]], empty="none")

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ import yaml
 
 from deploy.dockerfile import ROOT, stages
 from pulsegate import __version__
+from pulsegate.cli.pages import AT_ONCE
+from pulsegate.cli.processes import GRACE
 from pulsegate.errors import SettingsError
 from pulsegate.settings import load
+from pulsegate.settings.duration import parse_duration
 
 FILES = ["docker-compose.yml", "deploy/docker-compose.sqlite.yml"]
 OURS = ["server1", "server2", "worker", "migrate"]
@@ -105,12 +109,35 @@ def test_missing_or_empty_password_is_a_clear_error(tmp_path: Path, monkeypatch:
 
 
 def test_server_drains_longer_than_the_proxy_takes_to_see_it() -> None:
-    from pulsegate.settings.duration import parse_duration
-
     interval = re.search(r"health_interval (\S+)", (ROOT / "deploy" / "Caddyfile").read_text())[1]
     given = WHOLE["services"]["server1"]
     drain = parse_duration(given["environment"]["PULSEGATE_DRAIN"])
     assert parse_duration(interval) < drain < parse_duration(given["stop_grace_period"]) / 2
+
+
+def test_static_addresses_are_none_that_docker_gives_to_others() -> None:
+    given = WHOLE["networks"]["front"]["ipam"]["config"][0]
+    whole, ranged = ip_network(given["subnet"]), ip_network(given["ip_range"])
+    assert ranged.subnet_of(whole)
+    told = re.findall(r"10\.213\.47\.\d+", (ROOT / "docs" / "operation.md").read_text())
+    static = {WHOLE["services"]["proxy"]["networks"]["front"]["ipv4_address"], *told}
+    assert all(ip_address(one) in whole and ip_address(one) not in ranged for one in static)
+
+
+def test_database_takes_all_connections_that_the_servers_may_want() -> None:
+    database, servers = WHOLE["services"]["db"], ["server1", "server2"]
+    allowed = int(dict(one.split("=") for one in database["command"] if "=" in one)["max_connections"])
+    usual = load({})
+    wanted = len(servers) * (usual.workers * usual.threads + AT_ONCE)
+    assert wanted + 20 <= allowed < database["pids_limit"] - 20, "20 for worker, commands and the database's own"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_answers_have_the_time_to_end(name: str) -> None:
+    for service in read(name)["services"].values():
+        if "build" in service and "stop_grace_period" in service:
+            drain = parse_duration(service["environment"].get("PULSEGATE_DRAIN", "0ms")).total_seconds()
+            assert parse_duration(service["stop_grace_period"]).total_seconds() >= GRACE + drain + 5
 
 
 def test_data_and_commands_are_those_of_the_image() -> None:

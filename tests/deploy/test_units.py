@@ -13,6 +13,7 @@ import pytest
 
 from deploy.dockerfile import ROOT
 from functional.conftest import environment, serve
+from pulsegate.cli.processes import GRACE
 from pulsegate.settings import load
 
 __all__ = ["environment", "serve"]
@@ -80,9 +81,19 @@ def test_units_may_do_little(placed: list[Path]) -> None:
 def test_both_units_may_do_the_same_and_share_what_they_keep() -> None:
     server, worker = (section(name) for name in UNITS)
     own = {"Type", "NotifyAccess", "ExecStart", "TimeoutStartSec", "TasksMax"}
+    assert server["SystemCallFilter"].pop() == "setpriority", "for the pages, which the worker has none of"
     assert {key: value for key, value in server.items() if key not in own} == {
         key: value for key, value in worker.items() if key not in own
     }
+
+
+def test_units_give_answers_the_time_to_end_and_never_give_up() -> None:
+    for name in UNITS:
+        found = section(name)
+        drain = load({}).drain.total_seconds()
+        assert int(found["TimeoutStopSec"][0]) >= GRACE + drain + 5
+        assert (found["Restart"], found["RestartSec"]) == (["always"], ["5"])
+        assert "\nStartLimitIntervalSec=0\n" in (ROOT / "deploy" / name).read_text()
 
 
 def test_environment_of_the_units_is_known_to_us(tmp_path: Path) -> None:

@@ -325,6 +325,21 @@ def test_certificate_that_ends_is_an_alarm_as_the_others_are(database: Database,
         assert stored.open_kinds(connection, "certificate") == set()
 
 
+def test_alarm_about_the_certificate_ends_when_tls_is_switched_off(
+    database: Database, hook: Webhook, said, tmp_path
+) -> None:
+    pair = Authority(tmp_path / "pki").issue("server", "/CN=localhost", days="12")
+    world = World(database, hook.address(), tls={"certificate": pair.certificate, "key": pair.key})
+    world.put(HOUR)
+    world.watch()
+    world = World(database, hook.address())
+    for _ in range(2):
+        world.watch()
+    assert messages(hook)[1:] == [("success", f"{ON}certificate: well again", "TLS is off")]
+    with database.read() as connection:
+        assert stored.open_kinds(connection, "certificate") == set()
+
+
 def test_host_without_the_certificates_files_does_not_watch_them(
     database: Database, hook: Webhook, said, tmp_path
 ) -> None:

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,9 @@ class Watch:
         if self._where.settings.relay.inbox is not None:
             self._senders()
         if self._certificate is not None:
-            self._guarded(CERTIFICATE, partial(self._look_at_certificate, self._certificate))
+            self._guarded(CERTIFICATE, partial(self._look_at_certificate, self._certificate, certificate.cleared))
+        elif not self._where.settings.tls.is_on:  # it was on once: nothing else would end what was raised then
+            self._guarded(CERTIFICATE, partial(self._look_at_certificate, lambda _now: {}, lambda _kind: "TLS is off"))
 
     def _senders(self) -> None:
         """Those whose bundles are taken."""
@@ -104,10 +106,10 @@ class Watch:
             subject, judge(source, now=moment), lambda connection, told: sources.update(connection, name, alarms=told)
         )
 
-    def _look_at_certificate(self, judge: certificate.Complaints) -> None:
+    def _look_at_certificate(self, judge: Callable[[datetime], dict[str, str]], over: Callable[[str], str]) -> None:
         with self._where.database.read() as connection:
             told, moment = state.get(connection, _TOLD) or "", now(connection)
-        subject = _Subject(CERTIFICATE, frozenset(told.split()), certificate.cleared)
+        subject = _Subject(CERTIFICATE, frozenset(told.split()), over)
         self._pass_on(subject, judge(moment), lambda connection, told: state.put(connection, _TOLD, told))
 
     def _pass_on(self, subject: _Subject, due: dict[str, str], note: Callable[[Connection, str], None]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.triggers.cron import CronTrigger
 
@@ -48,7 +50,8 @@ class ClockWatch:
         log.warning("clock.stepped", seconds=round(step), hint="let a time service keep this host's clock")
         if step < 0:
             for job in self._scheduler.get_jobs():
-                self._scheduler.modify_job(job.id, next_run_time=_moved(job, timedelta(seconds=step)))
+                with suppress(JobLookupError):  # it has run for the last time meanwhile
+                    self._scheduler.modify_job(job.id, next_run_time=_moved(job, timedelta(seconds=step)))
 
 
 def _offset() -> float:

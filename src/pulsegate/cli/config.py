@@ -11,7 +11,7 @@ from pulsegate.cli import alarms, secrecy, tls
 from pulsegate.cli.feeding import api_key, password
 from pulsegate.cli.options import Options
 from pulsegate.cli.output import AsJSON, people, print_json, without_password
-from pulsegate.cli.setup import load_settings, make_policy
+from pulsegate.cli.setup import load_settings, make_policy, read_password
 from pulsegate.curation.entry_file import read_entries
 from pulsegate.curation.list_choice import require_lists
 from pulsegate.errors import PulsegateError, SettingsError
@@ -38,6 +38,8 @@ def check(
     key = api_key(found.otx)
     for one in found.sources:
         api_key(one)
+    if found.admin_password_file is not None:
+        read_password(found.admin_password_file, "admin_password_file")
     told = alarms.check(found)
     if notify:
         _send_a_test(found)

@@ -155,7 +155,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is not typed
     def set_accept_enabled(self, enabled: bool) -> None:
         """Gunicorn calls this, too, when it begins to end."""
         super().set_accept_enabled(enabled)
-        if not self.alive:
+        if not self.alive and not self._ending:  # once: it is called again while it ends
             self._ending = time.monotonic()
             for listener in self.sockets:
                 while self.accept(listener):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from pulsegate.cli.setup import Installation, read_secrets
+from pulsegate.cli.setup import Installation, read_password, read_secrets
 from pulsegate.errors import OTXKeyError, SettingsError, UsageError
 from pulsegate.settings import OTXSettings, PullSettings, UpstreamSettings
 
@@ -68,10 +68,7 @@ def password(found: UpstreamSettings) -> str | None:
     """The password for an upstream, from the settings or the file that they name."""
     if found.password_file is None:
         return found.password.get_secret_value() if found.password else None
-    text = read_secrets(found.password_file, "password_file").rstrip("\r\n")
-    if not text or "\n" in text:
-        raise SettingsError("password_file must hold the password, on one line", resource=str(found.password_file))
-    return text
+    return read_password(found.password_file, "password_file")
 
 
 def configured(where: Installation) -> list[Feeding]:

@@ -19,11 +19,12 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 import structlog
+from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import ClosingIterator
 
-from pulsegate.taxii.edge import WSGI, Environment
+from pulsegate.taxii.edge import REQUEST_ID, WSGI, Environment
 
 log = structlog.get_logger(__name__)
 
@@ -163,7 +164,10 @@ def unpacked(application: WSGI) -> WSGI:
 
     def call(environment: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
         here = {key: value for key, value in environment.items() if key.startswith("wsgi.")}
-        answer = application(here | json.loads(environment[name]), start_response)
+        whole = here | json.loads(environment[name])
+        clear_contextvars()
+        bind_contextvars(request=whole.get(REQUEST_ID, ""))  # what this thread logs bears the server process's id
+        answer = application(whole, start_response)
         if type(answer) is here["wsgi.file_wrapper"]:  # sent by the system, not by us
             return answer
         return ClosingIterator(_gathered(answer), getattr(answer, "close", None))

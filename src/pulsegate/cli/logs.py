@@ -51,7 +51,13 @@ def configure(level: int, *, as_json: bool = False) -> None:
 
 def _json() -> list[Any]:
     """One object a line, with ``timestamp``, ``level``, ``event`` and, of a request, ``request``."""
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False, default=str)]
+    render = structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+    return [structlog.processors.format_exc_info, render, _escaped]
+
+
+def _escaped(_logger: Any, _name: str, text: str) -> str:
+    """What a line of JSON may hold, and a terminal, or a reader that splits lines, would take for more than a sign."""
+    return visible.escaped(text)
 
 
 def _renderer() -> structlog.dev.ConsoleRenderer:

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +34,19 @@ AT_ONCE = 4  # pages that are made at a time: each has a connection with a cache
 
 def run(where: Installation, channel: hop.Channel, parent: int) -> None:
     """Be the process of the pages, just forked from ``parent``, until there is nobody to make pages for."""
-    os.nice(NICENESS)
+    stand_back()
     lifeline.end_with(parent)
     channel.close_inlet()
     made = _Application(replace(where, database=Database(where.settings.database_url)))  # no connection crosses a fork
     cfg = made.cfg
     log.info("pages.started", pid=os.getpid())
     _Process(1, parent, [channel.outlet], made, cfg.timeout, cfg, cfg.logger_class(cfg)).init_process()
+
+
+def stand_back() -> None:
+    """Take the processor after the polls; where the system forbids that, the pages are made all the same."""
+    with suppress(OSError):
+        os.nice(NICENESS)
 
 
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed

@@ -80,7 +80,7 @@ def _work(where: Installation, holds: Callable[[], bool]) -> None:
         counting = Counting(where.database)
         _add(scheduler, lambda: _count(counting), "counts", _every(COUNT_INTERVAL), _in(COUNT_INTERVAL))
         _relay(scheduler, where)
-        if (found or where.settings.relay.inbox or where.settings.tls.is_on) and not where.demo:
+        if not where.demo:  # with nothing to watch, too: what was raised before must end
             watch = Watch(where, found)  # later than the first pulls, which may mend what lay still for a while
             _add(scheduler, watch, "alarms", _every(watch.interval), _in(watch.interval))
         runner = Runner(where)

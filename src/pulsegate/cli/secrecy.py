@@ -13,7 +13,7 @@ import structlog
 from pulsegate import settings as settings_module
 from pulsegate.errors import SettingsError
 from pulsegate.settings import Settings
-from pulsegate.store.database import Database
+from pulsegate.store.database import Database, has_password
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +57,8 @@ def _files(found: Settings) -> Iterator[tuple[str, Path]]:
         "otx.api_key_file": found.otx.api_key_file,
         **{f"source {one.name}: api_key_file": one.api_key_file for one in found.sources},
         **{f"upstream {one.name}: password_file": one.password_file for one in found.upstreams},
+        "database_password_file": found.database_password_file,
+        "admin_password_file": found.admin_password_file,
         "alarms.notify_file": found.alarms.notify_file,
         "tls.key": found.tls.key,
         "relay.key": found.relay.key,
@@ -91,7 +93,7 @@ def _secrets(found: Settings) -> Iterator[str]:
         yield "admin_password"
     if found.alarms.notify:
         yield "alarms.notify"
-    if "@" in (found.database or ""):
+    if found.database and has_password(found.database):
         yield "database"
 
 

@@ -120,6 +120,15 @@ def with_password(url: str, password: str) -> str:
     return make_url(url).set(password=password).render_as_string(hide_password=False)
 
 
+def has_password(url: str) -> bool:
+    """Whether a password stands in the URL; where that is none, whether one may."""
+    try:
+        made = make_url(url)
+    except sa.exc.ArgumentError:  # said where it is opened
+        return "@" in url
+    return bool(made.password or made.query.get("password"))
+
+
 def now(connection: sa.Connection) -> datetime:
     """The database's clock, to the microsecond: labels and windows agree by it, never by a host's.
 
