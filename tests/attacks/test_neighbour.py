@@ -8,7 +8,8 @@ from pathlib import Path
 import pulsegate
 
 SOURCE = Path(pulsegate.__file__).parent
-GOOD = {"TemporaryFile", "NamedTemporaryFile", "TemporaryDirectory", "SpooledTemporaryFile"}
+GOOD = {"TemporaryFile", "NamedTemporaryFile", "TemporaryDirectory", "SpooledTemporaryFile", "mkstemp"}
+HARMLESS = {"gettempdir"}  # only names the folder
 
 
 def test_temporary_files_have_random_names_and_are_for_their_user() -> None:
@@ -24,4 +25,4 @@ def test_temporary_files_have_random_names_and_are_for_their_user() -> None:
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "tempfile":
                 found.add(node.attr)
     assert found, "the relay makes some"
-    assert found <= GOOD
+    assert found <= GOOD | HARMLESS

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import OTXError
+from pulsegate.intake import running
 from pulsegate.otx.client import OTXClient
 from pulsegate.otx.dates import write_date
 from pulsegate.otx.simulation.answer import Answer, Request
@@ -249,7 +250,7 @@ def world_of(migrated_file: Path, folder: Path, **options: Any) -> Iterator[Worl
         collections.put(connection, SUBSCRIBED)
     world = World(store, file, **options)
     with pytest.MonkeyPatch.context() as patch, world.otx:
-        for module in (pull, walk, comparison, sources):
+        for module in (running, pull, walk, comparison, sources):
             patch.setattr(module, "now", lambda _: world.clock())
         for module, name, size in SMALL:
             patch.setattr(module, name, size)

@@ -16,6 +16,10 @@ import support
 from pulsegate.otx.simulator import Misbehaviour, Simulator
 from support import BIN
 
+NO_RELAY = {
+    "written": None, "senders": [], "refused": None, "receipts": [], "waiting": {},
+    "trouble": {"outbox": None, "inbox": None},
+}  # fmt: skip
 KEY = "a-key-that-must-never-be-printed-0123456789"
 PULSE = {
     "id": "0123456789abcdef01234567",
@@ -119,6 +123,7 @@ def test_status_and_explain_tell_what_is_in_and_why_the_rest_is_not(pulsegate) -
             {"name": "user_demo", "indicators": 0, "blocks": 0, "last_label": None, "opened": True},
         ],
         "polls": [],
+        "relay": NO_RELAY,
     }
     rules = {}
     for value in ("bad[.]example[.]org", "10.1.2.3", "not a name"):

@@ -30,8 +30,16 @@ def bare(request: pytest.FixtureRequest, file: Path) -> Database:
         return Database(f"sqlite:///{file}")
     base = Database(request.getfixturevalue("postgresql"))
     with base.write() as connection:
+        connection.execute(_END_OTHERS)
         _drop(connection)
     return base
+
+
+# Pools of tests before, which hold a connection that they don't use.
+_END_OTHERS = sa.text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

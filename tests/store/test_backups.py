@@ -30,9 +30,8 @@ def installation(source, target) -> str:
 
 
 def back_up(url: str, file: Path) -> Path:
-    base = Database(url, read_only=True)
-    backups.backup(base, file)
-    base.close()
+    with closing(Database(url, read_only=True)) as base:
+        backups.backup(base, file)
     return file
 
 

@@ -99,6 +99,6 @@ def test_what_is_over():
 def test_packages_of_an_upstream_are_called_so() -> None:
     source = Source("partner", NOW, "", completed=NOW, held=7)
     assert complaints(source, 6 * HOUR, NOW, "packages") == {
-        "held": "7 packages have left partner at once. They are served on; if they may go: "
+        "held": "7 packages have left the source partner at once. They are served on; if they may go: "
         "pulsegate pull --source partner --accept-removals"
     }

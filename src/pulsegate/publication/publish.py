@@ -327,11 +327,16 @@ class _Publisher:
                 last = step
             else:
                 yield step
-        for step in self._leaving(plan):
+        try:
+            for step in self._leaving(plan):
+                if last is not None:
+                    step.rewritten[:0] = last.rewritten
+                    step.new, last = last.new, None
+                yield step
+        except Exception:  # nor may a fault in rewriting hold up what is new
             if last is not None:
-                step.rewritten[:0] = last.rewritten
-                step.new, last = last.new, None
-            yield step
+                yield last
+            raise
         if last is not None:
             yield last
 
