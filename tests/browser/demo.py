@@ -101,7 +101,7 @@ class Demo:
     def page(self, browser: Any, name: str | None = None, **options: Any) -> Any:
         """A page of a browser without cookies, logged in as ``name``."""
         context = browser.new_context(base_url=self.address, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         page = context.new_page()
         if name is not None:
             log_in(page, name)

@@ -22,7 +22,7 @@ def test_overview_refreshes_its_changing_part_and_keeps_nobody_logged_in(pages, 
     with page.expect_response("**/admin/now"):
         page.clock.run_for(31_000)
     page.wait_for_selector("#now >> text=worker at work")
-    assert asked == [("/admin/now", "1")]
+    assert [one for one in asked if one[0] == "/admin/now"] == [("/admin/now", "1")]  # others may have tasks under way
     assert chart.evaluate("one => one.isConnected")  # what does not change stays, with what is chosen in it
     assert page.locator("h1").count() == 1
 

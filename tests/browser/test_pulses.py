@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -70,7 +71,7 @@ def test_many_are_rejected_by_keys_alone(reviewing, chromium):
     page.keyboard.press("r")
     page.wait_for_selector("#preview .confirm")
     assert page.inner_text("#preview h2") == "Reject 2 pulses?"
-    page.wait_for_function("document.activeElement.id == 'reason'")
+    page.wait_for_selector("#reason:focus")
     page.keyboard.type("all harmless, jk xrh")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=2 pulses are rejected.")
@@ -82,7 +83,7 @@ def test_many_are_rejected_by_keys_alone(reviewing, chromium):
     page.keyboard.press("u")  # nothing is ticked: the one that one is at
     page.wait_for_selector("#preview .confirm")
     assert page.inner_text("#preview h2") == "Take back what was decided on 1 pulse?"
-    page.wait_for_function("document.activeElement.textContent == 'Undo'")
+    page.wait_for_selector(":focus:text-is('Undo')")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=What was decided on 1 pulse is taken back.")
     page.keyboard.press("?")
@@ -90,7 +91,7 @@ def test_many_are_rejected_by_keys_alone(reviewing, chromium):
     page.keyboard.press("Escape")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
-    page.wait_for_function("/pulses.[0-9a-f]{24}$/.test(location.href)")
+    page.wait_for_url(re.compile("/pulses.[0-9a-f]{24}$"))
 
 
 def test_decision_needs_no_script(reviewing, chromium):

@@ -80,7 +80,7 @@ def fill(database: Database) -> None:
         one = PollRecord(moment, "gateway", "192.0.2.1", "", "subscribed", None, None, None, 1, 2, 3, 0.1, "answered")
         polls.insert_many(connection, [one])
         poll_totals.add(connection, [one])
-        relay.put_head(connection, "outside", 7, b"d", "{}")
+        relay.put_head(connection, "outside", 7, b"d", '{"created": "2026-01-01T00:00:00+00:00"}')
         counts.put(connection, f"{counts.TYPES}subscribed", "1", {"domain": 3})
         claim(connection)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -18,6 +19,8 @@ _OTHERS = sa.text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     " AND backend_type = 'client backend'"
 )
+
+GOING = 20  # looks, a tenth of a second apart, at who else uses PostgreSQL's database
 
 
 @contextmanager
@@ -38,8 +41,12 @@ def _require_alone(target: Database) -> None:
     if target.is_sqlite:
         sqlite_file.require_alone(target.path)
         return
-    with target.read() as connection:
-        others = int(connection.scalar(_OTHERS) or 0)
+    for _ in range(GOING):  # a session that has just ended is seen for a moment
+        with target.read() as connection:
+            others = int(connection.scalar(_OTHERS) or 0)
+        if not others:
+            break
+        time.sleep(0.1)
     if others:
         raise BusyError(
             f"{others} other sessions use it",
