@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -22,6 +20,8 @@ from pulsegate.checking.faults import CLOCKS
 from pulsegate.checking.findings import Fault
 from pulsegate.errors import OTXAnswerError
 from pulsegate.otx import body
+from pulsegate.otx.dates import read_http_date
+from pulsegate.otx.transport import origin
 
 CONNECT = 10.0  # seconds
 SILENCE = 60.0  # seconds in which nothing comes
@@ -115,7 +115,10 @@ class Client:
 
     def may_send(self, address: str) -> bool:
         """Whether the password may go there: to the scheme, host and port that were named."""
-        return origin(address) == self._origin
+        try:
+            return origin(address) == self._origin
+        except ValueError:  # what a server tells may be no URL
+            return False
 
     def left(self) -> float:
         """Seconds that are left. OutOfTimeError: none."""
@@ -157,11 +160,6 @@ class Client:
             answer.close()
 
 
-def origin(address: str) -> tuple[str, str, int]:
-    parts = urlsplit(address)
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
-
-
 def check_status(head: Head, content: Body) -> None:
     """FailedError, unless there is a TAXII message to be read."""
     if head.status in _REDIRECTS:
@@ -200,12 +198,9 @@ def _basic(account: tuple[str, str] | None) -> requests.auth.HTTPBasicAuth | Non
 
 def _clock(headers: Mapping[str, str], seconds: float) -> float | None:
     """By how many seconds the server's clock is ahead, as its Date header says; None: it doesn't."""
-    try:
-        told = parsedate_to_datetime(headers["Date"])
-    except (KeyError, ValueError, TypeError):
+    told = read_http_date(headers.get("Date", ""))
+    if told is None:
         return None
-    if told.tzinfo is None:
-        told = told.replace(tzinfo=UTC)
     ahead = (told - datetime.now(UTC)).total_seconds()
     return 0.0 if abs(ahead) < seconds + 1 else ahead
 

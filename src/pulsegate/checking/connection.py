@@ -11,8 +11,9 @@ from pathlib import Path
 
 import certifi
 
-from pulsegate.checking.client import CONNECT, FailedError, origin
+from pulsegate.checking.client import CONNECT, FailedError
 from pulsegate.checking.findings import Fault
+from pulsegate.otx.transport import origin
 
 ENDS_SOON = timedelta(days=14)
 # OpenSSL's numbers of what is wrong with a certificate (x509_vfy.h), as said to people.

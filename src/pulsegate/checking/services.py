@@ -76,20 +76,28 @@ def _read(root: etree._Element, address: str) -> Services:
     if root.tag == f"{_TAXII}Collection_Information_Response":
         every = list(root.iterchildren(f"{_TAXII}Collection"))
         polls = [
-            (one.get("collection_name"), urljoin(address, text))
+            (one.get("collection_name"), _absolute(address, text))
             for one in every
             for text in _texts(one, "Polling_Service", "Address")
         ]
         return Services(tuple(polls), (), tuple(one.get("collection_name") or "" for one in every))
     if root.tag == f"{_TAXII}Discovery_Response":
         services = [
-            (one.get("service_type"), urljoin(address, text))
+            (one.get("service_type"), _absolute(address, text))
             for one in root.iterchildren(f"{_TAXII}Service_Instance")
             for text in _texts(one, "Address")
         ]
         polls = [(None, place) for kind, place in services if kind == "POLL"]
         return Services(tuple(polls), tuple(place for kind, place in services if kind == "COLLECTION_MANAGEMENT"))
     return Services()
+
+
+def _absolute(address: str, text: str) -> str:
+    """What is no URL stays as it is told; nothing is sent there."""
+    try:
+        return urljoin(address, text)
+    except ValueError:
+        return text
 
 
 def _texts(element: etree._Element, *path: str) -> list[str]:

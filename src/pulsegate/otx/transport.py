@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -131,10 +131,12 @@ def _within_origin(url: str, location: str) -> str | None:
     """Where ``location`` leads from ``url``; None when that is another scheme, host or port, or no URL at all."""
     try:
         target = urljoin(url, location)
-        return target if _origin(urlsplit(target)) == _origin(urlsplit(url)) else None
+        return target if origin(target) == origin(url) else None
     except ValueError:
         return None
 
 
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+def origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port (RFC 6454, section 4). ValueError: it is no URL."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)

@@ -30,6 +30,7 @@ from pulsegate.errors import (
 )
 from pulsegate.otx.checks import checked_ca_file, checked_proxy
 from pulsegate.otx.failures import from_exception
+from pulsegate.otx.transport import origin
 from pulsegate.sync.upstream_answer import SHOWN, PollResponse, Sent, from_status, shortly
 from pulsegate.sync.upstream_session import (
     MAX_ANSWER,
@@ -45,7 +46,6 @@ WAIT_HINT = "What is stored goes on being served; check its address and the netw
 _FAULTS = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, zlib.error, OSError)
 # What cabby and libtaxii raise for a message that lacks something, or has something else in its place.
 _NO_MESSAGE = (etree.LxmlError, ClientException, ValueError, TypeError, AttributeError, LookupError, RuntimeError)
-_PORTS = {"http": 80, "https": 443}
 
 
 class Result:
@@ -177,7 +177,7 @@ class UpstreamClient(Client11):  # type: ignore[misc]  # cabby is not typed
         if not found:
             raise UpstreamError("its discovery service names no poll service", hint=URL_HINT)
         address: str = urljoin(self.url, found[0])
-        if _origin(address) != _origin(self.url):
+        if origin(address) != origin(self.url):
             raise UpstreamError(
                 f"its discovery service names a poll service at another address, {address[:SHOWN]!r}; not followed, "
                 "as the password would go there",
@@ -235,8 +235,3 @@ def reworded(message: str) -> str:
 
 def reworded_hint(hint: str) -> str:
     return hint.replace("otx.", "the upstream's ").replace("a private OTX", "the server")
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
