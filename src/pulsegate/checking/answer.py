@@ -48,7 +48,6 @@ class Labels:
     last: datetime | None = None
     lowest: datetime | None = None
     highest: datetime | None = None
-    distinct: int = 0  # as long as equal ones stand together
     unreadable: Counted = field(default_factory=Counted)
     unordered: Counted = field(default_factory=Counted)
     outside: Counted = field(default_factory=Counted)
@@ -66,7 +65,6 @@ class Labels:
             self.unordered.add(f"{label.isoformat()} after {self.last.isoformat()}")
         if not window.holds(label):
             self.outside.add(label.isoformat())
-        self.distinct += label != self.last
         self.first, self.last = self.first or label, label
         self.lowest = label if self.lowest is None else min(self.lowest, label)
         self.highest = label if self.highest is None else max(self.highest, label)
@@ -75,7 +73,6 @@ class Labels:
         """Those of the next part."""
         if self.last and other.first and other.first < self.last:
             self.unordered.add(f"{other.first.isoformat()} after {self.last.isoformat()}")
-        self.distinct += other.distinct - (other.first is not None and other.first == self.last)
         self.count, self.missing = self.count + other.count, self.missing + other.missing
         self.first, self.last = self.first or other.first, other.last or self.last
         self.lowest = min((one for one in (self.lowest, other.lowest) if one), default=None)
@@ -90,11 +87,7 @@ class Digests:
     """What the blocks hold, as numbers: equal ones are the same block. ``whole``: of all of them, in their order."""
 
     blocks: set[int] = field(default_factory=set)
-    _whole: int = 0
-
-    @property
-    def whole(self) -> int:
-        return self._whole
+    whole: int = 0
 
     def add(self, block: bytes) -> None:
         if len(self.blocks) < MOST_DIGESTS:
@@ -106,8 +99,8 @@ class Digests:
         self._mix(other.whole.to_bytes(8))
 
     def _mix(self, number: bytes) -> None:
-        both = self._whole.to_bytes(8) + number
-        self._whole = int.from_bytes(hashlib.blake2b(both, digest_size=8).digest())
+        both = self.whole.to_bytes(8) + number
+        self.whole = int.from_bytes(hashlib.blake2b(both, digest_size=8).digest())
 
 
 @dataclass(slots=True)

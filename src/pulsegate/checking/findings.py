@@ -111,10 +111,14 @@ class Finding:
     where: str
     times: int = 1
 
-    def __str__(self) -> str:
+    @property
+    def seen(self) -> str:
+        """What was seen, and where."""
         more = f", {self.times} times" if self.times > 1 else ""
-        place = f" ({self.where}{more})" if self.where else ""
-        return f"{self.what}{place}. {self.meaning}"
+        return self.what + (f" ({self.where}{more})" if self.where else "")
+
+    def __str__(self) -> str:
+        return f"{self.seen}. {self.meaning}"
 
 
 class Findings:

@@ -10,7 +10,6 @@ from lxml import etree
 from pulsegate.checking.windows import Window
 
 NAMESPACE = "http://taxii.mitre.org/messages/taxii_xml_binding-1.1"
-OLDER_NAMESPACE = "http://taxii.mitre.org/messages/taxii_xml_binding-1"
 XML_BINDING = "urn:taxii.mitre.org:message:xml:1.1"
 STIX_BINDINGS = {"1.1.1": "urn:stix.mitre.org:xml:1.1.1", "1.2": "urn:stix.mitre.org:xml:1.2"}  # what it reads
 _SERVICES = "urn:taxii.mitre.org:services:1.1"

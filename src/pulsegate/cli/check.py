@@ -195,7 +195,5 @@ def _list(title: str, findings: list[Finding], none: str) -> None:
         return
     people.print(title, style="bold")
     for one in findings:
-        more = f", {one.times} times" if one.times > 1 else ""
-        place = f" ({one.where}{more})" if one.where else ""
-        people.print(f"- {one.what}{place}", markup=False)
+        people.print(f"- {one.seen}", markup=False)
         people.print(f"  {one.meaning}", markup=False)

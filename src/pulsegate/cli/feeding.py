@@ -46,10 +46,9 @@ class Feeding:
         return isinstance(self.settings, UpstreamSettings)
 
     @property
-    def lacks(self) -> str | None:
-        """What must be set before it can be pulled from. SettingsError: the file of a key can't be read."""
-        is_without = isinstance(self.settings, OTXSettings) and api_key(self.settings) is None
-        return "no API key is set" if is_without else None
+    def is_ready(self) -> bool:
+        """Whether it has the key that it needs. SettingsError: the file of a key can't be read."""
+        return not isinstance(self.settings, OTXSettings) or api_key(self.settings) is not None
 
 
 def api_key(otx: OTXSettings) -> str | None:
@@ -102,7 +101,7 @@ def active(where: Installation) -> list[Feeding]:
     """The sources that can be pulled from. SettingsError: the file of a key can't be read."""
     if where.demo:
         return configured(where)
-    return [one for one in configured(where) if one.settings.enabled and one.lacks is None]
+    return [one for one in configured(where) if one.settings.enabled and one.is_ready]
 
 
 def pulls(where: Installation) -> bool:

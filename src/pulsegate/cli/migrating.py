@@ -22,9 +22,9 @@ def back_up_first(database: Database, *, wanted: bool = True) -> None:
 
     A warning, as it must be seen whatever the log shows.
     """
-    migrate.refuse_newer(database)
     if not backups.is_due(database):
         return
+    migrate.refuse_newer(database)
     if not database.is_sqlite:
         hint = "the way back is a backup from before: run pg_dump before each upgrade"
         log.warning("database.migrating", database=database.name, hint=hint)

@@ -172,22 +172,22 @@ def _kept(where: Installation) -> datetime:
         return now(connection) - where.settings.relay.kept
 
 
-def complaints(where: Installation) -> dict[str, str]:
+def complaints(where: Installation, found: Standing | None = None) -> dict[str, str]:
     """By the names of the sources that stand for senders: why people must be told of them; empty when all is well."""
     from pulsegate.relay.importing import source_of
-    from pulsegate.relay.standing import complaint, standing
+    from pulsegate.relay.standing import complaint
 
-    with where.database.read() as connection:
-        found = standing(connection)
-    stale = where.settings.relay.stale_after
-    told = {source_of(one.head.origin): complaint(one, stale) for one in found.senders}
+    stale, senders = where.settings.relay.stale_after, (found or _standing(where)).senders
+    told = {source_of(one.head.origin): complaint(one, stale) for one in senders}
     return {name: text for name, text in told.items() if text is not None}
 
 
 def shown(where: Installation) -> dict[str, Any]:
     """How it stands, as JSON."""
-    found, told, notes = _standing(where), complaints(where), _notes(where)
     from pulsegate.relay.importing import source_of
+
+    found, notes = _standing(where), _notes(where)
+    told = complaints(where, found)
 
     return {
         "written": None if found.written is None else {
@@ -250,7 +250,7 @@ def print_standing(where: Installation) -> None:
             f"Relay: number {head.sequence} of {head.origin}, as of {when(head.created)}, taken {when(sender.taken)}",
             markup=False,
         )
-    for name, text in complaints(where).items():
+    for name, text in complaints(where, found).items():
         people.print(f"  ALARM ({name}): {text}", markup=False, style="bold red")
     if found.refused is not None:
         entry = found.refused.entry

@@ -106,7 +106,7 @@ def _relay(scheduler: BaseScheduler, where: Installation) -> None:
 def _first_bundle(where: Installation) -> datetime:
     """When the interval since the last one is over: a worker that is started often writes no more than others."""
     with where.database.read() as connection:
-        last = relay.last_logged(connection, relay.OUT, [relay.WRITTEN])
+        last = relay.last_logged(connection, relay.OUT, relay.WRITTEN)
     due = last.time + where.settings.relay.interval if last else _in(timedelta())
     return max(due, _in(timedelta()))
 

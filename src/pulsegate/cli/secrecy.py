@@ -82,13 +82,10 @@ def _settings_file() -> Iterator[tuple[str, Path]]:
 def _secrets(found: Settings) -> Iterator[str]:
     """The keys of secrets that stand in the settings themselves."""
     sources = {"otx": found.otx, **{f"source {one.name}": one for one in found.sources}}
+    upstreams = {f"upstream {one.name}": one for one in found.upstreams}
     yield from (f"{name}.api_key" for name, one in sources.items() if one.api_key)
-    yield from (f"upstream {one.name}.password" for one in found.upstreams if one.password)
-    yield from (
-        f"{name}.proxy"
-        for name, one in {**sources, **{f"upstream {one.name}": one for one in found.upstreams}}.items()
-        if "@" in (one.proxy or "")
-    )
+    yield from (f"{name}.password" for name, one in upstreams.items() if one.password)
+    yield from (f"{name}.proxy" for name, one in {**sources, **upstreams}.items() if "@" in (one.proxy or ""))
     if found.admin_password:
         yield "admin_password"
     if found.alarms.notify:

@@ -412,8 +412,8 @@ class _Publisher:
         moment = now(connection)
         lacking = {identity: rewritten.lacking[identity] for identity, _ in withdrawn if identity in rewritten.lacking}
         named = [(values.get(identity, identity), label) for identity, label in withdrawn]
-        withdrawals.note(connection, self._id, [*named, *rewritten.parts], moment)
-        withdrawals.note(connection, self._id, _without(lacking.values(), moment), moment)
+        without = _without(lacking.values(), moment)
+        withdrawals.note(connection, self._id, [*named, *rewritten.parts, *without], moment)
         touched.touch_indicators(connection, rewritten.excess)
         if rewritten.content is None:
             stored_blocks.delete(connection, self._id, rewritten.block, revision)

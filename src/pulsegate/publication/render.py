@@ -136,8 +136,8 @@ class Renderer:
             there = {one.indicator_pk: one.identity for one in placed}
             rest = [pk for pk, identity in there.items() if identity not in leaving]
             written = omissions.read(connection, [block_id]).get(block_id, {})
-            left_out = _joined(written, shrinking or {})
-            found = list(_reduced(candidates.by_keys(connection, rest), left_out))
+            omitted = _joined(written, shrinking or {})
+            found = list(_reduced(candidates.by_keys(connection, rest), omitted))
             pulse = pulses.by_pk(connection, block.pulse_pk) if block and block.pulse_pk is not None else None
         if block is None or not (leaving & set(there.values()) or shrinking):
             return None
@@ -150,11 +150,11 @@ class Renderer:
             content, kept = self._first(pulse, found, there)
         gone = set(there.values()) - kept
         excess = [pk for pk, identity in there.items() if identity in gone - leaving]
-        keys = {self._place(block, value): value for value in left_out}
+        keys = {self._place(block, value): value for value in omitted}
         places = [one for one in placed if one.identity in keys]
-        stay = [left_out[keys[one.identity]] for one in places if one.identity in kept]
+        stay = [omitted[keys[one.identity]] for one in places if one.identity in kept]
         parts = [left for one in places for left in _parts_leaving(one, keys[one.identity], written, shrinking or {})]
-        lacking = {one.identity: left_out[keys[one.identity]] for one in places}
+        lacking = {one.identity: omitted[keys[one.identity]] for one in places}
         return Rewritten(block, content, sorted(gone), excess, stay, parts, lacking)
 
     def _place(self, block: StoredBlock, value: bytes) -> bytes:

@@ -334,7 +334,7 @@ def _note_waiting(connection: Connection, made: Plan, origin: str) -> None:
 
 def _brought_by(connection: Connection, origin: str) -> set[str]:
     parts = relay.parts(connection, origin) | relay.parts(connection, relay.own_of(origin))
-    return {one for one, part in parts.items() if part.digest is not None}
+    return set(relay.present(parts))
 
 
 def _waiting(connection: Connection, origin: str) -> set[str]:

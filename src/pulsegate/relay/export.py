@@ -218,7 +218,7 @@ class _Export:
             made = self._scan(self._there, pulses)
         else:
             made = self._scan(one for one, (_, version) in self._there.items() if self._version(one) != version)
-        known = {one: part.digest for one, part in self._known.items() if part.digest is not None}
+        known = relay.present(self._known)
         digests = {one: made.get(one) or known[one] for one in self._there}
         changed = {one for one, digest in digests.items() if known.get(one) != digest}
         gone = known.keys() - digests.keys()

@@ -136,7 +136,7 @@ def forecast(
             return found
         with database.read() as connection:
             parts = relay.parts(connection, made.head.origin)
-        known = {one: part.digest for one, part in parts.items() if part.digest is not None}
+        known = relay.present(parts)
         left = set(known)
         for piece in bundle.pulses():
             found.indicators += len(piece.indicators)
@@ -291,7 +291,7 @@ class _Import:
         """
         head, signer = self._head, self._bundle.signer
         with self._database.read() as connection:
-            known = {one for one, part in relay.parts(connection, head.origin).items() if part.digest is not None}
+            known = relay.present(relay.parts(connection, head.origin))
         not_brought = self._put_all(known)
         is_delta = self._bundle.manifest.kind == "delta"
         self._remove([one for one in self._bundle.removals() if one in known] if is_delta else sorted(not_brought))
@@ -303,7 +303,7 @@ class _Import:
                 relay.forget(connection, head.origin)
             relay.put_head(connection, head.origin, head.sequence, bytes.fromhex(head.digest), canonical(head).decode())
             relay.put_key(connection, signer.fingerprint, head.origin, signer.name)
-        there = {one: part.digest for one, part in parts.items() if part.digest is not None}
+        there = relay.present(parts)
         latest = max((part.sequence for part in parts.values()), default=head.sequence)
         if records.state_digest(there) != head.state:
             imported.differs = latest <= head.sequence

@@ -64,9 +64,9 @@ def standing(connection: Connection) -> Standing:
             senders.append(Sender(head, kept.noted, moment - head.created))
     return Standing(
         moment,
-        relay.last_logged(connection, relay.OUT, [relay.WRITTEN]),
+        relay.last_logged(connection, relay.OUT, relay.WRITTEN),
         tuple(senders),
-        relay.last_logged(connection, relay.IN, [relay.REFUSED]),
+        relay.last_logged(connection, relay.IN, relay.REFUSED),
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from pulsegate.errors import StoreError
 from pulsegate.store import copying, migrate, sqlite_file
 from pulsegate.store.copying import Told, silent
-from pulsegate.store.database import Database
+from pulsegate.store.database import Connection, Database
 
 KEPT = 2  # of those that are made before a migration
 _SPARE = 16_000_000  # bytes that a disk must have left beside a backup
@@ -33,12 +35,14 @@ def backup(database: Database, file: Path, told: Told = silent) -> None:
 def _write(database: Database, file: Path, told: Told) -> None:
     """The rows of a PostgreSQL database as a file."""
     migrate.require_current(database)
-    made = new(file)
-    try:
-        with database.snapshot() as source, made.roomy(), made.write() as target:
-            copying.copy(source, target, told)
-    finally:
-        made.close()
+    with database.snapshot() as source:
+        fill(file, lambda target: copying.copy(source, target, told))
+
+
+def fill(file: Path, write: Callable[[Connection], object]) -> None:
+    """Make a database of the file, with what ``write`` puts into it in one transaction, and seal it."""
+    with closing(new(file)) as made, made.roomy(), made.write() as connection:
+        write(connection)
     sqlite_file.seal(file)
 
 
@@ -56,11 +60,8 @@ def _require_schema(file: Path, name: Path) -> None:
 
 def schema(file: Path) -> str | None:
     """The schema of a database in a file; None: it is none of ours."""
-    found = Database(f"sqlite:///{file}", read_only=True)
-    try:
+    with closing(Database(f"sqlite:///{file}", read_only=True)) as found:
         return migrate.current(found)[0]
-    finally:
-        found.close()
 
 
 # --- Before a migration ----------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ class Database:
         self.url = url
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.is_sqlite:
-            _check_sqlite_path(Path(make_url(url).database or ""), must_be_there=read_only)
+            _check_sqlite_path(self.path, must_be_there=read_only)
             self.engine = sa.create_engine(
                 url, connect_args={"timeout": BUSY_TIMEOUT}, max_overflow=MAX_OVERFLOW, hide_parameters=True
             )

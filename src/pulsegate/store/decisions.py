@@ -130,7 +130,9 @@ def _page(
 
 def find_allowed(connection: sa.Connection, kind: str, text: str) -> Allowed | None:
     """The entry, where it is on the list."""
-    return _find_allowed(connection, kind, storable(text))
+    there = sa.select(allowed).where(allowed.c.kind == storable(kind), allowed.c.text == storable(text))
+    row = connection.execute(there).first()
+    return Allowed(**_columns(row, Allowed)) if row else None
 
 
 def find_override(connection: sa.Connection, collection: str, identity: bytes) -> Override | None:
@@ -166,7 +168,7 @@ def allow(connection: sa.Connection, entries: Sequence[Allowed], account: str | 
 
 def disallow(connection: sa.Connection, kind: str, text: str, account: str) -> bool:
     """Take an entry away; gives whether it was there."""
-    before = _find_allowed(connection, kind, text)
+    before = find_allowed(connection, kind, text)
     if before is None:
         return False
     disallow_all(connection, [before], account)
@@ -181,12 +183,6 @@ def disallow_all(connection: sa.Connection, entries: Sequence[Allowed], account:
         changes = [(text, before, None) for (_, text), before in gone.items()]
         audit.record_many(connection, account, "allow.remove", changes)
     affected.note(connection, affected.by_entries(connection, [(one.kind, one.text) for one in entries]))
-
-
-def _find_allowed(connection: sa.Connection, kind: str, text: str) -> Allowed | None:
-    there = sa.select(allowed).where(allowed.c.kind == storable(kind), allowed.c.text == storable(text))
-    row = connection.execute(there).first()
-    return Allowed(**_columns(row, Allowed)) if row else None
 
 
 def _take_allowed(connection: sa.Connection, entries: Sequence[Allowed]) -> dict[tuple[str, str], dict[str, Any]]:

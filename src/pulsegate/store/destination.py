@@ -95,9 +95,7 @@ def fill(target: Database, write: Callable[[sa.Connection], None], *, replace: b
     """Have ``write`` fill the tables, which are empty and of the newest schema, in one transaction."""
     if target.is_sqlite:
         with sqlite_file.unfinished(target.path) as part:
-            with closing(backups.new(part)) as made, made.roomy(), made.write() as connection:
-                write(connection)
-            sqlite_file.seal(part)
+            backups.fill(part, write)
             sqlite_file.exchange(part, target.path, None)
         return
     with target.write() as connection:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.engine import make_url
 
 from pulsegate.errors import BusyError, StoreError
 from pulsegate.store.database import Database, explained
@@ -84,7 +83,7 @@ def _lock(database: Database, name: str) -> Iterator[_Lock]:
 
 @contextmanager
 def _file_lock(database: Database, name: str) -> Iterator[_Lock]:
-    path = Path(f"{make_url(database.url).database}.{name}.lock")
+    path = Path(f"{database.path}.{name}.lock")
     try:
         handle = path.open("a")
     except OSError as error:

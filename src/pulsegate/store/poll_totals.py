@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from pulsegate.store.polls import PollRecord
+from pulsegate.store.polls import PollRecord, spellings
 from pulsegate.store.tables import data_collections, poll_totals
+from pulsegate.store.upsert import upsert
 
 BUCKETS = (0.005, 0.02, 0.1, 0.5, 2.0, 10.0)  # seconds; poll_totals has a column for each
 
@@ -56,15 +56,12 @@ def add(connection: sa.Connection, records: Iterable[PollRecord]) -> None:
     known = set(connection.scalars(sa.select(data_collections.c.name)))
     found: dict[Key, Totals] = {}
     for one in records:
-        spelled = one.collection if one.collection in known else one.collection.replace(" ", "+")
-        key = (spelled if spelled in known else "", one.outcome)
+        key = (next(iter(spellings(one.collection) & known), ""), one.outcome)
         found.setdefault(key, Totals()).add(one)
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     for (collection, outcome), totals in sorted(found.items(), key=lambda each: each[0]):  # one order for all processes
         values = {name: getattr(totals, name) for name in _NAMES}
-        new = insert(poll_totals).values(collection=collection, outcome=outcome, **values)
-        sums = {name: poll_totals.c[name] + new.excluded[name] for name in _NAMES}
-        connection.execute(new.on_conflict_do_update(index_elements=["collection", "outcome"], set_=sums))
+        more = {name: poll_totals.c[name] + value for name, value in values.items()}
+        upsert(connection, poll_totals, {"collection": collection, "outcome": outcome}, values, more)
 
 
 def every(connection: sa.Connection) -> dict[Key, Totals]:

@@ -112,6 +112,11 @@ class Part:
     stored: datetime | None
 
 
+def present(found: Mapping[str, Part]) -> dict[str, bytes]:
+    """The digests of those that are in the last state."""
+    return {one: part.digest for one, part in found.items() if part.digest is not None}
+
+
 def parts(connection: sa.Connection, origin: str) -> dict[str, Part]:
     """Each pulse of the origin's last state, and those that were in an earlier one."""
     columns = (relay_pulses.c.pulse_id, relay_pulses.c.digest, relay_pulses.c.sequence, relay_pulses.c.stored)
@@ -274,6 +279,7 @@ def logged(
     key: int | None,
     *,
     outcome: str | None = None,
+    kind: str | None = None,
     backwards: bool = False,
     limit: int,
 ) -> list[Logged]:
@@ -283,26 +289,20 @@ def logged(
         query = query.where(relay_log.c.direction == direction)
     if outcome is not None:
         query = query.where(relay_log.c.outcome == outcome)
+    if kind is not None:
+        query = query.where(relay_log.c.kind == kind)
     rows = connection.execute(paged(query, relay_log.c.pk, key, backwards=backwards, limit=limit))
     return [Logged(row[0], row[1], Entry(*row[2:])) for row in rows]
 
 
 def last_full(connection: sa.Connection, direction: str) -> Logged | None:
     """The last full snapshot that was written, or taken."""
-    found = _of_log(connection, relay_log.c.direction == direction, relay_log.c.kind == "full")
-    return next(found, None)
+    return next(iter(logged(connection, direction, None, kind="full", limit=1)), None)
 
 
-def last_logged(connection: sa.Connection, direction: str, outcomes: Sequence[str]) -> Logged | None:
-    """The last entry with one of these outcomes."""
-    found = _of_log(connection, relay_log.c.direction == direction, relay_log.c.outcome.in_(outcomes))
-    return next(found, None)
-
-
-def _of_log(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> Iterator[Logged]:
-    query = sa.select(relay_log.c.pk, relay_log.c.time, *_ENTRY).where(*conditions).order_by(relay_log.c.pk.desc())
-    for row in connection.execute(query.limit(1)):
-        yield Logged(row[0], row[1], Entry(*row[2:]))
+def last_logged(connection: sa.Connection, direction: str, outcome: str) -> Logged | None:
+    """The last entry with this outcome."""
+    return next(iter(logged(connection, direction, None, outcome=outcome, limit=1)), None)
 
 
 def purge(connection: sa.Connection, before: datetime) -> int:

@@ -64,13 +64,13 @@ def is_there() -> bool:
         return relay.is_used(connection)
 
 
-def senders(connection: Connection) -> list[Shown]:
-    """Each of whom something was taken, with what is not well."""
+def senders(connection: Connection, known: Sequence[Key] | None = None) -> list[Shown]:
+    """Each of whom something was taken, with what is not well. ``known``: as ``trusted`` gives; None: it is asked."""
     found = standing.standing(connection)
     if not found.senders:
         return []
     settings = site().settings.relay
-    keys = {one.fingerprint: one for one in trusted(found.moment)}
+    keys = {one.fingerprint: one for one in (trusted(found.moment) if known is None else known)}
     signed = {one.origin: one for one in relay.signed_keys(connection)}
     counts = sources.counts(connection)
     return [_shown(one, settings, signed.get(one.head.origin), keys, counts) for one in found.senders]

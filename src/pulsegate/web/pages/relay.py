@@ -58,20 +58,22 @@ def index() -> ResponseReturnValue:
     settings = site().settings.relay
     with site().database.read() as connection:
         moment = now(connection)
+        keys = relays.trusted(moment)
         found: dict[str, Any] = {
             "name": relays.own_name(connection),
             "written": relays.written(connection, FEW),
             "full_due": relays.full_due(connection),
             "out": relay_notes.get(connection, relay.OUT),
             "into": relay_notes.get(connection, relay.IN),
-            "senders": relays.senders(connection),
+            "keys": keys,
+            "senders": relays.senders(connection, keys),
             "refused": relay.logged(connection, relay.IN, None, outcome=relay.REFUSED, limit=FEW),
             "asked": [one for one in tasks.latest(connection, limit=LOOKED_AT) if one.kind in ASKED][:FEW],
         }
     found["sends"] = bool(settings.outbox or settings.key or found["written"])
     found["receives"] = bool(settings.inbox or settings.trust or found["senders"] or found["refused"])
     return render_template(
-        "relay/index.html", settings=settings, moment=moment, own_key=relays.own_key(), keys=relays.trusted(moment),
+        "relay/index.html", settings=settings, moment=moment, own_key=relays.own_key(),
         receipts=relays.receipts(), titles=TITLES, is_at_work=locks.is_held(site().database, locks.WORKER), **found,
     )  # fmt: skip
 
