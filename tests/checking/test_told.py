@@ -23,7 +23,7 @@ def test_address_that_is_no_url_stays_as_it_is_told(told):
 
 
 @pytest.mark.parametrize(
-    "date", ["", "now", "Mon, 01 Jan 2024 00:00:00 +99999999999999999", "Mon, 01 Jan 0001 00:00:00 +0900"]
+    "date", ["", "now", "Mon, 01 Jan 2024 00:00:00 +99999999999999999", "Fri, 31 Dec 9999 23:59:59 -0100"]
 )
 def test_date_that_is_none_tells_no_clock(date):
     assert client._clock({"Date": date}, 1.0) is None
@@ -31,5 +31,5 @@ def test_date_that_is_none_tells_no_clock(date):
 
 def test_origin():
     assert origin("https://Host/a") == origin("https://host:443/b") != origin("http://host/a")
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match="out of range"):
         origin("http://h:99999/")
