@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import warnings
@@ -108,6 +110,26 @@ def test_postgresql_that_goes_and_comes_back(serve: Any, worker: Any, postgres: 
                 print(f"refused in {took:.2f} s; polls {polled:.1f} s, pulls {pulled:.1f} s after the start")  # noqa: T201
         for one in (server, other):
             assert "Traceback" not in one.output, one.output
+
+
+# --- The network -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(240)
+def test_host_of_the_worker_that_falls_silent(environment: dict[str, str], tmp_path: Path) -> None:
+    """Nothing ends its connections: the database must find out by itself, and so must the worker."""
+    if subprocess.run(["unshare", "--net", "ip", "link"], capture_output=True, check=False).returncode:
+        pytest.skip("no network of its own can be made here (it needs root and iproute2)")
+    words = ["unshare", "--net", sys.executable, "-m", "functional.silence", str(tmp_path)]
+    tests = Path(__file__).parents[1]
+    done = subprocess.run(words, env=environment, cwd=tests, capture_output=True, text=True, timeout=230, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    print(f"taken over after {found['taken_over']:.1f} s, the silent one ended after {found['gave_up']:.1f} s")  # noqa: T201
+    assert found["code"] != 0
+    assert "worker.lock_lost" in found["silent"], found["silent"]
+    for log in (found["silent"], found["other"]):
+        assert "Traceback" not in log, log
 
 
 # --- The disk --------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import make_url
 
 from pulsegate.errors import StoreError
 from pulsegate.store import state
@@ -134,3 +135,31 @@ def test_error_tells_no_value_that_was_to_be_stored(database):
     with database.read() as connection, pytest.raises(sa.exc.IntegrityError) as caught:
         connection.execute(ann)
     assert secret not in "".join(traceback.format_exception(caught.value))
+
+
+# --- Sessions with PostgreSQL ----------------------------------------------------------------------------------------
+
+
+def _parameters(url):
+    database = Database(url)
+    with database.read() as connection:
+        found = connection.connection.driver_connection.info.get_parameters()
+        work_mem = connection.scalar(sa.text("SHOW work_mem"))
+    database.close()
+    return found, work_mem
+
+
+def test_session_that_is_silent_is_given_up(postgresql):
+    found, _ = _parameters(postgresql)
+    assert (found["keepalives_idle"], found["tcp_user_timeout"], found["connect_timeout"]) == ("10", "20000", "10")
+    assert "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5" in found["options"]
+
+
+def test_parameters_of_the_url_count(postgresql):
+    url = make_url(postgresql).update_query_dict({
+        "keepalives_idle": "77", "options": "-c tcp_keepalives_idle=78 -c work_mem=5MB",
+    })  # fmt: skip
+    found, work_mem = _parameters(url.render_as_string(hide_password=False))
+    assert (found["keepalives_idle"], found["tcp_user_timeout"]) == ("77", "20000")
+    assert found["options"].index("tcp_keepalives_idle=10") < found["options"].index("tcp_keepalives_idle=78")
+    assert work_mem == "5MB"

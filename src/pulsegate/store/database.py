@@ -23,6 +23,12 @@ MAX_OVERFLOW = 250  # connections beyond the 5 that are kept; as many as a serve
 CACHE = 16_000  # kB of SQLite's pages that each connection holds
 ROOMY_CACHE = 64_000
 BUSY_TIMEOUT = 30  # seconds that a writer waits for another one on SQLite
+# PostgreSQL: who hears nothing of the other side for some 20 seconds gives the session up, on either side. The kernel
+# would take hours, and for as long a host that has lost its network would hold the lock of the worker at work.
+_KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2}  # seconds, seconds, times
+_UNHEARD = {"tcp_user_timeout": 20_000}  # milliseconds until what was sent must have arrived
+_CLIENT_SIDE = {"connect_timeout": 10} | _KEEPALIVES | _UNHEARD
+_SERVER_SIDE = {f"tcp_{name}": value for name, value in _KEEPALIVES.items()} | _UNHEARD
 
 
 def inserted_key(result: sa.CursorResult[Any]) -> int:
@@ -49,11 +55,10 @@ class Database:
             self._cache = CACHE
             _prepare_sqlite(self.engine, lambda: self._cache, read_only=read_only)
         else:
-            options = "-c timezone=UTC" + (" -c default_transaction_read_only=on" if read_only else "")
             self.engine = sa.create_engine(
                 url,
                 pool_pre_ping=True,
-                connect_args={"options": options},
+                connect_args=_connect_args(make_url(url), read_only=read_only),
                 max_overflow=MAX_OVERFLOW,
                 hide_parameters=True,  # an error is logged; what was to be stored may be a secret
             )
@@ -113,6 +118,15 @@ class Database:
             return url.database or ""
         secret = {key: "***" for key in url.query if "password" in key}
         return url.update_query_dict(secret).render_as_string()
+
+
+def _connect_args(url: sa.URL, *, read_only: bool) -> dict[str, str | int]:
+    """Parameters of libpq (PostgreSQL, section 34.1.2), where the URL itself doesn't set them."""
+    given = url.query.get("options", ())
+    options = [f"-c {name}={value}" for name, value in _SERVER_SIDE.items()]
+    options += [given] if isinstance(given, str) else given  # of two, the later one counts
+    options += ["-c timezone=UTC", *(["-c default_transaction_read_only=on"] if read_only else ())]
+    return {key: value for key, value in _CLIENT_SIDE.items() if key not in url.query} | {"options": " ".join(options)}
 
 
 def with_password(url: str, password: str) -> str:
