@@ -157,5 +157,9 @@ class RelayChainError(RelayError):
     """A bundle is genuine, but doesn't continue what was taken before."""
 
 
+class RelayForkError(RelayChainError):
+    """A bundle is genuine, but comes from another past than what was taken; a full snapshot may begin anew."""
+
+
 class RelayGapError(RelayChainError):
     """A bundle is genuine, but another one has to be taken before it."""

@@ -14,9 +14,10 @@ from pulsegate.errors import RelayError
 from pulsegate.intake.taking import Arrived, Claim, Intake, put
 from pulsegate.model.pulse import Pulse
 from pulsegate.publication.marking import Marker
-from pulsegate.relay import archive, keys, manifest
+from pulsegate.relay import archive, keys, manifest, ways
 from pulsegate.relay import export as exports
-from pulsegate.store import relay, state
+from pulsegate.relay.ways import Way
+from pulsegate.store import relay
 from pulsegate.store.database import Database
 from relay.carried import KEY, OTHER_KEY, Gate
 from relay.forge import Forgery, unpack
@@ -268,7 +269,7 @@ def test_heads_are_kept_once(filled):
         filled.export(name, full=True)
     with filled.database.read() as connection:
         assert list(relay.chain(connection, relay.OWN, 1)) == [1]
-        assert state.get(connection, exports.WRITTEN) == "1"
+        assert ways.gone(connection, Way.BY_HAND).number == 1
 
 
 # --- Processes -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -11,8 +12,7 @@ from pulsegate.curation.own import Own
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import RelayChainError, RelayError, RelayTrustError
 from pulsegate.intake import running
-from pulsegate.relay import importing, verify
-from pulsegate.relay.export import WRITTEN
+from pulsegate.relay import importing, verify, ways
 from pulsegate.relay.keys import Trust
 from pulsegate.relay.records import digest, state_digest
 from pulsegate.store import relay, state
@@ -258,7 +258,8 @@ def set_back(gate, kept):
     with gate.database.write() as connection:
         connection.execute(sa.delete(relay_heads).where(relay_heads.c.sequence > kept.sequence))
         connection.execute(sa.delete(relay_pulses).where(relay_pulses.c.sequence > kept.sequence))
-        state.put(connection, WRITTEN, str(kept.sequence))
+        key = ways._key(ways.Way.BY_HAND)
+        state.put(connection, key, json.dumps(json.loads(state.get(connection, key)) | {"number": kept.sequence}))
 
 
 def test_stranger_is_refused(filled, receiver):

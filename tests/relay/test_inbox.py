@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pulsegate.errors import BusyError
-from pulsegate.relay import forgetting, inbox, outbox
+from pulsegate.relay import forgetting, importing, inbox, outbox
 from pulsegate.relay.importing import source_of
 from pulsegate.relay.inbox import REFUSED, REPORT, TAKEN, Inbox
 from pulsegate.store.locks import hold, pull
@@ -204,6 +204,40 @@ def test_delta_waits_for_what_comes_before_it(box, folder, bundle, delta):
     assert box.look().taken == [NAME, NEXT]
 
 
+@pytest.fixture
+def looks(monkeypatch):
+    """The names of the bundles that are looked into."""
+    found, real = [], inbox.take
+
+    def watched(*words, **more):
+        found.append(more["name"])
+        return real(*words, **more)
+
+    monkeypatch.setattr(inbox, "take", watched)
+    return found
+
+
+def test_delta_that_waits_is_looked_into_again_when_something_was_taken(
+    box, folder, bundle, delta, looks, receiver, tmp_path
+):
+    (folder / NEXT).write_bytes(delta)
+    settled(box)
+    box.look()
+    assert list(box.look().waiting) == [NEXT]
+    assert looks == [NEXT]
+    (tmp_path / "by hand").write_bytes(bundle)
+    importing.take(receiver.database, receiver.policy, tmp_path / "by hand", trusted())
+    assert box.look().taken == [NEXT]
+
+
+def test_delta_that_waits_is_looked_into_again_when_it_is_another_file(box, folder, bundle, delta, looks):
+    (folder / NEXT).write_bytes(delta)
+    settled(box)
+    (folder / NEXT).write_bytes(bundle)
+    assert settled(box).taken == [NEXT]
+    assert looks == [NEXT, NEXT]
+
+
 def test_refusal_names_the_bundle_and_not_a_temporary_file(box, folder, bundle, receiver):
     put_parts(folder, bundle[:-1] + b"x")
     assert settled(box).refused == [NAME]
@@ -230,6 +264,26 @@ def test_bundle_is_not_seen_before_it_is_split(sender, tmp_path, monkeypatch):
     assert made.path.name == NAME
     assert there
     assert all(one.startswith(f"{NAME}.0") for one in there)
+
+
+def test_outbox_builds_on_its_own_last_bundle(sender, receiver, folder, box):
+    """What was exported by hand meanwhile may never have arrived."""
+
+    def written():
+        return outbox.write_next(sender.database, KEY, "north", outbox.Outbox(folder, timedelta(days=1)))
+
+    sender.export("by-hand-first", full=True)
+    sender.pull(raw(1, "a.example"))
+    assert written().manifest.kind == "full"
+    sender.pull(raw(2, "b.example"))
+    sender.export("by-hand", full=True)
+    sender.pull(raw(3, "c.example"))
+    made = written().manifest
+    assert (made.kind, made.since, made.head.sequence) == ("delta", 2, 4)
+    assert len(settled(box).taken) == 2
+    sender.publish()
+    assert receiver.state() == sender.state()
+    assert sender.export("by-hand-again").manifest.since == 3
 
 
 def test_sender_is_not_forgotten_while_its_bundle_is_taken(receiver, box, folder, bundle, monkeypatch):

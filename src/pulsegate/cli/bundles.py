@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulsegate.cli import asked, drafting, relaying
 from pulsegate.cli.setup import Installation
-from pulsegate.errors import RelayError, UsageError
+from pulsegate.errors import RelayError, RelayForkError, UsageError
 from pulsegate.store import drafts
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ Result = dict[str, Any]
 
 def look(where: Installation, arguments: Mapping[str, Any]) -> Result:
     """What taking the bundle (``draft``) would change, or why it would be refused. Nothing is, and nothing noted."""
-    from pulsegate.relay.chain import offers_restart
     from pulsegate.relay.importing import forecast
 
     trusted, restart = relaying.trust(where), bool(arguments["restart"])
@@ -39,8 +38,8 @@ def look(where: Installation, arguments: Mapping[str, Any]) -> Result:
                 )
             }  # fmt: skip
     except RelayError as error:
-        refused = {"reason": _reason(error), "hint": error.hint, "restart": offers_restart(error) and not restart}
-        return {"refused": refused}
+        offers = isinstance(error, RelayForkError) and not restart
+        return {"refused": {"reason": _reason(error), "hint": error.hint, "restart": offers}}
 
 
 def take(where: Installation, arguments: Mapping[str, Any], progress: Progress) -> Result:
@@ -53,10 +52,9 @@ def take(where: Installation, arguments: Mapping[str, Any], progress: Progress) 
         )  # fmt: skip
     with where.database.write() as connection:
         drafts.remove(connection, str(arguments["draft"]))
-    outcome = done.outcome
-    counts = {one: getattr(outcome.intake, one) if outcome else 0 for one in ("new", "changed", "removed")}
+    counts = {"new": done.intake.new, "changed": done.intake.changed, "removed": done.intake.removed}
     took = _described(done.manifest) | counts | {"known": done.known, "differs": done.differs}
-    return {"took": took} | (asked.counts(outcome.publications) if outcome else {})
+    return {"took": took} | (asked.counts(done.outcome.publications) if done.outcome else {})
 
 
 def write(where: Installation, arguments: Mapping[str, Any]) -> Result:

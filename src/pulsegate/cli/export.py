@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
+from pulsegate import files
 from pulsegate.cli.options import installation, named_collection
 from pulsegate.errors import UsageError
 from pulsegate.publication.forms import ExportFormat
@@ -49,13 +49,9 @@ def put_out(pieces: Iterable[bytes], out: Path | None) -> None:
 
 @contextmanager
 def _written(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of ``path`` when all is written, so that nobody reads half of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """``files.written``. UsageError: it can't be."""
     try:
-        with part.open("wb") as file:
+        with files.written(path) as file:
             yield file
-        part.replace(path)
     except OSError as error:
         raise UsageError(f"can't be written: {error.strerror}", resource=str(path)) from error
-    finally:
-        part.unlink(missing_ok=True)

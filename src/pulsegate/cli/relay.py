@@ -208,12 +208,7 @@ def _described(made: Manifest) -> dict[str, Any]:
 def _tell(done: Imported, *, as_json: bool) -> None:
     from pulsegate.relay.importing import remark
 
-    intake = done.outcome.intake if done.outcome else None
-    counts = {
-        "new": intake.new if intake else 0,
-        "changed": intake.changed if intake else 0,
-        "removed": intake.removed if intake else 0,
-    }
+    counts = {"new": done.intake.new, "changed": done.intake.changed, "removed": done.intake.removed}
     if as_json:
         outcome = "known" if done.known else "taken"
         told = {"outcome": outcome, "signer": done.signer, **_described(done.manifest), "brought": counts}

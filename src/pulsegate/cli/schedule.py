@@ -32,8 +32,10 @@ from pulsegate.cli.tasks import Runner
 from pulsegate.errors import BusyError, PulsegateError, RateLimitedError
 from pulsegate.publication.counting import Counting
 from pulsegate.publication.publish import publish_all
+from pulsegate.relay import ways
+from pulsegate.relay.ways import Way
 from pulsegate.settings import PullSettings
-from pulsegate.store import relay, retention, sources
+from pulsegate.store import retention, sources
 from pulsegate.store.locks import WORKER, hold
 from pulsegate.sync.retrial import retry_after_upgrade
 
@@ -106,7 +108,7 @@ def _relay(scheduler: BaseScheduler, where: Installation) -> None:
 def _first_bundle(where: Installation) -> datetime:
     """When the interval since the last one is over: a worker that is started often writes no more than others."""
     with where.database.read() as connection:
-        last = relay.last_logged(connection, relay.OUT, relay.WRITTEN)
+        last = ways.gone(connection, Way.OUTBOX)
     due = last.time + where.settings.relay.interval if last else _in(timedelta())
     return max(due, _in(timedelta()))
 

@@ -15,7 +15,7 @@ from pulsegate.store import quarantine, sources, taken
 from pulsegate.store.database import Connection, Database
 from pulsegate.store.locks import INTAKE, within
 from pulsegate.store.quarantine import INDICATOR, PULSE, Quarantined
-from pulsegate.store.taken import Change, Put, Taken
+from pulsegate.store.taken import Change, Growing, Put, Taken
 from pulsegate.values.normalise import normalise
 
 MAX_RAW = 4_000_000  # characters of an unreadable pulse that are kept
@@ -124,6 +124,31 @@ def put(
     for one, stored in zip(arrived, there, strict=True):
         _count(intake, stored.change, len(one.found), len(one.rejections))
     return there
+
+
+def grow(
+    database: Database,
+    growing: Growing,
+    found: Sequence[Indicator],
+    marker: Marker,
+    *,
+    then: Callable[[Connection], None] = lambda _connection: None,
+) -> None:
+    """Store more indicators of a pulse that comes in pieces, in one transaction with what ``then`` does."""
+    marker.prepare(found)
+    with database.write() as connection:
+        within(connection, INTAKE)
+        marker.verify(connection)
+        taken.grow(connection, growing, found, marker)
+        then(connection)
+
+
+def finish(
+    connection: Connection, growing: Growing, source: str, pulse_id: str, rejections: Iterable[Rejection]
+) -> None:
+    """All pieces have come: what did not come leaves; what is no value is quarantined."""
+    taken.finish(connection, growing)
+    quarantine.replace(connection, pulse_id, [rejected(source, pulse_id, one) for one in rejections])
 
 
 def _unfinished(arrived: Sequence[Arrived], put: Sequence[Put]) -> list[Unfinished]:

@@ -8,15 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pulsegate.errors import RelayChainError, RelayError, RelayGapError
+from pulsegate.errors import RelayChainError, RelayForkError, RelayGapError
 from pulsegate.relay.manifest import Head, Manifest
 
 RESTART = "take it with 'pulsegate relay import --restart FILE'"
-
-
-def offers_restart(error: RelayError) -> bool:
-    """Whether the refusal is of a kind that taking a full snapshot anew may mend."""
-    return isinstance(error, RelayChainError) and RESTART in (error.hint or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +60,7 @@ def _known(manifest: Manifest, known: Known, last: Head) -> bool:
         return False
     if taken is not None:
         raise _fork(manifest, last)
-    raise RelayChainError(
+    raise RelayForkError(
         f"is older than what was taken already: number {head.sequence} of {head.origin}, after number {last.sequence}",
         hint=f"Leave it out. If the sender was set back to an earlier state, make a full snapshot there, and {RESTART}",
     )
@@ -84,9 +79,9 @@ def _builds_on(manifest: Manifest, since: int, last: Head) -> None:
         raise _fork(manifest, last)
 
 
-def _fork(manifest: Manifest, last: Head) -> RelayChainError:
+def _fork(manifest: Manifest, last: Head) -> RelayForkError:
     head = manifest.head
-    return RelayChainError(
+    return RelayForkError(
         f"doesn't continue what was taken: {head.origin} has another number {min(head.sequence, last.sequence)} now",
         hint=f"Two installations sign as {head.origin}, or it was set back to an earlier state. If that is meant, make "
         f"a full snapshot on the sender, and {RESTART}",

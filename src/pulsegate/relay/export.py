@@ -6,11 +6,10 @@ that brought them as they are. What is exported is read from one snapshot.
 
 from __future__ import annotations
 
-import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -19,11 +18,12 @@ from typing import BinaryIO
 
 import structlog
 
+from pulsegate import files
 from pulsegate.errors import RelayError
 from pulsegate.model.collection import CollectionKind
 from pulsegate.model.indicator import RawIndicator
 from pulsegate.model.pulse import Pulse
-from pulsegate.relay import archive, records
+from pulsegate.relay import archive, records, ways
 from pulsegate.relay.archive import Packer
 from pulsegate.relay.curation import Decision, as_lines
 from pulsegate.relay.keys import SecretKey
@@ -40,6 +40,7 @@ from pulsegate.relay.manifest import (
     canonical,
     read_head,
 )
+from pulsegate.relay.ways import Way
 from pulsegate.store import collections, decisions, relay, state
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.locks import hold
@@ -52,13 +53,13 @@ LOCK, LOCK_WAIT = "relay.export", 600.0  # seconds
 ORIGIN = "relay.origin"  # the name that was made up for this installation, in ``state``
 FULL = "Export a full snapshot with --full"
 CURATED = "relay.curated"  # the number of the last state that was written with its curation, and a digest of that
-WRITTEN = "relay.written"  # the number of the last state that was written to a file, in ``state``
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to export. ``since``: what changed since that number; None: since the last export. ``full``: everything.
+    """What to export. ``full``: everything. ``since``: what changed since that number; None: since the last export.
 
+    ``way``: by which it goes out; the last export is that of the same way.
     ``curation``: with what was decided here, and the own pulses. ``anew``: under a number of its own, also where
     nothing has changed, so that the receiver sees that there was nothing.
     """
@@ -67,6 +68,7 @@ class Wanted:
     since: int | None = None
     curation: bool = False
     anew: bool = False
+    way: Way = Way.BY_HAND
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def export(database: Database, key: SecretKey, origin: str | None, place: Place,
         with database.snapshot() as snapshot:
             exported = _Export(database, key, snapshot, name, wanted).run(place)
         with database.write() as connection:
-            state.put(connection, WRITTEN, str(exported.manifest.head.sequence))
+            ways.note(connection, wanted.way, exported.manifest)
             relay.log(connection, _entry(exported))
     log.info("relay.exported", file=exported.path.name, sequence=exported.manifest.head.sequence, bytes=exported.size)
     return exported
@@ -200,8 +202,8 @@ class _Export:
             return None
         last, since = self._last, self._wanted.since
         if since is None:
-            written = state.get(self._snapshot, WRITTEN)
-            return int(written) if written is not None and last is not None else None
+            gone = ways.gone(self._snapshot, self._wanted.way)
+            return gone.number if gone is not None and last is not None else None
         if last is None or not 1 <= since <= last.sequence:
             known = "nothing was exported yet" if last is None else f"the last one has number {last.sequence}"
             raise RelayError(f"there is no export with number {since}: {known}", hint=FULL)
@@ -331,29 +333,12 @@ def _lines_of(pulse: Pulse, number: int, indicators: Iterable[RawIndicator]) -> 
 
 @contextmanager
 def written(path: Path) -> Iterator[BinaryIO]:
-    """A file beside ``path`` that takes its place when all is written and on the disk."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """``files.written``. RelayError: it can't be."""
     try:
-        with part.open("wb") as file:
+        with files.written(path) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        keep_name(path.parent)
     except OSError as error:
         raise RelayError(f"can't be written: {error.strerror}", resource=str(path)) from error
-    finally:
-        with suppress(OSError):  # its name may be what is wrong
-            part.unlink()
-
-
-def keep_name(folder: Path) -> None:
-    """Have the folder on the disk, too: the next delta builds on what is in it."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _entry(exported: Exported) -> Entry:

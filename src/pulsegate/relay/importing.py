@@ -17,7 +17,7 @@ from pulsegate.curation.policy import Policy
 from pulsegate.errors import RelayError, RelayTrustError
 from pulsegate.intake import running, taking
 from pulsegate.intake.running import Outcome, Progress, Silent
-from pulsegate.intake.taking import Arrived, Claim, Intake, clean, rejected
+from pulsegate.intake.taking import Arrived, Claim, Intake, clean
 from pulsegate.model.indicator import Rejection
 from pulsegate.model.relay import Take
 from pulsegate.publication.marking import Marker
@@ -28,7 +28,7 @@ from pulsegate.relay.chain import Known, continues
 from pulsegate.relay.keys import Trust
 from pulsegate.relay.manifest import Manifest, canonical, read_head
 from pulsegate.relay.verify import BYTES, Bundle, Piece, verified
-from pulsegate.store import locks, pulses, quarantine, relay, sources, taken
+from pulsegate.store import locks, pulses, relay, sources
 from pulsegate.store.chunks import chunks
 from pulsegate.store.database import Connection, Database, now
 from pulsegate.store.locks import INTAKE, hold, within
@@ -65,6 +65,11 @@ class Imported:
     unfinished: int | None = None
     curation: dict[str, Tally] = field(default_factory=dict)
     refused: Sequence[str] = ()
+
+    @property
+    def intake(self) -> Intake:
+        """What was stored."""
+        return self.outcome.intake if self.outcome else Intake()
 
 
 @dataclass(slots=True)
@@ -229,7 +234,7 @@ def _work(
 
 
 def _entry(imported: Imported, file: str) -> Entry:
-    head, intake = imported.manifest.head, imported.outcome.intake if imported.outcome else Intake()
+    head, intake = imported.manifest.head, imported.intake
     return Entry(
         relay.IN,
         file,
@@ -353,16 +358,13 @@ class _Import:
             self._growing, self._rejections = Growing(put[0].pk), []
         found, unfit = clean(piece.indicators)
         self._reject(unfit)
-        self._marker.prepare(found)
-        with self._database.write() as connection:
-            within(connection, INTAKE)
-            self._marker.verify(connection)
-            taken.grow(connection, self._growing, found, self._marker)
+
+        def then(connection: Connection) -> None:
             if piece.last:
-                taken.finish(connection, self._growing)
-                entries = [rejected(self._name, pulse_id, one) for one in self._rejections]
-                quarantine.replace(connection, pulse_id, entries)
+                taking.finish(connection, self._growing, self._name, pulse_id, self._rejections)
                 self._note(connection, {pulse_id: piece.digest})
+
+        taking.grow(self._database, self._growing, found, self._marker, then=then)
         self._intake.indicators += len(found)
         self._intake.rejected += len(unfit)
         self._intake.grown |= self._growing.changed

@@ -27,9 +27,9 @@ from pulsegate.relay.export import written
 from pulsegate.relay.importing import note_refusal, take
 from pulsegate.relay.keys import Trust
 from pulsegate.relay.outbox import CHUNK, SUFFIX, make_folder, part_name
+from pulsegate.store import relay
 from pulsegate.store.database import Database, now
 from pulsegate.store.digests import storable
-from pulsegate.store.relay import WAITS
 
 log = structlog.get_logger(__name__)
 
@@ -109,6 +109,7 @@ class Inbox:
         self._kinds = kinds
         self._seen: dict[str, _Seen] = {}
         self._told: set[str] = set()
+        self._gaps: dict[str, tuple[object, RelayGapError]] = {}  # what had been taken when it was looked into
         self._unmoved: set[str] = set()  # was taken, and lies there still
 
     def look(self) -> Looked:
@@ -134,6 +135,7 @@ class Inbox:
         there = {one.key for one in found}
         self._seen = {key: seen for key, seen in self._seen.items() if key in there}
         self._told &= there
+        self._gaps = {key: gap for key, gap in self._gaps.items() if key in there}
         self._unmoved &= there
         return found
 
@@ -147,6 +149,7 @@ class Inbox:
         if before is None or before.state != state:
             self._seen[one.key] = _Seen(state, moment)
             self._unmoved.discard(one.key)
+            self._gaps.pop(one.key, None)
             return False
         if one.missing:
             some = ", ".join(map(str, one.missing[:10]))
@@ -155,14 +158,28 @@ class Inbox:
         return not one.missing
 
     def _take(self, one: Delivery, looked: Looked, waiting: Waiting) -> bool:
-        """Whether it is done with: taken, known, or refused. An error of one stops no other."""
+        """Whether it is done with: taken, known, or refused. An error of one stops no other.
+
+        One before which another has to be taken is not looked into again until something was.
+        """
+        taken = self._latest()
+        since, gap = self._gaps.get(one.key, (None, None))
+        if gap is not None and since == taken:
+            waiting[one.key] = one, gap
+            return False
         try:
             self._take_or_refuse(one, looked)
         except PulsegateError as error:
             waiting[one.key] = one, error
+            if isinstance(error, RelayGapError):
+                self._gaps[one.key] = taken, error
             return False
         waiting.pop(one.key, None)
         return True
+
+    def _latest(self) -> object:
+        with self._database.read() as connection:
+            return relay.latest(connection)
 
     def _take_or_refuse(self, one: Delivery, looked: Looked) -> None:
         """PulsegateError: it has to wait, for another bundle or until what is wrong here is mended."""
@@ -193,7 +210,7 @@ class Inbox:
         if one.key not in self._told:
             self._told.add(one.key)
             told = error if isinstance(error, RelayError) else RelayError(str(error))
-            note_refusal(self._database, one.name, told, WAITS)
+            note_refusal(self._database, one.name, told, relay.WAITS)
 
     def _refuse(self, one: Delivery, error: RelayError, looked: Looked) -> None:
         """Put it aside, and say why. RelayLocalError: it can't be."""

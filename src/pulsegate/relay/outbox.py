@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from pulsegate.errors import RelayError
-from pulsegate.relay.export import WRITTEN, Exported, Place, Wanted, Write, export, keep_name, written
+from pulsegate.files import synchronise
+from pulsegate.relay import ways
+from pulsegate.relay.export import Exported, Place, Wanted, Write, export, written
 from pulsegate.relay.keys import SecretKey
 from pulsegate.relay.manifest import Manifest
-from pulsegate.store import relay, state
+from pulsegate.relay.ways import Way
 from pulsegate.store.database import Connection, Database, now
 
 SUFFIX = ".pgb"
@@ -35,7 +37,7 @@ class Outbox:
 def write_next(
     database: Database, key: SecretKey, origin: str | None, outbox: Outbox, *, full: bool = False
 ) -> Exported:
-    """Write what changed since the last bundle, or everything when that is due or ``full`` is given.
+    """Write what changed since the last bundle of the outbox; everything, when that is due or ``full`` is given.
 
     RelayError: it can't be written.
     """
@@ -46,11 +48,10 @@ def write_next(
 
 
 def _wanted(connection: Connection, outbox: Outbox, moment: datetime, *, full: bool) -> Wanted:
-    last = relay.last_full(connection, relay.OUT)
-    number = state.get(connection, WRITTEN)
-    if full or last is None or number is None or moment - last.time >= outbox.full_every:
-        return Wanted(full=True, curation=outbox.curation, anew=True)
-    return Wanted(since=max(1, int(number) - outbox.repeat), curation=outbox.curation, anew=True)
+    last = ways.gone(connection, Way.OUTBOX)
+    if full or last is None or last.full is None or moment - last.full >= outbox.full_every:
+        return Wanted(full=True, curation=outbox.curation, anew=True, way=Way.OUTBOX)
+    return Wanted(since=max(1, last.number - outbox.repeat), curation=outbox.curation, anew=True, way=Way.OUTBOX)
 
 
 def _into(outbox: Outbox) -> Place:
@@ -82,7 +83,7 @@ def _rename(whole: Path, path: Path) -> None:
     """RelayError: it can't be renamed."""
     try:
         whole.replace(path)
-        keep_name(path.parent)
+        synchronise(path.parent)
     except OSError as error:
         raise RelayError(f"can't be written: {error.strerror}", resource=str(path)) from error
 

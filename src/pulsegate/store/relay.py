@@ -88,6 +88,13 @@ def origins(connection: sa.Connection) -> list[str]:
     return list(connection.scalars(query.order_by(relay_heads.c.origin)))
 
 
+def latest(connection: sa.Connection) -> dict[str, tuple[int, datetime]]:
+    """How many states of each origin are known, and when the last one was noted: other ones when a bundle was taken."""
+    query = sa.select(relay_heads.c.origin, sa.func.count(), sa.func.max(relay_heads.c.noted))
+    found = connection.execute(query.where(relay_heads.c.origin != OWN).group_by(relay_heads.c.origin))
+    return {origin: (count, noted) for origin, count, noted in found}
+
+
 def forget(connection: sa.Connection, origin: str, *, pulses_too: bool = False) -> None:
     """Forget the chain of that origin, and its keys: its next full snapshot is a first one.
 
@@ -279,7 +286,6 @@ def logged(
     key: int | None,
     *,
     outcome: str | None = None,
-    kind: str | None = None,
     backwards: bool = False,
     limit: int,
 ) -> list[Logged]:
@@ -289,15 +295,8 @@ def logged(
         query = query.where(relay_log.c.direction == direction)
     if outcome is not None:
         query = query.where(relay_log.c.outcome == outcome)
-    if kind is not None:
-        query = query.where(relay_log.c.kind == kind)
     rows = connection.execute(paged(query, relay_log.c.pk, key, backwards=backwards, limit=limit))
     return [Logged(row[0], row[1], Entry(*row[2:])) for row in rows]
-
-
-def last_full(connection: sa.Connection, direction: str) -> Logged | None:
-    """The last full snapshot that was written, or taken."""
-    return next(iter(logged(connection, direction, None, kind="full", limit=1)), None)
 
 
 def last_logged(connection: sa.Connection, direction: str, outcome: str) -> Logged | None:

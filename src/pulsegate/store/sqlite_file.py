@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pulsegate.errors import BusyError, StoreError
+from pulsegate.files import synchronise
 
 PAGES = 2_000  # that are copied in one step
 _BESIDE = ("-wal", "-shm", "-journal")  # files that SQLite keeps beside one
@@ -70,14 +71,14 @@ def seal(file: Path) -> None:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise StoreError(f"is damaged: {found}", resource=str(file), hint="Take another backup")
-    _synchronise(file)
+    synchronise(file)
 
 
 def place(new: Path, file: Path) -> None:
     """Give the new file its name, which none has."""
     with _explained(file):
         new.replace(file)
-        _synchronise(file.parent)
+        synchronise(file.parent)
 
 
 def exchange(new: Path, file: Path, aside: Path | None) -> None:
@@ -92,7 +93,7 @@ def exchange(new: Path, file: Path, aside: Path | None) -> None:
             if old.exists() and aside is not None:
                 old.replace(aside.with_name(aside.name + old.name.removeprefix(file.name)))
         new.replace(file)
-        _synchronise(file.parent)
+        synchronise(file.parent)
 
 
 def require_alone(file: Path) -> None:
@@ -133,14 +134,6 @@ def _keep(file: Path, aside: Path) -> None:
 
 def _address(file: Path) -> str:
     return f"{file.resolve().as_uri()}?mode=rw"  # as it is, or not at all
-
-
-def _synchronise(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

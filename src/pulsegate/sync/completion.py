@@ -7,12 +7,12 @@ from functools import partial
 import structlog
 
 from pulsegate.errors import OTXError, OTXKeyError, OTXUnavailableError
-from pulsegate.intake.taking import Intake, Unfinished, clean, rejected
+from pulsegate.intake.taking import Intake, Unfinished, clean, finish, grow
 from pulsegate.model.indicator import Rejection
 from pulsegate.otx.client import OTXClient
 from pulsegate.otx.parse import Page, read_indicators
 from pulsegate.publication.marking import Marker
-from pulsegate.store import quarantine, taken
+from pulsegate.store import taken
 from pulsegate.store.database import Database
 from pulsegate.store.locks import INTAKE, within
 from pulsegate.store.taken import Growing
@@ -68,11 +68,7 @@ class Completion:
             rows = read_indicators(piece.page.results[max(0, received - piece.start) :])
             found, unfit = clean((*rows.indicators, *rows.unreadable))
             rejections += unfit[: MOST_REJECTIONS - len(rejections)]
-            self._marker.prepare(found)
-            with self._database.write() as connection:
-                within(connection, INTAKE)
-                self._marker.verify(connection)
-                taken.grow(connection, growing, found, self._marker)
+            grow(self._database, growing, found, self._marker)
             received, expected = piece.end, max(expected, piece.page.count or 0)
             self._intake.grown |= growing.changed
         if received < expected:
@@ -84,9 +80,7 @@ class Completion:
             within(connection, INTAKE)
             if not growing.seen and not rejections and taken.has_indicators(connection, unfinished.pk):
                 return False  # an empty list is what OTX answers when it is in trouble, too
-            taken.finish(connection, growing)
-            entries = [rejected(self._source, unfinished.pulse_id, one) for one in rejections]
-            quarantine.replace(connection, unfinished.pulse_id, entries)
+            finish(connection, growing, self._source, unfinished.pulse_id, rejections)
         self._intake.indicators += len(growing.seen) - unfinished.taken
         self._intake.rejected += len(rejections)
         return True

@@ -8,12 +8,13 @@ from datetime import datetime
 from pathlib import Path
 
 from pulsegate.errors import PulsegateError
-from pulsegate.relay import standing
+from pulsegate.relay import standing, ways
 from pulsegate.relay.export import ORIGIN
 from pulsegate.relay.importing import source_of
 from pulsegate.relay.keys import read_public, read_secret
 from pulsegate.relay.manifest import read_head
 from pulsegate.relay.standing import Receipt, Sender
+from pulsegate.relay.ways import Way
 from pulsegate.settings.relay import RelaySettings, TrustedKeySettings
 from pulsegate.store import relay, sources, state
 from pulsegate.store.database import Connection
@@ -137,8 +138,8 @@ def written(connection: Connection, limit: int) -> list[Written]:
 
 def full_due(connection: Connection) -> datetime | None:
     """From when on the worker writes everything; None: at once."""
-    last = relay.last_full(connection, relay.OUT)
-    return last.time + site().settings.relay.full_every if last else None
+    last = ways.gone(connection, Way.OUTBOX)
+    return last.full + site().settings.relay.full_every if last and last.full else None
 
 
 def receipts() -> Sequence[Receipt]:

@@ -1,0 +1,87 @@
+"""People at the administration pages: they follow links, and a curator changes the allow list."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from lxml import html
+
+from soak.hosts_world import PASSWORD
+from soak.world import World
+
+START = "/admin/"
+ADD = "/admin/lists/allow/add"
+LOOKING = 4.0  # seconds that somebody looks at a page, in the mean
+DECIDING = 10.0  # seconds between two changes of a curator
+
+
+class Person:
+    """Logs in, and follows links at random. ``faults``: what no page should be."""
+
+    def __init__(self, world: World, address: str, number: int) -> None:
+        self.world, self.address = world, address
+        self.random = random.Random(f"person {world.seed} {number}")
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.seconds: list[float] = []
+        self.answers: Counter[int] = Counter()
+        self.faults: list[str] = []
+        self.links = [START]
+
+    def run(self) -> None:
+        self.log_in()
+        while not self.world.stopped:
+            self.follow(self.random.choice(self.links))
+            time.sleep(self.random.uniform(0.0, 2 * LOOKING))
+
+    def log_in(self) -> None:
+        self.send(f"{START}login", name="admin", password=PASSWORD)
+
+    def follow(self, path: str) -> Any:
+        page = self.read(self.session.get, path)
+        here = [] if page is None else [urljoin(path, link) for link in page.xpath("//a/@href")]
+        self.links = [link for link in here if urlsplit(link).path.startswith(START)] or [START]
+        return page
+
+    def send(self, path: str, **fields: str) -> None:
+        """Fill in the form of a page, and send it."""
+        page = self.follow(path)
+        forms = [] if page is None else [one for one in page.forms if one.method == "POST"]
+        found = [one for one in forms if urlsplit(one.action or path).path == urlsplit(path).path]
+        if not found:
+            self.faults.append(f"{path} has no form that is sent there")
+            return
+        self.read(self.session.post, found[0].action or path, data=dict(found[0].form_values()) | fields)
+
+    def read(self, ask: Any, path: str, **more: Any) -> Any:
+        """The page; None: it is none."""
+        began = time.monotonic()
+        try:
+            answer = ask(self.address + path, timeout=60, **more)
+        except requests.RequestException as error:
+            self.faults.append(f"{path}: {error}")
+            return None
+        self.seconds.append(time.monotonic() - began)
+        self.answers[answer.status_code] += 1
+        if answer.status_code >= 400 and answer.status_code != 404:  # what a link led to may be gone
+            self.faults.append(f"{path}: HTTP {answer.status_code} {answer.text[-2000:]}")
+        is_page = answer.headers.get("Content-Type", "").startswith("text/html") and answer.text.strip()
+        return html.fromstring(answer.text) if is_page else None
+
+
+class Curator(Person):
+    """Allows names that no pulse has, one after the other."""
+
+    def run(self) -> None:
+        self.log_in()
+        number = 0
+        while not self.world.stopped:
+            name = f"curated-{number}.example"
+            self.send(f"{ADD}?entry={name}", entry=name)
+            number += 1
+            time.sleep(self.random.uniform(0.5, 1.5) * DECIDING)
