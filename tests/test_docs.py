@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECURITY = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-GUIDES = ["docs/esa.md", "docs/curation.md", "docs/air-gap.md", "docs/README.ja.md"]
+VALUES = (ROOT / "docs" / "values.md").read_text(encoding="utf-8")
+GUIDES = ["docs/esa.md", "docs/curation.md", "docs/air-gap.md", "docs/operation.md", "docs/README.ja.md"]
 
 
 def section(heading: str, text: str = README) -> str:
@@ -133,15 +134,15 @@ def test_shipped_settings_load_and_have_the_mail_gateway() -> None:
 @pytest.mark.parametrize("type_", list(IndicatorType))
 def test_indicator_type_has_its_row(type_: IndicatorType) -> None:
     form = MAPPING[type_]
-    found = [row for row in rows(section("What becomes of each type")) if row[0] == f"`{type_}`"]
-    advice = f"below 'What becomes of each type' in README.md, the row of {type_} must say"
+    found = [row for row in rows(section("What becomes of each type", VALUES)) if row[0] == f"`{type_}`"]
+    advice = f"below 'What becomes of each type' in docs/values.md, the row of {type_} must say"
     assert len(found) == 1, f"{advice} how it is written"
     assert found[0][2] == (form.watchlist or "–"), f"{advice} {form.watchlist or '–'!r} in its third cell"
     served = "yes" if form.not_esa is None else "no"
     assert re.split("[;:]", found[0][3])[0] == served, f"{advice} {served!r} in its last cell"
 
 
-@pytest.mark.parametrize("row", list(rows(section("What happens to values"))), ids=lambda row: row[1])
+@pytest.mark.parametrize("row", list(rows(section("What happens to values", VALUES))), ids=lambda row: row[1])
 def test_value_becomes_what_the_table_says(row: list[str]) -> None:
     kind, value = row[0].strip("`"), row[1].strip("`")
     found = normalise(RawIndicator(type=kind, value=value))
