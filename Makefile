@@ -6,8 +6,8 @@ UV := 0.13.9
 SECONDS := 600
 DATABASE := sqlite
 
-.PHONY: help setup dev run test image-test soak soak-hosts fuzz pull-fuzz check audit licences format translations screenshots \
-	lock bench clean
+.PHONY: help setup dev run test image-test soak soak-hosts fuzz pull-fuzz check audit licences settings format translations \
+	screenshots lock bench clean
 
 help:
 	@echo "make run     start Pulsegate at http://127.0.0.1:9000 (OTX_API_KEY set: against OTX; else the demo)"
@@ -17,6 +17,7 @@ help:
 	@echo "make lock    pin the newest versions that pyproject.toml allows"
 	@echo "make translations   take the texts of the pages into the catalogue of Japanese"
 	@echo "make licences       docs/licences.md, from what is installed"
+	@echo "make settings       docs/settings.md, from the models of the settings"
 	@echo "make screenshots    each page, light, dark and narrow, into var/screenshots"
 	@echo "make bench   run the benchmarks    make clean   remove .venv and caches"
 	@echo "make image-test   what the Dockerfile does, each command of it, without a container engine; as root"
@@ -78,6 +79,9 @@ audit: dev
 
 licences: dev
 	cd tests && ../$(BIN)/python -m dependencies.licences
+
+settings: dev
+	$(BIN)/python -m pulsegate.settings.reference > docs/settings.md
 
 format: dev
 	$(BIN)/ruff check --fix

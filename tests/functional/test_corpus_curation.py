@@ -14,7 +14,7 @@ from pulsegate.curation.policy import Policy
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.publication.marking import with_decisions
 from pulsegate.publication.verdicts import Verdicts
-from pulsegate.settings.schema import CollectionSettings
+from pulsegate.settings.collections import CollectionSettings
 from pulsegate.store import candidates, collections, pulses
 from pulsegate.store.database import Database, now
 from pulsegate.sync.pull import pull_files

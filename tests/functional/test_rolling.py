@@ -19,7 +19,7 @@ from functional.test_drills import ask_at, until
 from functional.test_workers import pulse
 from pulsegate.store import migrate
 from pulsegate.store.database import Database
-from soak.hosts_processes import README
+from soak.hosts_processes import ROOT
 from soak.hosts_world import PASSWORD, PollFailedError, read
 from store.databases import bare
 
@@ -30,7 +30,7 @@ RELEASE = os.environ.get("ROLLING_FROM", "1d715f9")  # a commit of the release b
 def before(tmp_path: Path) -> dict[str, str]:
     """The environment in which ``pulsegate`` is that of the release before."""
     words = ["git", "archive", RELEASE, "src", "migrations"]
-    archive = subprocess.run(words, cwd=README.parent, capture_output=True, check=False)
+    archive = subprocess.run(words, cwd=ROOT, capture_output=True, check=False)
     if archive.returncode:
         pytest.skip(f"the commit {RELEASE} is not in this checkout (git fetch --unshallow, or ROLLING_FROM)")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:

@@ -100,6 +100,21 @@ def test_environment_with_warning_lists():
     )
 
 
+def test_environment_with_a_section():
+    settings = load(
+        {
+            "PULSEGATE_METRICS__ALLOW": "[192.0.2.1, 192.0.2.64/26]",
+            "PULSEGATE_PAGES": "{enabled: false}",
+            "PULSEGATE_PAGES__IDLE": "5m",
+            "PULSEGATE_DATABASE_PASSWORD_FILE": "{a}",
+            "PULSEGATE_DATABASE": "postgresql://a@[::1]/b",
+        }
+    )
+    assert settings.metrics.allow == ["192.0.2.1", "192.0.2.64/26"]
+    assert (settings.pages.enabled, settings.pages.idle.seconds) == (False, 300)
+    assert settings.database_password_file == Path("{a}")  # no list, no section: to the letter
+
+
 def test_environment_with_a_broken_list():
     assert fault({"PULSEGATE_OWN": "[a.example"}) == (
         "PULSEGATE_OWN: is not valid YAML: expected ',' or ']', but got '<stream end>' (line 1, column 11)"

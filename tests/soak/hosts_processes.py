@@ -17,7 +17,8 @@ import requests
 
 from support import BIN
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "operation.md"
 READY = 60.0  # seconds that a start may take on a busy machine
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
@@ -92,7 +93,7 @@ class Worker(Process):
 
 
 class Nginx(Process):
-    """With the configuration that README.md shows, for these servers."""
+    """With the configuration that docs/operation.md shows, for these servers."""
 
     def __init__(self, ports: list[int], folder: Path) -> None:
         self.port = free_port()
@@ -108,9 +109,9 @@ class Nginx(Process):
 
 
 def configuration(port: int, servers: list[int], folder: Path) -> str:
-    """README.md's lines for several hosts, with other addresses."""
-    found = re.search(r"```nginx\n(upstream pulsegate \{.*?)```", README.read_text(), re.DOTALL)
-    assert found, "README.md shows no upstream"
+    """The lines of docs/operation.md for several hosts, with other addresses."""
+    found = re.search(r"```nginx\n(upstream pulsegate \{.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    assert found, "docs/operation.md shows no upstream"
     upstream, locations = found[1].split("\n\n", 1)
     ports = iter(servers)
     upstream = re.sub(r"server \S+:9000", lambda _: f"server 127.0.0.1:{next(ports)}", upstream)

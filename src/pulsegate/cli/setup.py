@@ -20,7 +20,7 @@ from pulsegate.errors import SettingsError, UsageError
 from pulsegate.model.collection import CollectionKind
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.settings import Settings
-from pulsegate.settings.schema import ListSettings
+from pulsegate.settings.lists import ListSettings
 from pulsegate.store import accounts, collections, ledger, locks, migrate, state
 from pulsegate.store.collections import Origin
 from pulsegate.store.database import Database, with_password

@@ -22,7 +22,7 @@ from pulsegate.model.decisions import LONGEST_REASON, Allowed, Override, Review,
 from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection, identity_of
 from pulsegate.relay.manifest import StrictPart, canonical
 from pulsegate.relay.records import is_id
-from pulsegate.settings.schema import MAX_NAME
+from pulsegate.settings.collections import MAX_NAME
 from pulsegate.settings.written import as_settings
 from pulsegate.store.digests import value_key
 from pulsegate.values.normalise import normalise

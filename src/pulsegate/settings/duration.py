@@ -6,7 +6,9 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
+
+from pulsegate.settings.section import Written
 
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _FORM = re.compile(r"\s*(\d{1,9})\s*(ms|s|m|h|d)\s*", re.ASCII)
@@ -34,7 +36,21 @@ def format_duration(value: timedelta) -> str:
     return f"{milliseconds}ms"
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    Written("a duration"),
+]
+
+
+def _at_least_a_second(value: timedelta) -> timedelta:
+    if value < timedelta(seconds=1):
+        raise ValueError("write at least 1s")
+    return value
+
+
+Seconds = Annotated[Duration, AfterValidator(_at_least_a_second), Written("a duration, at least `1s`")]
 
 
 def roughly(age: timedelta) -> str:

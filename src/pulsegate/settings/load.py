@@ -5,17 +5,18 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import types
-import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from pulsegate.errors import SettingsError
-from pulsegate.settings.schema import CollectionSettings, Settings
+from pulsegate.settings import fields
+from pulsegate.settings.collections import CollectionSettings
+from pulsegate.settings.schema import Settings
+from pulsegate.settings.section import Section
 
 PREFIX = "PULSEGATE_"
 DEFAULT_FILE = Path("opentaxii.yml")
@@ -34,11 +35,6 @@ _NOT_OURS = re.compile(
 )
 _ADDRESS_OF_A_SERVICE = re.compile(r"(tcp|udp)://")  # in a variable that ends in _PORT
 _NAMED = {"collections": "collection", "sources": "source", "upstreams": "upstream"}
-# Written as in YAML; any other variable is taken to the letter.
-_LISTS = {
-    "own", "proxies", "collections", "sources", "upstreams", "authors", "pulses", "searches", "notify", "warning_lists",
-    "take", "trust", "revoked",
-}  # fmt: skip
 
 
 def find_file(environment: Mapping[str, str] | None = None) -> Path | None:
@@ -147,7 +143,14 @@ def _lay_over(section: dict[str, Any], keys: list[str], text: str, variable: str
         inner = target.get(key)
         target[key] = dict(inner) if isinstance(inner, dict) else {}
         target = target[key]
-    target[keys[-1]] = _value(text, variable) if _LISTS & {keys[0], keys[-1]} else text
+    target[keys[-1]] = _value(text, variable) if _is_structured(keys) else text
+
+
+def _is_structured(keys: list[str]) -> bool:
+    """Whether the key's value is written as in YAML; any other is taken to the letter."""
+    model = _model(keys[:-1])
+    field = model.model_fields.get(keys[-1]) if model else None
+    return field is not None and fields.is_structured(field.annotation)
 
 
 def _value(text: str, variable: str) -> Any:
@@ -229,23 +232,19 @@ def _unknown(key: str, known: list[str], word: str | None = None) -> str:
 
 def _known_keys(path: list[Any]) -> list[str]:
     """The keys that the section at ``path`` has."""
-    model: type[BaseModel] = Settings
-    for part in path:
-        if isinstance(part, int):
+    model = _model(path)
+    return list(model.model_fields) if model else []
+
+
+def _model(path: list[Any]) -> type[Section] | None:
+    """The section at ``path``, in which an entry of a list is its place."""
+    model: type[Section] = Settings
+    for key in path:
+        if isinstance(key, int):
             continue
-        field = model.model_fields.get(part)
-        inner = _inner_model(field.annotation) if field else None
+        field = model.model_fields.get(key)
+        inner = fields.held(field.annotation) if field else None
         if inner is None:
-            return []
-        model = inner
-    return list(model.model_fields)
-
-
-def _inner_model(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if typing.get_origin(annotation) in (list, typing.Union, types.UnionType):
-        for argument in typing.get_args(annotation):
-            if (found := _inner_model(argument)) is not None:
-                return found
-    return None
+            return None
+        model = inner.model
+    return model

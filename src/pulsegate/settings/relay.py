@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import Annotated, Self
+from inspect import cleandoc
+from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from pulsegate.model.relay import Take, as_origin
-from pulsegate.settings.duration import Duration
-from pulsegate.settings.section import Section, split
+from pulsegate.settings.duration import Seconds
+from pulsegate.settings.section import File, Folder, Section, Written, split
 from pulsegate.settings.size import Size
 
-Origin = Annotated[str, AfterValidator(as_origin)]
+Origin = Annotated[str, AfterValidator(as_origin), Written("1 to 80 letters, digits, `.`, `-`, `_`")]
 
 
 class TrustedKeySettings(Section):
     """A sender's key that bundles may be signed with."""
 
+    example: ClassVar[str] = cleandoc("""
+        name: outside
+        key: /etc/pulsegate/relay.key.pub
+        """)
+
     name: str = Field(description="what you call it")
-    key: Path = Field(description="the file with the public key, from `pulsegate relay keygen` on the sender")
+    key: File = Field(description="the file with the public key, from `pulsegate relay keygen` on the sender")
     origin: Origin | None = Field(
         None, description="the only sender that it may sign for; default: the one that it has signed for first"
     )
-    until: datetime | None = Field(None, description="it is trusted until then, such as 2027-01-31 (UTC)")
+    until: Annotated[datetime, Written("a date, or a date and a time")] | None = Field(
+        None, description="it is trusted until then, such as 2027-01-31 (UTC)"
+    )
 
     @field_validator("until", mode="before")
     @classmethod
@@ -38,32 +45,44 @@ class TrustedKeySettings(Section):
 
 
 class RelaySettings(Section):
-    """Bundles for, or from, a Pulsegate in a network with no way out."""
+    """Bundles for, or from, a Pulsegate in a network with no way out.
+
+    A sender has ``key`` and ``outbox``, a receiver ``inbox`` and ``trust``. [air-gap.md](air-gap.md) goes through it.
+    """
+
+    example: ClassVar[str] = cleandoc("""
+        key: /etc/pulsegate/relay.key
+        outbox: /srv/relay/out      # something of yours carries the files away
+        repeat: 3                   # each delta is repeated in the next three files: where some are lost on the way
+        part_size: 600MB            # for discs and diodes
+        """)
 
     origin: Origin | None = Field(
         None, description="the name that this sender's bundles bear; default: one is made up at the first export"
     )
-    key: Path | None = Field(None, description="the file with the secret key that this sender signs with")
-    outbox: Path | None = Field(None, description="the folder into which the worker writes bundles")
-    interval: Duration = Field(timedelta(hours=1), description="the time between two bundles")
-    full_every: Duration = Field(timedelta(days=1), description="after so long a full snapshot takes a delta's place")
+    key: File | None = Field(None, description="the file with the secret key that this sender signs with")
+    outbox: Folder | None = Field(None, description="the folder into which the worker writes bundles")
+    interval: Seconds = Field(timedelta(hours=1), description="the time between two bundles")
+    full_every: Seconds = Field(timedelta(days=1), description="after so long a full snapshot takes a delta's place")
     repeat: Annotated[int, Field(ge=0, le=500)] = Field(
         0, description="in how many of the following bundles each delta is repeated, where some are lost on the way"
     )
     part_size: Size | None = Field(
         None, description="larger bundles are split into parts of so many bytes, such as `100MB`"
     )
-    receipts: Path | None = Field(None, description="the folder in which receipts of receivers may lie")
-    inbox: Path | None = Field(None, description="the folder from which the worker takes bundles")
-    write_receipts: Path | None = Field(None, description="the folder into which receipts are written")
-    stale_after: Duration = Field(
+    receipts: Folder | None = Field(None, description="of a sender: the folder in which receipts of receivers may lie")
+    inbox: Folder | None = Field(None, description="the folder from which the worker takes bundles")
+    write_receipts: Folder | None = Field(None, description="of a receiver: the folder into which it writes receipts")
+    stale_after: Seconds = Field(
         timedelta(days=1), description="an alarm is raised when a sender's last bundle is as old as that"
     )
-    kept: Duration = Field(
+    kept: Seconds = Field(
         timedelta(days=30), description="how long bundles that were written, taken or refused are kept"
     )
-    trust: list[TrustedKeySettings] = Field([])
-    revoked: Annotated[list[str], BeforeValidator(split)] = Field(
+    trust: list[TrustedKeySettings] = Field(
+        [], description="the public keys that bundles may be signed with; needed with `inbox`"
+    )
+    revoked: Annotated[list[str], BeforeValidator(split), Written("a list of fingerprints")] = Field(
         [], description="fingerprints of keys that count no more"
     )
     curation: bool = Field(
@@ -82,13 +101,6 @@ class RelaySettings(Section):
         if wrong := [one for one in found if not re.fullmatch(r"[0-9A-Fa-f]{64}", one)]:
             raise ValueError(f"a fingerprint has 64 hex digits, as 'pulsegate relay keygen' tells them: {wrong[0]}")
         return [one.lower() for one in found]
-
-    @field_validator("interval", "full_every", "stale_after", "kept")
-    @classmethod
-    def _is_some_time(cls, value: timedelta) -> timedelta:
-        if value < timedelta(seconds=1):
-            raise ValueError("write at least 1s")
-        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

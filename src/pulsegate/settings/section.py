@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Marks a type with what may be written, in words for people; docs/settings.md tells them in place of the type."""
+
+    words: str
+
+
+File = Annotated[Path, Written("a file")]
+Folder = Annotated[Path, Written("a folder")]
+Address = Annotated[str, Written("an address")]
+
+
 class Section(BaseModel):
-    """A section: unknown keys are errors, values don't change after loading."""
+    """A section: unknown keys are errors, values don't change after loading.
+
+    Docstring and descriptions are what docs/settings.md says of it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    example: ClassVar[str] = ""  # what may stand below its key, in YAML
 
     @model_validator(mode="before")
     @classmethod

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from pulsegate.settings.section import Written
+
 _FORM = re.compile(r"\s*(\d{1,3}(?:\.\d{1,6})?)\s*(%?)\s*", re.ASCII)
 
 
@@ -23,4 +25,6 @@ def format_share(value: float) -> str:
     return f"{value:.6%}".rstrip("%").rstrip("0").rstrip(".") + "%"
 
 
-Share = Annotated[float, BeforeValidator(parse_share), PlainSerializer(format_share, return_type=str)]
+Share = Annotated[
+    float, BeforeValidator(parse_share), PlainSerializer(format_share, return_type=str), Written("a share")
+]

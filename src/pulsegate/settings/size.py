@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from pulsegate.settings.section import Written
+
 _UNITS = {"GB": 1_000_000_000, "MB": 1_000_000, "kB": 1_000, "": 1}
 _FORM = re.compile(r"\s*(\d{1,12})\s*(GB|MB|kB|)\s*", re.ASCII)
 
@@ -25,4 +27,4 @@ def format_size(value: int) -> str:
     return f"{value // size}{unit}"
 
 
-Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size, return_type=str)]
+Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size, return_type=str), Written("a size")]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from inspect import cleandoc
 from typing import Annotated, ClassVar, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from pulsegate.settings.duration import Duration
-from pulsegate.settings.section import Section, is_loopback, split
+from pulsegate.settings.section import Address, File, Section, Written, is_loopback, split
 from pulsegate.settings.share import Share
 
 RESERVED_NAMES = ("otx", "files", "own")
@@ -36,7 +36,9 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Words = Annotated[list[str], BeforeValidator(split)]
+Names = Annotated[list[str], BeforeValidator(split), Written("a list of names")]
+SomeTime = Annotated[Duration, Written("a duration, at least `1ms`")]
+Often = Annotated[Duration, Written("a duration, `1ms` to `365d`")]
 
 
 class PullSettings(Section):
@@ -44,28 +46,32 @@ class PullSettings(Section):
 
     brings: ClassVar[str] = "pulses"  # what comes from it, in words
 
-    url: str = Field("https://otx.alienvault.com", description="https, except on loopback")
+    url: Address = Field("https://otx.alienvault.com", description="https, except on loopback")
     enabled: bool = Field(True, description="false: never pull (a gate that only relays)")
-    interval: Duration = Field(timedelta(minutes=15), description="the time between two pulls")
-    jitter: Duration | None = Field(
+    interval: Often = Field(timedelta(minutes=15), description="the time between two pulls")
+    jitter: Annotated[Duration, Written("a duration, at most `365d`")] | None = Field(
         None, description="delays each pull by up to so much; with `interval` a tenth of it"
     )
-    cron: str | None = Field(None, description="when to pull, in place of `interval`: `*/15 6-20 * * mon-fri` (UTC)")
+    cron: Annotated[str, Written("a schedule of five fields")] | None = Field(
+        None,
+        description="when to pull, in place of `interval`: `*/15 6-20 * * mon-fri` (UTC); the days of the week are "
+        "written as names",
+    )
     backfill: Duration = Field(timedelta(days=365), description="how far back the first pull reaches")
     backoff: Duration = Field(timedelta(seconds=1), description="the first wait after an error, doubling up to 5m")
-    compare: Duration = Field(
+    compare: SomeTime = Field(
         timedelta(hours=1), description="how often the whole subscription is compared with what is stored"
     )
     max_removal: Share = Field(
         0.2, description="the share of a subscription, and of `pulses`, that may leave at once unasked"
     )
-    stale_after: Duration = Field(timedelta(hours=6), description="an alarm is raised after so long without a pull")
-    retry: Duration = Field(
+    stale_after: SomeTime = Field(timedelta(hours=6), description="an alarm is raised after so long without a pull")
+    retry: Often = Field(
         timedelta(minutes=1), description="the next try after a failed run, then twice as long, up to `interval` or 1h"
     )
-    timeout: Duration = Field(timedelta(seconds=60), description="the longest silence within one request")
-    proxy: str | None = Field(None, repr=False, description="an HTTP proxy: `http://host:port`")
-    ca_file: Path | None = Field(None, description="certificates (PEM) to trust instead of the built-in ones")
+    timeout: SomeTime = Field(timedelta(seconds=60), description="the longest silence within one request")
+    proxy: Address | None = Field(None, repr=False, description="an HTTP proxy: `http://host:port`")
+    ca_file: File | None = Field(None, description="certificates (PEM) to trust instead of the built-in ones")
 
     @field_validator("interval", "compare", "stale_after", "retry", "timeout")
     @classmethod
@@ -90,16 +96,23 @@ class PullSettings(Section):
 
 
 class OTXSettings(PullSettings):
-    """Where pulses come from."""
+    """Where pulses come from: an account on OTX, and what is asked of it."""
+
+    example: ClassVar[str] = cleandoc("""
+        api_key_file: /etc/pulsegate/otx-key
+        authors: [AlienVault, CyberHunter_NL]     # only theirs, of all that the subscription holds
+        pulses: [https://otx.alienvault.com/pulse/5f1a2b3c4d5e6f7a8b9c0d1e]
+        searches: [emotet]
+        """)
 
     api_key: SecretStr | None = Field(None, description="the key from OTX's settings page; also as `OTX_API_KEY`")
-    api_key_file: Path | None = Field(None, description="a file that holds the key, and nothing else")
+    api_key_file: File | None = Field(None, description="a file that holds the key, and nothing else")
     subscription: bool = Field(True, description="false: only `pulses` and `searches` are pulled")
-    authors: Words = Field([], description="only these authors' pulses, of all that are subscribed to or found")
-    pulses: Annotated[Words, AfterValidator(_are_pulse_ids)] = Field(
+    authors: Names = Field([], description="only these authors' pulses, of all that are subscribed to or found")
+    pulses: Annotated[Names, AfterValidator(_are_pulse_ids), Written("a list of ids or addresses")] = Field(
         [], description="ids or addresses of pulses that are followed without a subscription"
     )
-    searches: Annotated[list[str], BeforeValidator(_listed)] = Field(
+    searches: Annotated[list[str], BeforeValidator(_listed), Written("a list of words or phrases, or one")] = Field(
         [], description="what these words find on OTX is followed too"
     )
     page_size: Annotated[int, Field(ge=1, le=1000)] = Field(20, description="pulses in one request")
@@ -157,11 +170,22 @@ def _checked_name(name: str) -> str:
     return name
 
 
-SourceName = Annotated[str, AfterValidator(_checked_name)]
+SourceName = Annotated[str, AfterValidator(_checked_name), Written("1 to 50 letters, digits, `_` or `-`")]
 
 
 class SourceSettings(OTXSettings):
-    """One more source, beside ``otx``."""
+    """One more source beside ``otx``: another account, with a key, a proxy, a schedule of its own.
+
+    A pulse stays in the feed as long as one source has it. A source that is taken out of the settings keeps its pulses
+    until ``pulsegate source remove NAME``.
+    """
+
+    example: ClassVar[str] = cleandoc("""
+        name: partner
+        api_key_file: /etc/pulsegate/partner-key
+        proxy: http://proxy.example.com:3128
+        cron: "*/30 6-20 * * mon-fri"
+        """)
 
     name: SourceName = Field(description="what it is called in commands and in the log")
 
@@ -172,26 +196,38 @@ def _none(value: object) -> object:
 
 
 class UpstreamSettings(PullSettings):
-    """Another TAXII 1.1 server, whose packages are served on."""
+    """Another TAXII 1.1 server, whose packages are served on, as they are."""
+
+    example: ClassVar[str] = cleandoc("""
+        name: partner
+        url: https://taxii.example.com/taxii/poll   # or its discovery address
+        collection: mail-gateway
+        username: reader
+        password_file: /etc/pulsegate/partner-password
+        """)
 
     brings: ClassVar[str] = "packages"
 
     name: SourceName = Field(description="what it is called in commands and in the log; no other source has it")
-    url: str = Field(description="its poll or discovery address, such as `https://host/taxii/poll`")
+    url: Address = Field(description="its poll or discovery address, such as `https://host/taxii/poll`")
     collection: Annotated[str, Field(min_length=1)] = Field(description="the collection there that is polled")
     username: str | None = Field(None, description="for Basic authentication; with `password` or `password_file`")
     password: SecretStr | None = Field(None, description="the password")
-    password_file: Path | None = Field(None, description="a file that holds the password, and nothing else")
+    password_file: File | None = Field(None, description="a file that holds the password, and nothing else")
     backfill: Duration = Field(timedelta(days=30), description="how far back the first pull reaches")
-    segment: Annotated[Duration | None, BeforeValidator(_none)] = Field(
-        timedelta(days=1), description="the window of one poll; `none`: each pull polls everything at once"
+    segment: Annotated[Duration | None, BeforeValidator(_none), Written("a duration, at least `1m`, or `none`")] = (
+        Field(timedelta(days=1), description="the window of one poll; `none`: each pull polls everything at once")
     )
-    compare: Duration = Field(
+    compare: SomeTime = Field(
         timedelta(days=1), description="how often everything is polled, and what is gone there leaves here"
     )
     max_removal: Share = Field(0.2, description="the share of the packages that may leave at once unasked")
-    into: str | None = Field(None, description="the collection that it is published in; default: `taxii_NAME`")
-    max_age: Duration | None = Field(None, description="what was published longer ago is withdrawn")
+    into: str | None = Field(
+        None, description="the collection that it is published in, to which nobody can push; default: `taxii_NAME`"
+    )
+    max_age: Annotated[Duration, Written("a duration, at least `1m`")] | None = Field(
+        None, description="what was published longer ago is withdrawn"
+    )
 
     @property
     def published_in(self) -> str:
@@ -224,9 +260,16 @@ class UpstreamSettings(PullSettings):
 
 
 class AlarmSettings(Section):
-    """Who is told when a source fails for too long."""
+    """Who is told when a source fails for too long, when removals are held, and when the certificate ends soon.
 
-    notify: Annotated[list[SecretStr], BeforeValidator(_listed)] = Field(
+    ``pulsegate config check --notify`` sends a test.
+    """
+
+    example: ClassVar[str] = cleandoc("""
+        notify_file: /etc/pulsegate/alarms     # mailtos://user:password@mail.example.com?to=soc@example.com
+        """)
+
+    notify: Annotated[list[SecretStr], BeforeValidator(_listed), Written("a list of addresses, or one")] = Field(
         [], description="Apprise addresses, such as `jsons://host/path` or `mailtos://user:password@example.com?to=you`"
     )
-    notify_file: Path | None = Field(None, description="a file with such addresses, one a line")
+    notify_file: File | None = Field(None, description="a file with such addresses, one a line")

@@ -22,7 +22,8 @@ from pulsegate.web.said import ANY, Phrase
 
 ROOT = Path(__file__).parents[1]
 PARTS = (
-    "values", "settings/duration.py", "settings/schema.py", "otx", "curation", "reports", "stix/blocks.py",
+    "values", "settings/duration.py", "settings/collections.py", "settings/lists.py", "settings/service.py",
+    "settings/schema.py", "otx", "curation", "reports", "stix/blocks.py",
     "stix/mapping.py", "stix/text.py", "store", "publication", "intake", "sync", "relay", "cli/tasks.py",
     "cli/certificate.py", "taxii/poll.py", "taxii/access.py",  # what the poll log keeps
 )  # fmt: skip
@@ -53,7 +54,7 @@ OF_UPSTREAMS = "otx/failures.py", ("PROXY_HINT", "CA_HINT", "_SILENCE", "_CAUSES
 _WORDS = re.compile(r"[A-Za-z`][a-z'`]+[,;:.]? [a-z(`]")
 _NO_SENTENCE = re.compile(r" *(pulsegate |SELECT |PRAGMA |[-/])")
 _FIELD = re.compile(r"\{(\w*)[^{}]*\}")
-_SILENT = frozenset({"Field", "compile", "debug", "info", "warning", "exception"})
+_SILENT = frozenset({"Field", "Written", "cleandoc", "compile", "debug", "info", "warning", "exception"})
 _MOST = 40  # texts that a place may have; a table of more is no part of a sentence
 
 
