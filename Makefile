@@ -6,7 +6,7 @@ UV := 0.13.9
 SECONDS := 600
 DATABASE := sqlite
 
-.PHONY: help setup dev run test image-test soak soak-hosts fuzz pull-fuzz check audit licences settings format translations \
+.PHONY: help setup dev run test image-test soak soak-everything soak-hosts fuzz pull-fuzz check audit licences settings format translations \
 	screenshots lock bench clean
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make bench   run the benchmarks    make clean   remove .venv and caches"
 	@echo "make image-test   what the Dockerfile does, each command of it, without a container engine; as root"
 	@echo "make soak    publishers and polls, killed at random, for SECONDS=600 on DATABASE=sqlite or postgresql"
+	@echo "make soak-everything   pulls, publications, pages and polls together, undisturbed; memory from 600 seconds on"
 	@echo "make soak-hosts   servers and workers behind nginx, killed at random, for SECONDS=600"
 	@echo "make fuzz    bent messages and requests to the TAXII service for SECONDS=600"
 	@echo "make pull-fuzz   pulls from an OTX that misbehaves and changes for SECONDS=600, and 200 kills"
@@ -56,6 +57,9 @@ image-test: dev
 
 soak: dev
 	cd tests && ../$(BIN)/python -m soak.ledger --seconds $(SECONDS) --database $(DATABASE)
+
+soak-everything: dev
+	cd tests && ../$(BIN)/python -m soak.everything --seconds $(SECONDS) --database $(DATABASE)
 
 soak-hosts: dev
 	cd tests && ../$(BIN)/python -m soak.hosts --seconds $(SECONDS)

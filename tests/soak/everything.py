@@ -26,6 +26,8 @@ import structlog
 
 from pulsegate.model.collection import Collection
 from pulsegate.otx.simulator import Simulator
+from pulsegate.store import decisions
+from pulsegate.store.database import Database
 from soak.hosts_processes import READY, Process, free_port, wait
 from soak.hosts_world import PASSWORD, HostsWorld, Observer, OTXFeeder, PollFailedError, WebPoller, in_thread
 from soak.judge import Verdict, judge
@@ -112,7 +114,8 @@ class Everything:
         self.pollers = [WebPoller(world, kind, poll) for kind in KINDS]
         self.reader = Reader(world, "reader", poll)
         self.people = [Person(world, self.address, number) for number in range(PEOPLE)]
-        self.people.append(Curator(world, self.address, PEOPLE))
+        self.curator = Curator(world, self.address, PEOPLE)
+        self.people.append(self.curator)
 
     def run(self) -> Verdict:
         feeder = OTXFeeder(self.world, self.otx)
@@ -159,6 +162,8 @@ class Everything:
         verdict.faults["request"] += failed
         errors = re.findall(r"^.*(?:\[error|\[critical|Traceback).*$", self.server.log.read_text(), re.MULTILINE)
         verdict.check("log", good=not errors, evidence=lambda: "\n".join(errors[:5]))
+        allowed, made = len(decided(self.world.url)), self.curator.made
+        verdict.check("decisions", good=allowed == made > 0, evidence=lambda: f"{made} made, {allowed} there")
         self.grown(samples, verdict)
         self.figures()
         return verdict
@@ -187,6 +192,14 @@ class Everything:
         print(f"pages by status: {dict(statuses)}")
         for file in sorted(self.world.folder.glob("soak.db*")):
             print(f"{file.name}: {file.stat().st_size / 1e6:.1f} MB")
+
+
+def decided(url: str) -> list[Any]:
+    database = Database(url)
+    with database.read() as connection:
+        found = list(decisions.read(connection).allowed)
+    database.close()
+    return found
 
 
 def bulk(number: int) -> dict[str, Any]:

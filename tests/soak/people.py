@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -49,14 +50,13 @@ class Person:
         return page
 
     def send(self, path: str, **fields: str) -> None:
-        """Fill in the form of a page, and send it."""
+        """Fill in the form of a page that is sent to the page's own address, and send it."""
         page = self.follow(path)
-        forms = [] if page is None else [one for one in page.forms if one.method == "POST"]
-        found = [one for one in forms if urlsplit(one.action or path).path == urlsplit(path).path]
-        if not found:
-            self.faults.append(f"{path} has no form that is sent there")
-            return
-        self.read(self.session.post, found[0].action or path, data=dict(found[0].form_values()) | fields)
+        for address, data in [] if page is None else _sent_by(page):
+            if urlsplit(address or path).path == urlsplit(path).path:
+                self.read(self.session.post, address or path, data=data | fields)
+                return
+        self.faults.append(f"{path} has no form that is sent there")
 
     def read(self, ask: Any, path: str, **more: Any) -> Any:
         """The page; None: it is none."""
@@ -74,14 +74,25 @@ class Person:
         return html.fromstring(answer.text) if is_page else None
 
 
+def _sent_by(page: Any) -> Iterator[tuple[str, dict[str, str]]]:
+    """What forms, and buttons that send one elsewhere, post: to which address, and which fields."""
+    for form in page.forms:
+        if form.method == "POST":
+            yield form.action or "", dict(form.form_values())
+    for button in page.xpath("//button[@formmethod='post']"):
+        fields = dict(page.get_element_by_id(button.get("form")).form_values())
+        yield button.get("formaction"), fields | {button.get("name"): button.get("value")}
+
+
 class Curator(Person):
     """Allows names that no pulse has, one after the other."""
 
+    made = 0
+
     def run(self) -> None:
         self.log_in()
-        number = 0
         while not self.world.stopped:
-            name = f"curated-{number}.example"
+            name = f"curated-{self.made}.example"
             self.send(f"{ADD}?entry={name}", entry=name)
-            number += 1
+            self.made += 1
             time.sleep(self.random.uniform(0.5, 1.5) * DECIDING)
