@@ -114,3 +114,23 @@ def test_status_says_what_waits_and_what_is_wrong(at, tmp_path):
     assert "The outbox is in trouble: out: can't be written" in text
     assert "The inbox is in trouble: in: can't be read" in text
     assert "Waits: x.pgb: number 3 is missing" in text
+
+
+def test_receipt_tells_the_sender_what_was_taken_by_hand(at, pulled, tmp_path, monkeypatch):
+    key, bundle = tmp_path / "key", tmp_path / "bundle"
+    at("north", "relay", "export", "--key", key, "--out", bundle)
+    monkeypatch.setenv("PULSEGATE_RELAY__WRITE_RECEIPTS", str(tmp_path / "back"))
+    at("south", "relay", "import", bundle, "--trust", tmp_path / "key.pub")
+    assert json.loads((tmp_path / "back" / "north-south.receipt.json").read_text())["sequence"] == 1
+    monkeypatch.setenv("PULSEGATE_RELAY__RECEIPTS", str(tmp_path / "back"))
+    (found,) = json.loads(at("north", "relay", "status", "--json"))["receipts"]
+    assert (found["receiver"], found["origin"], found["sequence"]) == ("south", "north", 1)
+
+
+def test_receipt_that_can_not_be_written_stops_nothing(at, pulled, tmp_path, monkeypatch):
+    key, bundle = tmp_path / "key", tmp_path / "bundle"
+    at("north", "relay", "export", "--key", key, "--out", bundle)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PULSEGATE_RELAY__WRITE_RECEIPTS", str(tmp_path / "file"))
+    at("south", "relay", "import", bundle, "--trust", tmp_path / "key.pub")
+    assert previewed(at, "south") == ["a.example", "b.example"]

@@ -96,7 +96,20 @@ def take(
         raise
     if not done.known:
         record(where, account, "relay.take", file, done.manifest.head.origin, done.manifest.head.sequence)
+    try:
+        _write_receipts(where)
+    except RelayError as error:  # nothing depends on them
+        log.warning("relay.no_receipt", reason=str(error))
     return done
+
+
+def _write_receipts(where: Installation) -> None:
+    """Say what is here of each sender, where the settings want it. RelayError: it can't be written."""
+    from pulsegate.relay.standing import write_receipts
+
+    settings = where.settings.relay
+    if settings.write_receipts is not None:
+        write_receipts(where.database, settings.origin, settings.write_receipts)
 
 
 def record(where: Installation, account: str, action: str, file: str, origin: str, sequence: int) -> None:
@@ -154,13 +167,11 @@ class Receiving:
     def _look(self) -> None:
         from pulsegate.relay.inbox import REFUSED, TAKEN
         from pulsegate.relay.outbox import forget_files
-        from pulsegate.relay.standing import write_receipts
 
         looked = self._inbox.look()
         relay_notes.trouble(self._where.database, IN, None, looked.waiting)
-        settings = self._where.settings.relay
-        if settings.write_receipts is not None and (looked.taken or looked.known):
-            write_receipts(self._where.database, settings.origin, settings.write_receipts)
+        if looked.taken or looked.known:
+            _write_receipts(self._where)
         if looked.taken or looked.known or looked.refused:
             before = _kept(self._where)
             for name in (TAKEN, REFUSED):
