@@ -49,7 +49,7 @@ def _content(connection: Connection, name: str) -> Step:
     stored = collections.get(connection, name)
     if stored is None:
         return Step("content", State.BAD, "no-collection", {"collection": name})
-    size = collections.volumes(connection)[name]
+    size = collections.volumes(connection, name)[name]
     found = suitability(connection, stored, SEGMENT)
     used, ignored = sum(found.used.values()), sum(found.ignored.values())
     values = {

@@ -293,9 +293,9 @@ def sizes(connection: sa.Connection) -> Mapping[str, Size]:
     return {row.name: Size(row.indicators or 0, row.blocks or 0, row.last, row.opened is not None) for row in rows}
 
 
-def volumes(connection: sa.Connection) -> Mapping[str, Size]:
-    """As ``sizes``, without a look at the blocks' contents: ``last_label`` is that of our own row."""
-    held = (
+def volumes(connection: sa.Connection, name: str | None = None) -> Mapping[str, Size]:
+    """As ``sizes`` (of one, if it is named), without a look at the contents: ``last_label`` is that of our own row."""
+    sums = (
         sa.select(
             blocks.c.collection_id,
             sa.func.count().label("n"),
@@ -304,8 +304,11 @@ def volumes(connection: sa.Connection) -> Mapping[str, Size]:
         )
         .where(blocks.c.revision.is_not(None))
         .group_by(blocks.c.collection_id)
-        .subquery()
     )
+    if name is not None:
+        one = sa.select(data_collections.c.id).where(data_collections.c.name == name).scalar_subquery()
+        sums = sums.where(blocks.c.collection_id == one)
+    held = sums.subquery()
     columns = (data_collections.c.name, held.c.indicators, held.c.n, held.c.last, ledgers.c.opened)
     query = (
         sa.select(*columns)
@@ -313,6 +316,8 @@ def volumes(connection: sa.Connection) -> Mapping[str, Size]:
         .outerjoin(held, held.c.collection_id == data_collections.c.id)
         .order_by(data_collections.c.name)
     )
+    if name is not None:
+        query = query.where(data_collections.c.name == name)
     return {row[0]: Size(row[1] or 0, row[2] or 0, row[3], row[4] is not None) for row in connection.execute(query)}
 
 

@@ -295,15 +295,17 @@ def catch_up(connection: sa.Connection, ids: Iterable[str], account: str) -> set
     return found
 
 
+# The last key of an indicator of the pulse.
+_UPTO = sa.select(sa.func.max(indicators.c.pk)).where(indicators.c.pulse_pk == pulses.c.pk).scalar_subquery()
+
+
 def _standing(ids: Sequence[str]) -> sa.Select[Any]:
     """Id, key and the last key of an indicator of each of these pulses that is here."""
-    upto = sa.select(sa.func.max(indicators.c.pk)).where(indicators.c.pulse_pk == pulses.c.pk).scalar_subquery()
-    return sa.select(pulses.c.id, pulses.c.pk, sa.func.coalesce(upto, 0).label("upto")).where(pulses.c.id.in_(ids))
+    return sa.select(pulses.c.id, pulses.c.pk, sa.func.coalesce(_UPTO, 0).label("upto")).where(pulses.c.id.in_(ids))
 
 
 def _looked_at(keys: Sequence[int]) -> sa.Select[Any]:
-    upto = sa.select(sa.func.max(indicators.c.pk)).where(indicators.c.pulse_pk == pulses.c.pk).scalar_subquery()
-    query = sa.select(pulses.c.id, upto.label("upto"), reviews.c.status.label("before"))
+    query = sa.select(pulses.c.id, _UPTO.label("upto"), reviews.c.status.label("before"))
     query = query.outerjoin(reviews, reviews.c.pulse_id == pulses.c.id)
     return query.where(pulses.c.pk.in_(keys)).order_by(pulses.c.pk)
 

@@ -119,7 +119,7 @@ def pull_upstream(
 
 def _indicators(database: Database, collection: str) -> int:
     with database.read() as connection:
-        size = collections.volumes(connection).get(collection)
+        size = collections.volumes(connection, collection).get(collection)
     return size.indicators if size else 0
 
 
