@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -42,9 +43,14 @@ def cabby(program: str, address: str, path: str, *words: str, password: str) -> 
 
 
 def test_demo_says_so_and_the_printed_poll_line_works(serve, tmp_path: Path) -> None:
+    project = Path(__file__).parents[2]
+    shutil.copy(project / "opentaxii.yml", tmp_path)
     with serve("--demo") as server:
         output = server.wait_for("To look at a feed:")
-        assert "DEMO MODE" in output
+        shown = (project / "README.md").read_text().split("prints what you need (shortened):")[1]
+        for line in shown.split("```")[1].splitlines()[1:]:
+            wanted = line.split("…")[0].split(".venv/bin/")[0].replace("http://127.0.0.1:9000", server.address)
+            assert wanted in output  # but passwords, and what is left out
         assert "Add Source" in output
         line = next(line for line in output.splitlines() if "taxii-poll" in line)
         polled = subprocess.run(line, shell=True, capture_output=True, timeout=60, cwd=tmp_path, check=False)

@@ -33,7 +33,7 @@ def starting(where: Installation) -> None:
     if where.demo:
         people.print(
             "\n  *** DEMO MODE. These are invented pulses from the built-in OTX simulator, none of them OTX's. ***\n"
-            "  *** Nothing of this protects anybody. Set OTX_API_KEY and start without --demo to pull OTX's. ***\n",
+            "  *** Nothing of this protects anybody. To pull OTX's, set OTX_API_KEY and start without --demo. ***\n",
             style="bold yellow",
         )
     elif not pulls(where):
