@@ -169,7 +169,10 @@ def _carry(running: Demo) -> None:
     sender.put(1, "relayed-one.example", "relayed-two.example", name="Seen by the other network")
     database = Database(f"sqlite:///{running.folder / 'demo' / 'pulsegate.db'}")
     with database.write() as connection:
-        reason = "leaves a gap: it builds on number 7 of outside, and here is number 1. Bring number 2 to 7 first"
+        reason = (
+            "leaves a gap: it builds on number 7 of outside, and here is number 1. Bring number 2 to 7 first, or on the "
+            "sender make a delta with 'relay export --since 1', or a full snapshot with --full"
+        )
         relay.log(connection, relay.Entry(relay.IN, "outside-0000000008-delta.pgb", relay.REFUSED, reason=reason))
         token = drafts.put(connection, "admin", "outside-0000000002-delta.pgb", sender.bundle())
         arguments = {"draft": token, "file": "outside-0000000002-delta.pgb", "restart": False}
