@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
 
 from pulsegate.errors import StoreError
@@ -113,18 +115,45 @@ def test_server_that_is_not_there_is_named_without_the_password(tmp_path):
     assert caught.value.hint == "Check PULSEGATE_DATABASE, and that the server runs and lets this user in"
 
 
-def test_sqlite_holds_more_pages_while_much_is_written(tmp_path):
+@pytest.fixture
+def sqlite(tmp_path):
     database = Database(f"sqlite:///{tmp_path / 'feed.db'}")
+    yield database
+    database.close()
+
+
+def cache_size(connection):
+    return -int(connection.execute("PRAGMA cache_size").fetchone()[0])
+
+
+def test_sqlite_holds_more_pages_while_much_is_written(sqlite):
+    used = []
 
     def size():
-        with database.read() as connection:
-            return -int(connection.exec_driver_sql("PRAGMA cache_size").scalar_one())
+        with sqlite.read() as connection:
+            used.append(connection.connection.driver_connection)
+            return cache_size(used[-1])
 
     plain = size()
-    with database.roomy():
+    with sqlite.roomy():
         assert size() > 2 * plain
-    assert size() == plain
-    database.close()
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(size).result() == plain
+        assert size() > 2 * plain
+    assert [cache_size(one) for one in used] == [plain] * 4  # at once, not when they are used next
+
+
+def test_no_connection_is_left_over_however_often_much_is_written(sqlite):
+    opened = []
+    event.listen(sqlite.engine, "connect", lambda connection, _record: opened.append(connection))
+    for _ in range(5):
+        with sqlite.roomy():
+            beside = sqlite.engine.connect()
+            beside.exec_driver_sql("SELECT 1")
+            with sqlite.write() as connection:
+                connection.exec_driver_sql("SELECT 1")
+        beside.close()
+    assert len(opened) <= 2
 
 
 def test_error_tells_no_value_that_was_to_be_stored(database):

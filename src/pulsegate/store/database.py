@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,14 @@ class Database:
         if self.is_sqlite:
             _check_sqlite_path(self.path, must_be_there=read_only)
             self.engine = sa.create_engine(
-                url, connect_args={"timeout": BUSY_TIMEOUT}, max_overflow=MAX_OVERFLOW, hide_parameters=True
+                url,
+                connect_args={"timeout": BUSY_TIMEOUT},
+                max_overflow=MAX_OVERFLOW,
+                pool_use_lifo=True,  # each has a cache of its own: few are filled where few are in use
+                hide_parameters=True,
             )
-            self._cache = CACHE
-            _prepare_sqlite(self.engine, lambda: self._cache, read_only=read_only)
+            self._cache = _Cache()
+            _prepare_sqlite(self.engine, self._cache, read_only=read_only)
         else:
             self.engine = sa.create_engine(
                 url,
@@ -92,20 +97,20 @@ class Database:
 
     @contextmanager
     def roomy(self) -> Iterator[None]:
-        """SQLite holds more of its pages while this lasts: many rows at random places of its indexes are written."""
+        """SQLite holds more of its pages while this lasts: many rows at random places of its indexes are written.
+
+        That is for this thread's connections, one at a time.
+        """
         if not self.is_sqlite:
             yield
             return
-        self._use(ROOMY_CACHE)
+        self._cache.size = ROOMY_CACHE
         try:
             yield
         finally:
-            self._use(CACHE)
-
-    def _use(self, cache: int) -> None:
-        """Open new connections with so much of a cache, in place of those that wait for their next use."""
-        self._cache = cache
-        self.engine.dispose()
+            self._cache.size = CACHE
+            with suppress(StoreError), self.read():  # the one that was used last gives its pages back
+                pass
 
     def close(self) -> None:
         self.engine.dispose()
@@ -167,7 +172,13 @@ def _check_sqlite_path(path: Path, *, must_be_there: bool) -> None:
         ) from error
 
 
-def _prepare_sqlite(engine: sa.Engine, cache: Callable[[], int], *, read_only: bool) -> None:
+class _Cache(threading.local):
+    """The kB of pages that a connection holds which this thread uses."""
+
+    size = CACHE
+
+
+def _prepare_sqlite(engine: sa.Engine, cache: _Cache, *, read_only: bool) -> None:
     """WAL, foreign keys, full synchronisation; and transactions that begin when they are begun, DDL too."""
 
     @event.listens_for(engine, "connect")
@@ -175,13 +186,19 @@ def _prepare_sqlite(engine: sa.Engine, cache: Callable[[], int], *, read_only: b
         connection.isolation_level = None  # the driver's own transactions would begin too late
         cursor = connection.cursor()
         # Larger pages (of new files) halve the time that reading content takes, which fills many of them.
-        for pragma in ("page_size=16384", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{cache()}"):
+        for pragma in ("page_size=16384", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         if read_only:
             cursor.execute("PRAGMA query_only=ON")
         else:
             _switch_to_wal(cursor)
         cursor.close()
+
+    @event.listens_for(engine, "checkout")
+    def on_checkout(connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info.get("cache") != cache.size:
+            connection.execute(f"PRAGMA cache_size=-{cache.size}").close()
+            record.info["cache"] = cache.size
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: sa.Connection) -> None:
