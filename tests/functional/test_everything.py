@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-SECONDS = int(os.environ.get("CALM_SECONDS", "30"))
+SECONDS = int(os.environ.get("CALM_SECONDS", "20"))
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -13,16 +13,11 @@ import argparse
 import os
 import random
 import re
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
-
-import structlog
 
 from pulsegate.model.collection import Collection
 from pulsegate.otx.simulator import Simulator
@@ -31,7 +26,7 @@ from pulsegate.store.database import Database
 from soak.hosts_processes import READY, Process, free_port, wait
 from soak.hosts_world import PASSWORD, HostsWorld, Observer, OTXFeeder, PollFailedError, WebPoller, in_thread
 from soak.judge import Verdict, judge
-from soak.ledger import a_database, report
+from soak.ledger import a_database, a_folder, report
 from soak.people import Curator, Person
 from soak.samples import Samples, grows
 from soak.world import KINDS, NEVER, Client, utc_now
@@ -217,16 +212,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--keep", action="store_true", help="keep the folder with the journals and the log")
     given = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    folder = Path(tempfile.mkdtemp(prefix="calm", dir="/tmp"))
-    print(f"seed {given.seed}, {given.database}, {folder}", flush=True)
-    try:
+    with a_folder(given.seed, given.database, keep=given.keep) as folder:
         with a_database(given.database, folder) as url, Simulator(api_key=KEY) as otx:
             verdict = Everything(CalmWorld(url, folder, given.seconds, given.seed), otx).run()
         good = report(verdict, given.seconds)
-    finally:
-        if not given.keep:
-            shutil.rmtree(folder, ignore_errors=True)
     sys.exit(0 if good else 1)
 
 

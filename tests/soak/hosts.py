@@ -12,24 +12,19 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import shutil
 import signal
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import cycle
-from pathlib import Path
-
-import structlog
 
 from pulsegate.otx.simulator import Simulator
 from soak.hosts_processes import READY, Nginx, Process, Server, Worker, wait
 from soak.hosts_world import PASSWORD, HostsWorld, Observer, OTXFeeder, WebPoller, in_thread
 from soak.judge import Verdict, judge
-from soak.ledger import a_database, report
+from soak.ledger import a_database, a_folder, report
 from soak.world import KINDS, utc_now
 
 KEY = "a-key-of-the-soak"
@@ -209,16 +204,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--keep", action="store_true", help="keep the folder with the journals and logs")
     given = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    folder = Path(tempfile.mkdtemp(prefix="hosts", dir="/tmp"))
-    print(f"seed {given.seed}, {folder}", flush=True)
-    try:
+    with a_folder(given.seed, "several hosts", keep=given.keep) as folder:
         with a_database("postgresql", folder) as url, Simulator(api_key=KEY) as otx:
             verdict = Hosts(HostsWorld(url, folder, given.seconds, given.seed), otx).run()
         good = report(verdict, given.seconds)
-    finally:
-        if not given.keep:
-            shutil.rmtree(folder, ignore_errors=True)
     sys.exit(0 if good else 1)
 
 

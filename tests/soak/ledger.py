@@ -157,6 +157,19 @@ def report(verdict: Verdict, seconds: float) -> bool:
 
 
 @contextmanager
+def a_folder(seed: int, what: str, *, keep: bool) -> Iterator[Path]:
+    """Where a soak keeps its journals and logs; it is gone afterwards, unless it is to be kept."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    folder = Path(tempfile.mkdtemp(prefix="soak", dir="/tmp"))
+    print(f"seed {seed}, {what}, {folder}", flush=True)
+    try:
+        yield folder
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def a_database(kind: str, folder: Path) -> Iterator[str]:
     """The URL of an empty database."""
     if kind == "sqlite":
@@ -182,16 +195,10 @@ def main() -> None:
     parser.add_argument("--fault", choices=FAULTS, default="", help="plant this fault, to see that it is found")
     parser.add_argument("--keep", action="store_true", help="keep the folder with the journals")
     given = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    folder = Path(tempfile.mkdtemp(prefix="soak", dir="/tmp"))
-    print(f"seed {given.seed}, {given.url or given.database}, {folder}", flush=True)
-    try:
+    with a_folder(given.seed, given.url or given.database, keep=given.keep) as folder:
         with a_database(given.database, folder) if not given.url else _as_it_is(given.url) as url:
             verdict = Soak(World(url, folder, given.seconds, given.seed, given.fault)).run()
         good = report(verdict, given.seconds)
-    finally:
-        if not given.keep:
-            shutil.rmtree(folder, ignore_errors=True)
     sys.exit(0 if good else 1)
 
 
