@@ -53,6 +53,7 @@ def test_clock_is_aware_and_in_utc(database):
     assert before < moment < later < datetime.now(UTC) + timedelta(seconds=5)
 
 
+@pytest.mark.sqlite("its file")
 def test_sqlite_is_in_wal_with_foreign_keys(tmp_path):
     base = Database(f"sqlite:///{tmp_path / 'new' / 'folder' / 'a.db'}")
     with base.read() as connection:
@@ -61,6 +62,7 @@ def test_sqlite_is_in_wal_with_foreign_keys(tmp_path):
     assert found == ["wal", 1]
 
 
+@pytest.mark.sqlite("its file")
 def test_sqlite_writers_wait_for_each_other(tmp_path):
     """A transaction that reads first and writes then does not fail when another has written between."""
     base = Database(f"sqlite:///{tmp_path / 'a.db'}")
@@ -84,6 +86,7 @@ def test_sqlite_writers_wait_for_each_other(tmp_path):
     base.close()
 
 
+@pytest.mark.sqlite("its file")
 def test_file_that_is_no_database(tmp_path):
     path = tmp_path / "a.db"
     path.write_text("This is no database. " * 100)
@@ -96,6 +99,7 @@ def test_file_that_is_no_database(tmp_path):
     )
 
 
+@pytest.mark.sqlite("its file")
 def test_folder_that_can_not_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError) as caught:
@@ -112,6 +116,7 @@ def test_server_that_is_not_there_is_named_without_the_password(tmp_path):
     assert caught.value.hint == "Check PULSEGATE_DATABASE, and that the server runs and lets this user in"
 
 
+@pytest.mark.sqlite("its file")
 def test_sqlite_holds_more_pages_while_much_is_written(tmp_path):
     database = Database(f"sqlite:///{tmp_path / 'feed.db'}")
 
