@@ -16,9 +16,6 @@ from hypothesis import strategies as st
 
 from functional.otx_world import HUGE, MINUTE, filled, world_of
 from pulsegate.otx.simulator import Misbehaviour
-from store.databases import each_kind as database_kind
-
-__all__ = ["database_kind"]
 
 SECONDS = float(os.environ.get("PULL_SECONDS", "0"))  # 0: the short form
 EXAMPLES = 15  # of the short form

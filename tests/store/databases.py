@@ -59,8 +59,9 @@ class PostgreSQL:
         base.close()
 
     def new(self, file: Path, *, migrated: bool = True) -> str:
+        name = self._names.get(file) or f"{file.stem}_{next(self._numbers)}"
         self.drop(file)
-        name = self._names[file] = f"{file.stem}_{next(self._numbers)}"
+        self._names[file] = name
         self._do(f'CREATE DATABASE "{name}" TEMPLATE {"migrated" if migrated else "template0"} STRATEGY file_copy')
         return self._url_of(name)
 
@@ -105,7 +106,7 @@ def _maker(request: pytest.FixtureRequest, kind: str) -> Any:
 def new_database(request: pytest.FixtureRequest, database_kind: str) -> Iterator[Callable[..., str]]:
     """``new_database(file)``: the URL of one without a row, on SQLite that file; ``migrated=False``: without a table.
 
-    With the same file again it is a new one in the place of the old one.
+    With the same file again it is a new one in the place of the old one, at the same URL.
     """
     maker, files = _maker(request, database_kind), set()
 
