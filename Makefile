@@ -6,8 +6,8 @@ UV := 0.13.9
 SECONDS := 600
 DATABASE := sqlite
 
-.PHONY: help setup dev run test image-test soak soak-everything soak-hosts fuzz pull-fuzz check audit licences settings format translations \
-	screenshots lock bench clean
+.PHONY: help setup dev run test test-postgresql image-test soak soak-everything soak-hosts fuzz pull-fuzz check audit \
+	licences settings format translations screenshots lock bench clean
 
 help:
 	@echo "make run     start Pulsegate at http://127.0.0.1:9000 (OTX_API_KEY set: against OTX; else the demo)"
@@ -19,6 +19,7 @@ help:
 	@echo "make licences       docs/licences.md, from what is installed"
 	@echo "make settings       docs/settings.md, from the models of the settings"
 	@echo "make screenshots    each page, light, dark and narrow, into var/screenshots"
+	@echo "make test-postgresql   run every test on PostgreSQL, which comes with the tests; else most are run on SQLite"
 	@echo "make bench   run the benchmarks    make clean   remove .venv and caches"
 	@echo "make image-test   what the Dockerfile does, each command of it, without a container engine; as root"
 	@echo "make soak    publishers and polls, killed at random, for SECONDS=600 on DATABASE=sqlite or postgresql"
@@ -50,6 +51,10 @@ run: setup
 
 test: dev
 	$(BIN)/pytest -n auto --dist worksteal
+
+# `make test` runs what concerns the database most on both kinds, the rest on SQLite; this all on PostgreSQL.
+test-postgresql: dev
+	TEST_DATABASE=postgresql $(BIN)/pytest -n auto --dist worksteal
 
 # Each command of the Dockerfile, from nothing; needs root, and a package index.
 image-test: dev

@@ -20,10 +20,10 @@ SOURCE = Claim("otx", "subscription")
 
 
 class Outside:
-    """``key``: the file that it signs with; its public one lies beside it, as ``public``."""
+    """``url``: of its database, migrated; ``key``: the file that it signs with; its public one lies beside it, as ``public``."""
 
-    def __init__(self, file: Path, folder: Path, origin: str = "outside") -> None:
-        self.database = Database(f"sqlite:///{file}")
+    def __init__(self, url: str, folder: Path, origin: str = "outside") -> None:
+        self.database = Database(url)
         self.folder, self.origin, self.key = folder, origin, folder / f"{origin}.key"
         self.fingerprint = keys.generate(self.key)
         self.public = folder / f"{origin}.key.pub"

@@ -29,13 +29,13 @@ Change = Callable[[bytes], bytes]
 class Gate:
     """One installation, in a folder of its own."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, install: Callable[[Path], str]) -> None:
         self.folder = folder
-        self._monkeypatch = monkeypatch
+        self._install = install
 
     def run(self, *words: object) -> str:
         """What the command says, its error too."""
-        self._monkeypatch.setenv("PULSEGATE_DATA_DIR", str(self.folder))
+        self._install(self.folder)
         result = CliRunner().invoke(app, [str(one) for one in words])
         if isinstance(result.exception, PulsegateError):
             return f"refused: {result.exception}"
@@ -49,10 +49,10 @@ class Gate:
 
 
 @pytest.fixture
-def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+def bundle(tmp_path: Path, install: Callable[[Path], str]) -> bytes:
     """A good one, of a sender whose key is ``relay.key``."""
     (tmp_path / "pulse.json").write_text(json.dumps(PULSE))
-    sender = Gate(tmp_path / "sender", monkeypatch)
+    sender = Gate(tmp_path / "sender", install)
     sender.run("pull", "--from", tmp_path / "pulse.json")
     sender.run("relay", "keygen", "--out", tmp_path / "relay.key")
     sender.run("relay", "keygen", "--out", tmp_path / "other.key")
@@ -61,8 +61,8 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
 
 
 @pytest.fixture
-def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gate:
-    return Gate(tmp_path / "receiver", monkeypatch)
+def receiver(tmp_path: Path, install: Callable[[Path], str]) -> Gate:
+    return Gate(tmp_path / "receiver", install)
 
 
 def taken(receiver: Gate, data: bytes, trust: str = "relay.key.pub") -> str:
@@ -125,11 +125,11 @@ def test_signature_of_another_bundle_is_refused(bundle: bytes, receiver: Gate, t
     assert receiver.pulses == []
 
 
-def test_older_bundle_is_refused(bundle: bytes, receiver: Gate, tmp_path: Path, monkeypatch) -> None:
+def test_older_bundle_is_refused(bundle: bytes, receiver: Gate, tmp_path: Path, install) -> None:
     """Nobody brings back what has left, by carrying a file that was good once (replay)."""
     changed = PULSE | {"modified": "2026-01-02T00:00:00.000000", "name": "Two"}
     (tmp_path / "pulse.json").write_text(json.dumps(changed))
-    sender = Gate(tmp_path / "sender", monkeypatch)
+    sender = Gate(tmp_path / "sender", install)
     sender.run("pull", "--from", tmp_path / "pulse.json")
     sender.run("relay", "export", "--key", tmp_path / "relay.key", "--full", "--out", tmp_path / "next.pgb")
     taken(receiver, (tmp_path / "next.pgb").read_bytes())
@@ -138,11 +138,11 @@ def test_older_bundle_is_refused(bundle: bytes, receiver: Gate, tmp_path: Path, 
     assert [one["name"] for one in receiver.pulses] == ["Two"]
 
 
-def test_secret_key_is_for_its_owner_and_refused_when_it_is_not(bundle: bytes, tmp_path: Path, monkeypatch) -> None:
+def test_secret_key_is_for_its_owner_and_refused_when_it_is_not(bundle: bytes, tmp_path: Path, install) -> None:
     key = tmp_path / "relay.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     key.chmod(0o640)
-    sender = Gate(tmp_path / "sender", monkeypatch)
+    sender = Gate(tmp_path / "sender", install)
     said = sender.run("relay", "export", "--key", key, "--out", tmp_path / "again.pgb")
     assert said == f"refused: {key}: can be read by others. Run: chmod 600 {key}"
     assert keys.read_public(tmp_path / "relay.key.pub").name == "relay.key"

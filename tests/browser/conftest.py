@@ -9,14 +9,17 @@ import pytest
 import pytest_socket
 
 from browser.demo import CHROMIUM, Demo, demo
+from store.databases import KIND
 
 __all__ = ["CHROMIUM"]
 
 
 @pytest.fixture(scope="session")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The demo, filled, with an account of each role."""
-    with demo(tmp_path_factory.mktemp("demo")) as running:
+def pages(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Demo]:
+    """The demo, filled, with an account of each role; on PostgreSQL where the run is on it."""
+    folder = tmp_path_factory.mktemp("demo")
+    is_own = KIND == "sqlite"
+    with demo(folder, None if is_own else request.getfixturevalue("lasting_database")(folder / "demo.db")) as running:
         yield running
 
 

@@ -14,7 +14,8 @@ from typing import Any
 from urllib.request import urlopen
 
 from functional.conftest import free_port
-from pulsegate.store import drafts, migrate, relay, tasks
+from pulsegate.cli.setup import DEMO
+from pulsegate.store import drafts, migrate, relay, state, tasks
 from pulsegate.store.database import Database
 from relays import Outside
 from support import BIN, end
@@ -90,11 +91,13 @@ class Demo:
     environment: dict[str, str]
     folder: Path
     senders: dict[str, Outside]
+    words: tuple[str, ...]  # that each command begins with
+    url: str  # of its database
 
     def run(self, *words: str, stdin: str = "") -> str:
         """A command on the demo's data."""
         return subprocess.run(
-            [BIN / "pulsegate", "--demo", *words], input=stdin, env=self.environment, cwd=self.folder,
+            [BIN / "pulsegate", *self.words, *words], input=stdin, env=self.environment, cwd=self.folder,
             capture_output=True, text=True, timeout=60, check=True,
         ).stdout  # fmt: skip
 
@@ -117,19 +120,24 @@ def log_in(page: Any, name: str, word: str | None = None) -> None:
 
 
 @contextmanager
-def demo(folder: Path) -> Iterator[Demo]:
-    """Serve until the demo's first pull is published."""
+def demo(folder: Path, url: str | None = None) -> Iterator[Demo]:
+    """Serve until the demo's first pull is published. ``url``: a database without a row, in place of its SQLite file."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PULSEGATE_", "OTX_", "OPENTAXII_"))}
     senders = {name: _sender(folder, name) for name in ("outside", "inland")}
     (folder / "opentaxii.yml").write_text(_settings(folder, senders))
     environment = kept | {"PULSEGATE_DATA_DIR": str(folder), "PULSEGATE_ADMIN_PASSWORD": WORDS["admin"]}
+    words: tuple[str, ...] = ("--demo",)
+    if url is not None:
+        words, environment["PULSEGATE_DATABASE"] = (), url
+        _mark(url)
     port = free_port()
     with (folder / "serve.log").open("w") as stream:
         process = subprocess.Popen(
-            [BIN / "pulsegate", "serve", "--demo", "--port", str(port), "--workers", "1"],
+            [BIN / "pulsegate", *words, "serve", "--port", str(port), "--workers", "1"],
             env=environment, cwd=folder, stdout=stream, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        running = Demo(f"http://127.0.0.1:{port}", environment, folder, senders)
+        own = f"sqlite:///{folder / 'demo' / 'pulsegate.db'}"
+        running = Demo(f"http://127.0.0.1:{port}", environment, folder, senders, words, url or own)
         try:
             _wait(process, folder / "serve.log", "Stop with Ctrl-C")
             for name, role in (("carl", "curator"), ("vera", "viewer")):
@@ -150,7 +158,15 @@ def _sender(folder: Path, name: str) -> Outside:
     base = Database(f"sqlite:///{place / 'sender.db'}")
     migrate.upgrade(base)
     base.close()
-    return Outside(place / "sender.db", place, name)
+    return Outside(base.url, place, name)
+
+
+def _mark(url: str) -> None:
+    """As the demo's, which ``--demo`` does with a file of its own only."""
+    base = Database(url)
+    with base.write() as connection:
+        state.put(connection, DEMO, "yes")
+    base.close()
 
 
 def _settings(folder: Path, senders: dict[str, Outside]) -> str:
@@ -167,7 +183,7 @@ def _carry(running: Demo) -> None:
     sender.bundle()  # of no pulse, so that the other pages have none of it
     running.run("relay", "import", str(sender.folder / "bundle.pgb"))
     sender.put(1, "relayed-one.example", "relayed-two.example", name="Seen by the other network")
-    database = Database(f"sqlite:///{running.folder / 'demo' / 'pulsegate.db'}")
+    database = Database(running.url)
     with database.write() as connection:
         reason = (
             "leaves a gap: it builds on number 7 of outside, and here is number 1. Bring number 2 to 7 first, or on the "

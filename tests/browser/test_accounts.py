@@ -6,6 +6,7 @@ import pytest
 from cabby.exceptions import HTTPError
 
 from browser.demo import log_in
+from store.databases import KIND
 from support import poll
 
 
@@ -23,6 +24,11 @@ def test_page_that_was_left_open_changes_nobody_else(pages, chromium):
         page.wait_for_selector("h1:text-is('This is not what you saw')")
         assert "leaver has been removed since the page was opened." in page.inner_text("main")
         page.goto(address)
+        if KIND == "postgresql":  # which gives nobody the number that another one had
+            assert page.inner_text("h1") == "Not found"
+            page.goto("/admin/accounts/")
+            page.click("text=joiner")
+            page.wait_for_url("**/admin/accounts/*")
         assert page.inner_text("h1") == "joiner"
         assert page.is_visible("button:text-is('Disable')")
         page.click("button:text-is('Disable')")

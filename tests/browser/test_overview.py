@@ -46,7 +46,7 @@ def test_pull_is_asked_for_seen_and_told_after_a_reload(pages, chromium):
 
 
 def test_quarantine_is_filtered_previewed_and_tried_again(pages, chromium):
-    database = Database(f"sqlite:///{pages.folder / 'demo' / 'pulsegate.db'}")
+    database = Database(pages.url)
     with database.write() as connection:
         quarantine.add(connection, Quarantined(PULSE, pulse_id(7), "pulse", pulse_id(7), "no name", "{}", source="otx"))
     database.close()

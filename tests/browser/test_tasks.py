@@ -8,7 +8,7 @@ from pulsegate.store.database import Database
 
 def test_task_is_shown_on_every_page_until_the_worker_has_done_it(pages, chromium):
     page = pages.page(chromium, "carl")
-    database = Database(f"sqlite:///{pages.folder / 'demo' / 'pulsegate.db'}")
+    database = Database(pages.url)
     with database.write() as connection:
         pk = tasks.start(connection, "publish", {}, "carl")
     database.close()

@@ -24,9 +24,6 @@ TOOLS = a_pulse(2, name="Tools", author="bob", tlp=TLP.AMBER, tags=("tools",))
 COLLECTIONS = "[{name: checked, review: true}, {name: strict, review: changes}, {name: each, deduplicate: false}]"
 
 
-OPENED: list[Database] = []  # by the command that runs
-
-
 def a_value(kind: IndicatorType, value: str) -> Indicator:
     return Indicator(kind, value, RawIndicator(kind.value, value))
 
@@ -44,7 +41,6 @@ def store(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PULSEGATE_COLLECTIONS", COLLECTIONS)
     monkeypatch.setenv("COLUMNS", "250")
     monkeypatch.setattr("getpass.getuser", lambda: "carol")
-    monkeypatch.setattr("pulsegate.cli.setup.Database", lambda url: OPENED.append(Database(url)) or OPENED[-1])
     put(database, WAVE, [a_name("shop.example.net"), a_name("a.shop.example.net"), URL, ADDRESS])
     put(database, TOOLS, [a_name("shop.example.net"), a_name("tool.example.org"), PRIVATE])
     run("publish")
@@ -61,11 +57,7 @@ def put(database: Database, pulse: Pulse, found: Sequence[Indicator]) -> None:
 
 
 def call(*words: str, stdin: bytes | None = None) -> Result:
-    try:
-        return CliRunner().invoke(app, list(words), catch_exceptions=False, input=stdin)
-    finally:
-        while OPENED:  # the end of a process does it else
-            OPENED.pop().close()
+    return CliRunner().invoke(app, list(words), catch_exceptions=False, input=stdin)
 
 
 def run(*words: str, stdin: bytes | None = None) -> str:

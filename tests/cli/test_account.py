@@ -19,10 +19,13 @@ SUBJECT = r"CN=esa1,OU=Mail+UID=7,O=Example\, Inc.,C=DE"
 
 @pytest.fixture
 def pulsegate(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    install: Callable[[Path], str],
 ) -> Iterator[Callable[..., str]]:
-    """Run a command in this process, on a database in the test's folder, where an account esa is; gives its output."""
-    monkeypatch.setenv("PULSEGATE_DATA_DIR", str(tmp_path / "data"))
+    """Run a command in this process, on a database of the test's, where an account esa is; gives its output."""
+    install(tmp_path / "data")
     handlers = logging.root.handlers[:]
 
     def run(*words: str, stdin: str = "") -> str:

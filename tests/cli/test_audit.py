@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +48,9 @@ def test_decisions_are_recorded() -> None:
     ]  # fmt: skip
 
 
-def test_bundles_are_recorded(store: Database, migrated_file: Path, tmp_path: Path) -> None:
+def test_bundles_are_recorded(store: Database, new_database: Callable[..., str], tmp_path: Path) -> None:
     """What is written, taken and forgotten; not what was known already or refused."""
-    shutil.copyfile(migrated_file, tmp_path / "sender.db")
-    outside = Outside(tmp_path / "sender.db", tmp_path)
+    outside = Outside(new_database(tmp_path / "sender.db"), tmp_path)
     outside.put(1, "relayed.example")
     file, ours = tmp_path / "bundle.pgb", tmp_path / "ours.pgb"
     outside.bundle()

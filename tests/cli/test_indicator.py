@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,16 @@ from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.model.indicator import RawIndicator
 from pulsegate.publication.inbox import Pushed, receive
 from pulsegate.stix.received import examine
-from pulsegate.store import collections, migrate
+from pulsegate.store import collections
 from pulsegate.store.database import Database
 
 
 @pytest.fixture(autouse=True)
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_file: Path) -> Database:
-    monkeypatch.setenv("PULSEGATE_DATA_DIR", str(tmp_path))
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install: Callable[[Path], str]) -> Iterator[Database]:
     monkeypatch.setenv("COLUMNS", "250")
-    found = Database(f"sqlite:///{tmp_path / 'pulsegate.db'}")
-    migrate.upgrade(found)
-    return found
+    found = Database(install(tmp_path))
+    yield found
+    found.close()
 
 
 def call(*words: str, stdin: bytes | None = None) -> Result:

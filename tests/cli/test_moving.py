@@ -14,7 +14,7 @@ from pulsegate.cli.setup import load_settings, open_installation
 from pulsegate.errors import StoreError, UsageError
 from pulsegate.store import backups, migrate
 from pulsegate.store.database import Database
-from store.databases import bare
+from store.databases import KINDS, bare
 from store.released import put, write
 
 
@@ -112,7 +112,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path):
 # --- Copies ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("empty", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("empty", KINDS, indirect=True)
 def test_copy_tells_what_it_copied(data, empty):
     run("db", "upgrade")
     empty.close()

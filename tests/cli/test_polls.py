@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from pulsegate.cli import app
 from pulsegate.errors import UsageError
-from pulsegate.store import migrate, polls
+from pulsegate.store import polls
 from pulsegate.store.database import Database
 from pulsegate.store.polls import PollRecord
 
@@ -31,11 +32,9 @@ OLDEST = replace(NEWEST, time=NOW - timedelta(days=2), account="branch", collect
 
 
 @pytest.fixture(autouse=True)
-def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PULSEGATE_DATA_DIR", str(tmp_path))
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install: Callable[[Path], str]) -> None:
     monkeypatch.setenv("COLUMNS", "250")
-    database = Database(f"sqlite:///{tmp_path / 'pulsegate.db'}")
-    migrate.upgrade(database)
+    database = Database(install(tmp_path))
     with database.write() as connection:
         polls.insert_many(connection, [OLDEST, REFUSED, NEWEST])
     database.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from pulsegate.curation.policy import Policy
 from pulsegate.errors import UsageError
 from pulsegate.intake.taking import Claim, Intake, take
 from pulsegate.publication.marking import Marker
-from pulsegate.store import failures, migrate, pulses, quarantine
+from pulsegate.store import failures, pulses, quarantine
 from pulsegate.store.database import Database
 from pulsegate.store.quarantine import PULSE, Quarantined
 from pulsegate.store.sources import SUBSCRIPTION
@@ -26,12 +27,10 @@ CUT = Quarantined(PULSE, pulse_id(4), "pulse", pulse_id(4), "it has no name", '{
 
 
 @pytest.fixture(autouse=True)
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install: Callable[[Path], str]) -> Iterator[Database]:
     """A pulse that is readable by now, one with a value that is none and b.example."""
-    monkeypatch.setenv("PULSEGATE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "250")
-    found = Database(f"sqlite:///{tmp_path / 'pulsegate.db'}")
-    migrate.upgrade(found)
+    found = Database(install(tmp_path))
     add(found, Quarantined(PULSE, pulse_id(1), "pulse", pulse_id(1), "it has no name", json.dumps(SENT), source="otx"))
     take(
         found,
@@ -40,7 +39,8 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
         Claim("otx", SUBSCRIPTION),
         Marker(found, Policy()),
     )
-    return found
+    yield found
+    found.close()
 
 
 def add(database: Database, *entries: Quarantined) -> None:

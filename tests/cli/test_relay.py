@@ -15,13 +15,13 @@ from sync.fakes import raw
 
 
 @pytest.fixture
-def at(tmp_path, monkeypatch):
+def at(tmp_path, monkeypatch, install):
     """Run a command at one of two installations, each with data of its own."""
 
     def run(place, *words):
         folder = tmp_path / place
         folder.mkdir(exist_ok=True)
-        monkeypatch.setenv("PULSEGATE_DATA_DIR", str(folder))
+        install(folder)
         monkeypatch.setenv("PULSEGATE_RELAY__ORIGIN", place)
         done = CliRunner().invoke(app, [str(one) for one in words], catch_exceptions=False)
         assert done.exit_code == 0, done.output
@@ -101,9 +101,9 @@ def test_words_that_do_not_fit_are_told(at, words, told):
     assert told in str(caught.value)
 
 
-def test_status_says_what_waits_and_what_is_wrong(at, tmp_path):
+def test_status_says_what_waits_and_what_is_wrong(at, tmp_path, install):
     at("south", "publish")
-    found = Database(f"sqlite:///{tmp_path / 'south' / 'pulsegate.db'}")
+    found = Database(install(tmp_path / "south"))
     relay_notes.trouble(found, relay.IN, "in: can't be read", {"x.pgb": "number 3 is missing"})
     relay_notes.trouble(found, relay.OUT, "out: can't be written")
     found.close()

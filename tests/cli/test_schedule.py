@@ -18,7 +18,7 @@ from pulsegate.cli.setup import Installation
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import BusyError, OTXRateLimitedError, OTXUnavailableError
 from pulsegate.settings import OTXSettings, Settings
-from pulsegate.store import migrate, sources
+from pulsegate.store import sources
 from pulsegate.store.database import Database
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
@@ -27,9 +27,8 @@ DOWN = OTXUnavailableError("OTX answered 504")
 
 
 @pytest.fixture
-def where(tmp_path: Path) -> Iterator[Installation]:
-    database = Database(f"sqlite:///{tmp_path / 'pulsegate.db'}")
-    migrate.upgrade(database)
+def where(tmp_path: Path, new_database: Callable[..., str]) -> Iterator[Installation]:
+    database = Database(new_database(tmp_path / "pulsegate.db"))
     with database.write() as connection:
         sources.ensure(connection, "otx", "shape")
     yield Installation(Settings(), database, Policy(), demo=False)

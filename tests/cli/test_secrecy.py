@@ -200,6 +200,7 @@ def run(*words: str) -> Any:
     return CliRunner().invoke(app, words, catch_exceptions=False)
 
 
+@pytest.mark.sqlite("its file")
 def test_database_and_folder_are_for_their_user_only(tmp_path: Path, monkeypatch, umask: None) -> None:
     monkeypatch.setenv("PULSEGATE_DATA_DIR", str(tmp_path / "data"))
     run("db", "upgrade")
@@ -208,6 +209,7 @@ def test_database_and_folder_are_for_their_user_only(tmp_path: Path, monkeypatch
     assert {mode(one) for one in (tmp_path / "data").glob("pulsegate.db*") if one.suffix != ".lock"} == {"0600"}
 
 
+@pytest.mark.sqlite("its file")
 def test_open_ones_are_shut_with_a_warning(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("PULSEGATE_DATA_DIR", str(tmp_path / "data"))
     run("status")
@@ -218,15 +220,16 @@ def test_open_ones_are_shut_with_a_warning(tmp_path: Path, monkeypatch) -> None:
         assert run("status").exit_code == 0
     assert (mode(folder), mode(file)) == ("0700", "0600")
     told = [(one["event"], one["path"], one["before"], one["mode"]) for one in logged]
-    assert told == [
-        ("secrets.closed", str(file), "0664", "0600"),
+    assert sorted(told) == [
         ("secrets.closed", str(folder), "0755", "0700"),
+        *(("secrets.closed", f"{file}{suffix}", "0664", "0600") for suffix in ("", "-shm", "-wal")),
     ]
     with warnings_logged(monkeypatch) as logged:
         run("status")
     assert logged == []
 
 
+@pytest.mark.sqlite("its file")
 def test_folder_that_holds_other_things_is_not_shut(tmp_path: Path, monkeypatch) -> None:
     folder = tmp_path / "home"
     folder.mkdir()
@@ -239,6 +242,7 @@ def test_folder_that_holds_other_things_is_not_shut(tmp_path: Path, monkeypatch)
     assert modes == ("0755", "0644", "0640", "0600")
 
 
+@pytest.mark.sqlite("its file")
 def test_what_can_not_be_shut_is_told(tmp_path: Path, monkeypatch) -> None:
     file = tmp_path / "pulsegate.db"
     database = Database(f"sqlite:///{file}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from pulsegate.cli import app
 from pulsegate.errors import BusyError, UsageError
-from pulsegate.store import locks, migrate, runs, sources, taken
+from pulsegate.store import locks, runs, sources, taken
 from pulsegate.store.database import Database
 from pulsegate.store.sources import FILE, FILES, HAND, OWN, SUBSCRIPTION, Walk
 from store.test_pulses import a_name, a_pulse
@@ -24,14 +25,13 @@ SETTINGS = "[{name: partner, api_key_file: /not/there}, {name: shut, enabled: fa
 
 
 @pytest.fixture(autouse=True)
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install: Callable[[Path], str]) -> Iterator[Database]:
     """With the sources otx (a key), partner (a file of a key that can't be read), shut and bare (no key)."""
-    monkeypatch.setenv("PULSEGATE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("OTX_API_KEY", "k")
     monkeypatch.setenv("PULSEGATE_SOURCES", SETTINGS)
-    found = Database(f"sqlite:///{tmp_path / 'pulsegate.db'}")
-    migrate.upgrade(found)
-    return found
+    found = Database(install(tmp_path))
+    yield found
+    found.close()
 
 
 def run(*words: str) -> str:

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,7 @@ from pulsegate.store.polls import PollRecord
 from pulsegate.store.sources import Walk
 from pulsegate.store.taken import Taken
 from pulsegate.taxii import metrics
-from store.databases import migrated_file
 
-__all__ = ["migrated_file"]
 RULES = ROOT / "deploy" / "prometheus-alerts.yml"
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text())
 ALERTS = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
@@ -52,11 +50,9 @@ def expressions() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> dict[str, set[str]]:
+def told(tmp_path_factory: pytest.TempPathFactory, lasting_database: Callable[..., str]) -> dict[str, set[str]]:
     """The labels of every sample that /metrics has when there is something of everything."""
-    path = tmp_path_factory.mktemp("metrics") / "test.db"
-    shutil.copy(migrated_file, path)
-    database = Database(f"sqlite:///{path}")
+    database = Database(lasting_database(tmp_path_factory.mktemp("metrics") / "test.db"))
     fill(database)
     text = metrics.write(database, metrics.Certificate(datetime.now(UTC))).decode()
     database.close()

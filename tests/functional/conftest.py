@@ -26,10 +26,10 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """A clean environment with its data in the test's folder."""
+def environment(installation: Callable[..., dict[str, str]], tmp_path: Path) -> dict[str, str]:
+    """A clean environment with its data in the test's folder, and in a database of the run's kind."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PULSEGATE_", "OTX_", "OPENTAXII_"))}
-    return kept | {"PULSEGATE_DATA_DIR": str(tmp_path / "data")}
+    return kept | installation(tmp_path / "data", migrated=False)
 
 
 @pytest.fixture

@@ -5,13 +5,11 @@ What OTX has is known here apart from the product, as plain sets: (pulse, domain
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,7 +71,6 @@ class World:
     OTX has it, because it was there after the last run."""
 
     store: Database
-    file: Path
     moment: datetime = field(default_factory=lambda: datetime.now(UTC) - 100 * DAY)
     step: timedelta = timedelta(seconds=2)
     page_size: int = 3
@@ -164,9 +161,9 @@ class World:
         return found
 
     @contextmanager
-    def reading(self, file: Path) -> Iterator[None]:
+    def reading(self, url: str) -> Iterator[None]:
         """The store is another one for a while."""
-        ours, self.store = self.store, Database(f"sqlite:///{file}")
+        ours, self.store = self.store, Database(url)
         yield
         self.store.close()
         self.store = ours
@@ -235,20 +232,15 @@ def filled(world: World, numbers: int = 14) -> None:
 
 
 @contextmanager
-def world_of(migrated_file: Path, folder: Path, **options: Any) -> Iterator[World]:
-    """A world with an empty store, and its OTX running."""
-    file = folder / "world.db"
-    for old in folder.glob("world.db*"):
-        old.unlink()
-    shutil.copy(migrated_file, file)
-    store = Database(f"sqlite:///{file}")
-    sa.event.listen(
-        store.engine, "connect", lambda made, _: made.execute("PRAGMA synchronous=OFF")
-    )  # no power fails here
+def world_of(url: str, **options: Any) -> Iterator[World]:
+    """A world with the store at that URL, which has no row, and its OTX running."""
+    store = Database(url)
+    if store.is_sqlite:  # no power fails here
+        sa.event.listen(store.engine, "connect", lambda made, _: made.execute("PRAGMA synchronous=OFF"))
     with store.write() as connection:
         collections.ensure_services(connection)
         collections.put(connection, SUBSCRIBED)
-    world = World(store, file, **options)
+    world = World(store, **options)
     with pytest.MonkeyPatch.context() as patch, world.otx:
         for module in (running, pull, walk, comparison, sources):
             patch.setattr(module, "now", lambda _: world.clock())

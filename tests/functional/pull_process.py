@@ -23,21 +23,22 @@ sys.exit(code)
 
 @dataclass
 class PullProcess:
-    """``database`` is a file, ``url`` the address of the local OTX."""
+    """``database``: its URL; ``folder``: where the process works; ``url``: the address of the local OTX."""
 
-    database: Path
+    database: str
+    folder: Path
     url: str
     page_size: int = 20
 
     def start(self, *words: str, under: Sequence[str | Path] = ()) -> subprocess.Popen[bytes]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("PULSEGATE_", "OTX_"))}
         ours = {
-            "PULSEGATE_DATABASE": f"sqlite:///{self.database}", "PULSEGATE_DATA_DIR": str(self.database.parent),
+            "PULSEGATE_DATABASE": self.database, "PULSEGATE_DATA_DIR": str(self.folder),
             "PULSEGATE_OTX__URL": self.url, "PULSEGATE_OTX__BACKOFF": "10ms", "OTX_API_KEY": KEY,
             "PULSEGATE_OTX__PAGE_SIZE": str(self.page_size),
         }  # fmt: skip
         return subprocess.Popen(
-            [*under, BIN / "pulsegate", "pull", *words], env=kept | ours, cwd=self.database.parent,
+            [*under, BIN / "pulsegate", "pull", *words], env=kept | ours, cwd=self.folder,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 

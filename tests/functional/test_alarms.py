@@ -25,9 +25,7 @@ from pulsegate.settings import Settings
 from pulsegate.store import alarms as stored
 from pulsegate.store import sources
 from pulsegate.store.database import Database
-from store.databases import database, migrated_file
 
-__all__ = ["database", "migrated_file"]
 HOUR = timedelta(hours=1)
 SECRET = "s3cret-0123456789"
 ON = f"Pulsegate on {socket.gethostname()}: "

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from store.databases import bare
+from store.databases import KINDS, bare
 from support import poll, read_values
 
 NUMBER = 300
@@ -25,7 +25,7 @@ def pulse(number: int, *values: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     base = bare(request, tmp_path / "pulsegate.db")
     base.close()

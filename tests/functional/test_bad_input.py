@@ -109,6 +109,7 @@ def test_database_that_cannot_be_written_is_named(pulsegate, url: str) -> None:
     assert "PULSEGATE_DATA" in line
 
 
+@pytest.mark.sqlite("its file")
 def test_database_that_is_none_is_left_alone(pulsegate, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     file = tmp_path / "data" / "pulsegate.db"
@@ -178,6 +179,7 @@ def test_names_that_are_not_there_are_told(pulsegate, words: list[str], code: in
     assert refusal(pulsegate(*words))[0] == code
 
 
+@pytest.mark.sqlite("the demo")
 def test_demo_never_works_on_real_data(pulsegate, tmp_path: Path) -> None:
     (tmp_path / "none.json").write_text("[]")
     assert pulsegate("pull", "--from", "none.json").returncode == 0
@@ -188,6 +190,7 @@ def test_demo_never_works_on_real_data(pulsegate, tmp_path: Path) -> None:
     assert "real data" in line
 
 
+@pytest.mark.sqlite("its folder, which nothing else needs")
 def test_unwritable_data_folder_is_told(pulsegate, tmp_path: Path) -> None:
     if os.geteuid() == 0:
         (tmp_path / "data").write_text("a file where the folder should be")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from pulsegate.otx.simulator import Simulator
 from pulsegate.publication.explain import explain
 from pulsegate.settings import Settings
 from pulsegate.stix.schema import check
-from pulsegate.store import accounts, migrate
+from pulsegate.store import accounts
 from pulsegate.store.database import Database
 from pulsegate.sync.pull import pull
 from pulsegate.sync.wanted import Pace, Wanted
@@ -49,13 +49,12 @@ class Feed:
 
 
 @pytest.fixture(scope="module")
-def feed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Feed]:
+def feed(tmp_path_factory: pytest.TempPathFactory, lasting_database: Callable[..., str]) -> Iterator[Feed]:
     folder = Path(__file__).parents[3] / "shared" / "corpus"
     if not folder.is_dir():
         pytest.skip("no real pulses beside this checkout")
     files = sorted(folder.glob("*.json"))
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('corpus') / 'feed.db'}")
-    migrate.upgrade(database)
+    database = Database(lasting_database(tmp_path_factory.mktemp("corpus") / "feed.db"))
     settings = Settings.model_validate({"collections": [{"name": "each", "deduplicate": False}]})
     where = Installation(settings, database, Policy(), demo=False)
     prepare(where)

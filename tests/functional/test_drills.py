@@ -148,6 +148,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
+@pytest.mark.sqlite("its file's disk")
 @pytest.mark.timeout(180)
 def test_disk_that_is_full_and_has_room_again(serve: Any, small_disk: Path) -> None:
     with Simulator([pulse(1)], api_key=KEY) as otx:
@@ -216,6 +217,7 @@ def test_clock_that_is_put_forward_and_back_by_an_hour(serve: Any, clock: Clock)
         assert "Traceback" not in server.output
 
 
+@pytest.mark.sqlite("its clock, which is the host's: the drill puts it forward")
 @pytest.mark.timeout(180)
 def test_otx_that_is_gone_for_a_day(serve: Any, pulsegate: Any, clock: Clock) -> None:
     otx = Simulator([pulse(1)], api_key=KEY).start()

@@ -9,8 +9,11 @@ import time
 
 import requests
 
+from functional.test_serve import KEY, PULSE
+from pulsegate.otx.simulator import Simulator
 from pulsegate.store import tasks
 from pulsegate.store.database import Database
+from store.databases import url_of
 
 LOADED = """
 import sys
@@ -31,11 +34,16 @@ def log_in(browser: requests.Session, address: str, word: str) -> requests.Respo
     return browser.post(f"{address}/admin/login", form, timeout=20, allow_redirects=False)
 
 
-def test_log_in_is_limited_as_polls_are_and_the_worker_does_tasks(serve):
-    with serve("--demo", PULSEGATE_ADMIN_PASSWORD="right-word") as server, requests.Session() as browser:
+def test_log_in_is_limited_as_polls_are_and_the_worker_does_tasks(serve, environment):
+    with (
+        Simulator([PULSE], api_key=KEY) as otx,
+        serve(OTX_API_KEY=KEY, PULSEGATE_OTX__URL=otx.url, PULSEGATE_ADMIN_PASSWORD="right-word") as server,
+        requests.Session() as browser,
+    ):
+        server.wait_for("pull.finished")
         assert f"administration: {server.address}/admin/ (log in as admin)" in server.wait_for("Stop with Ctrl-C")
         assert log_in(browser, server.address, "right-word").status_code == 303
-        database = Database(f"sqlite:///{server._log.parent / 'data' / 'demo' / 'pulsegate.db'}")
+        database = Database(url_of(environment))
         with database.write() as connection:
             task = tasks.start(connection, "pull", {"source": "otx"}, "admin")
         database.close()

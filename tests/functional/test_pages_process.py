@@ -28,11 +28,10 @@ from pulsegate.store import blocks as stored_blocks
 from pulsegate.store import collections, ledger, migrate
 from pulsegate.store.blocks import Ready
 from pulsegate.store.database import Database
-from store.databases import database, migrated_file
+from store.databases import url_of
 from taxii.filled import headers
 from taxii.questions import poll11
 
-__all__ = ["database", "migrated_file"]
 WORD = "right-word"
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 MEGABYTES = 120  # of the feed, more than all sockets on the way hold
@@ -51,7 +50,7 @@ def start(serve):
 @pytest.fixture
 def feed(environment: dict[str, str]) -> None:
     """A collection of many blocks, all alike, in the database that is going to be served."""
-    database = Database(f"sqlite:///{environment['PULSEGATE_DATA_DIR']}/pulsegate.db")
+    database = Database(url_of(environment))
     migrate.upgrade(database)
     names = [f"bad{place}.example.org" for place in range(400)]
     members = [Indicator(IndicatorType.DOMAIN, name, RawIndicator("domain", name)) for name in names]
@@ -189,6 +188,7 @@ def test_odd_requests_are_answered_as_by_the_pages_themselves(start) -> None:
         assert "pages.unanswered" not in server.output
 
 
+@pytest.mark.sqlite("the sockets of processes, among which connections to PostgreSQL would be counted")
 def test_slow_bodies_keep_no_page_from_being_made(start) -> None:
     with start(PULSEGATE_THREADS="4") as server, browse(server) as browser, ExitStack() as stack:
         port = int(server.address.rpartition(":")[2])
@@ -225,6 +225,7 @@ def test_download_streams_in_flat_memory(start) -> None:
         assert max(peak(one) - start for one, start in zip(both, before, strict=True)) < 25
 
 
+@pytest.mark.sqlite("the sockets of processes, among which connections to PostgreSQL would be counted")
 @pytest.mark.usefixtures("feed")
 def test_client_that_goes_ends_its_download(start) -> None:
     with start() as server, browse(server) as browser:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import threading
 from datetime import UTC, datetime
 
@@ -16,21 +15,21 @@ import pytest
 from functional.otx_world import HUGE, filled, world_of
 from functional.pull_process import PullProcess, kill
 from pulsegate.store import quarantine
-from store.databases import migrated_file
+from store.databases import each_kind as database_kind
 from sync.pulls import served
 
-__all__ = ["migrated_file"]
+__all__ = ["database_kind"]
 
 KILLS = int(os.environ.get("PULL_KILLS", "12"))
 LAST_PLACE = 12  # of the request at which it is killed: most runs have as many
 
 
 @pytest.mark.timeout(120 + 5 * KILLS)
-def test_kill_at_random_points_of_pulls(migrated_file, tmp_path):
+def test_kill_at_random_points_of_pulls(new_database, tmp_path):
     dice = random.Random(1)
-    with world_of(migrated_file, tmp_path, moment=datetime.now(UTC)) as world:
+    with world_of(new_database(tmp_path / "world.db"), moment=datetime.now(UTC)) as world:
         filled(world)
-        process = PullProcess(world.file, world.otx.url, page_size=3)
+        process = PullProcess(world.store.url, tmp_path, world.otx.url, page_size=3)
         killed = number = 0
         while killed < KILLS:
             change(world, dice, number)
@@ -41,7 +40,9 @@ def test_kill_at_random_points_of_pulls(migrated_file, tmp_path):
         process.run("--accept-removals")
         judge(world)
         world.judge_end()
-        assert (served_there(world), quarantined(world)) == in_peace(migrated_file, tmp_path, world)
+        assert (served_there(world), quarantined(world)) == in_peace(
+            new_database(tmp_path / "peace.db"), tmp_path, world
+        )
 
 
 def change(world, dice, number):
@@ -99,10 +100,8 @@ def quarantined(world):
     return sorted(one for one in found if one[1] in ids)
 
 
-def in_peace(migrated_file, folder, world):
-    """The same for a pull of the same OTX that nobody killed."""
-    file = folder / "peace.db"
-    shutil.copy(migrated_file, file)
-    PullProcess(file, world.otx.url, page_size=3).run()
-    with world.reading(file):
+def in_peace(url, folder, world):
+    """The same for a pull of the same OTX that nobody killed, into the database at that URL."""
+    PullProcess(url, folder, world.otx.url, page_size=3).run()
+    with world.reading(url):
         return served_there(world), quarantined(world)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from functional.pull_process import PullProcess
 from pulsegate.otx.dates import write_date
 from pulsegate.otx.simulator import Misbehaviour, Simulator, now
-from store.databases import migrated_file
-
-__all__ = ["migrated_file"]
 
 MB = 1024 * 1024
 SUBSCRIBED = "/pulses/subscribed"
@@ -24,13 +19,11 @@ def pulse(number, indicators):
 
 
 @pytest.fixture
-def peak(migrated_file, tmp_path):
+def peak(new_database, tmp_path):
     """The most memory of a pull into an empty store."""
 
     def measure(simulator, name):
-        file = tmp_path / f"{name}.db"
-        shutil.copy(migrated_file, file)
-        return PullProcess(file, simulator.url).memory()
+        return PullProcess(new_database(tmp_path / f"{name}.db"), tmp_path, simulator.url).memory()
 
     return measure
 

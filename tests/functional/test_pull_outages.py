@@ -23,18 +23,18 @@ from pulsegate.otx.simulator import Misbehaviour
 from pulsegate.sync.alarm import STALE, complaints
 from pulsegate.sync.pull import pull
 from pulsegate.sync.wanted import Pace, Wanted
-from store.databases import migrated_file
+from store.databases import each_kind as database_kind
 from sync.pulls import served
 
-__all__ = ["migrated_file"]
+__all__ = ["database_kind"]
 
 SUBSCRIBED = "/pulses/subscribed"
 IDS = "/pulses/subscribed_pulse_ids"
 
 
 @pytest.fixture
-def world(migrated_file, tmp_path):
-    with world_of(migrated_file, tmp_path) as made:
+def world(new_database, tmp_path):
+    with world_of(new_database(tmp_path / "world.db")) as made:
         yield made
 
 
@@ -46,9 +46,9 @@ def pages(world):
 # --- An outage that lasts --------------------------------------------------------------------------------------------
 
 
-def test_504_on_page_400_of_500_for_an_hour(migrated_file, tmp_path, pulsegate):
+def test_504_on_page_400_of_500_for_an_hour(new_database, tmp_path, pulsegate):
     """SDK#82, #55, #53: the pull goes on at that page, what is there is served, and it is said what fails."""
-    with world_of(migrated_file, tmp_path, page_size=1) as world:
+    with world_of(new_database(tmp_path / "world.db"), page_size=1) as world:
         for number in range(1, 501):
             world.put(number, {f"{number}.example"}, age=number * MINUTE)
         world.otx.misbehave(Misbehaviour.GATEWAY_TIMEOUT, path=SUBSCRIBED, page=400)
@@ -79,7 +79,7 @@ def test_504_on_page_400_of_500_for_an_hour(migrated_file, tmp_path, pulsegate):
 
 def status(pulsegate, world, began, failure):
     """What ``pulsegate status`` says meanwhile."""
-    told = pulsegate("status", "--json", PULSEGATE_DATABASE=f"sqlite:///{world.file}", OTX_API_KEY=KEY)
+    told = pulsegate("status", "--json", PULSEGATE_DATABASE=world.store.url, OTX_API_KEY=KEY)
     assert told.returncode == 0, told.stderr
     (source,) = [one for one in json.loads(told.stdout)["sources"] if one["name"] == "otx"]
     failing = datetime.fromisoformat(source["failing_since"])
@@ -270,9 +270,7 @@ def speaking_tls(world, pair):
 
 def test_user_who_subscribes_to_nothing(world, pulsegate):
     """SDK#25: it says so, and how to subscribe."""
-    told = pulsegate(
-        "pull", PULSEGATE_DATABASE=f"sqlite:///{world.file}", PULSEGATE_OTX__URL=world.otx.url, OTX_API_KEY=KEY
-    )
+    told = pulsegate("pull", PULSEGATE_DATABASE=world.store.url, PULSEGATE_OTX__URL=world.otx.url, OTX_API_KEY=KEY)
     assert told.returncode == 0, told.stderr
     assert (
         "OTX sent no subscribed pulses. Open an author's or a pulse's page on OTX and choose Subscribe."

@@ -16,9 +16,6 @@ from hypothesis import strategies as st
 
 from functional.otx_world import HUGE, MINUTE, filled, world_of
 from pulsegate.otx.simulator import Misbehaviour
-from store.databases import migrated_file
-
-__all__ = ["migrated_file"]
 
 SECONDS = float(os.environ.get("PULL_SECONDS", "0"))  # 0: the short form
 EXAMPLES = 15  # of the short form
@@ -35,8 +32,8 @@ MEASURES = {
 
 
 @pytest.fixture
-def world(migrated_file, tmp_path):
-    with world_of(migrated_file, tmp_path) as made:
+def world(new_database, tmp_path):
+    with world_of(new_database(tmp_path / "world.db")) as made:
         yield made
 
 
@@ -143,8 +140,8 @@ def live(world, phase):
     assert len(world.naps) <= MOST_WAITS + 4 * world.answers
 
 
-def survive(migrated_file, folder, number, phases):
-    with world_of(migrated_file, folder) as world:
+def survive(url, number, phases):
+    with world_of(url) as world:
         filled(world, number)
         for phase in phases:
             live(world, phase)
@@ -154,11 +151,9 @@ def survive(migrated_file, folder, number, phases):
 
 
 @pytest.mark.timeout(SECONDS + 300)
-def test_pull_survives_everything_at_once(migrated_file, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("survives")
-
+def test_pull_survives_everything_at_once(new_database, tmp_path):
     def example(life):
-        survive(migrated_file, folder, *life)
+        survive(new_database(tmp_path / "world.db"), *life)
 
     def go(number, examples):
         asked = settings(

@@ -20,8 +20,8 @@ from support import _Quiet, application, close, serving
 
 
 @pytest.fixture
-def where(tmp_path, monkeypatch):
-    monkeypatch.setenv("PULSEGATE_DATA_DIR", str(tmp_path / "data"))
+def where(tmp_path, install):
+    install(tmp_path / "data")
     made = open_installation(load_settings())
     prepare(made)
     make_first_accounts(made)

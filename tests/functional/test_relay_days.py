@@ -190,10 +190,8 @@ def pairs(database: Database) -> set[Pair]:
 
 
 @pytest.fixture
-def world(database, migrated_file, tmp_path, monkeypatch):
-    file = tmp_path / "sender.db"
-    shutil.copyfile(migrated_file, file)
-    sender = Database(f"sqlite:///{file}")
+def world(database, new_database, tmp_path, monkeypatch):
+    sender = Database(new_database(tmp_path / "sender.db"))
     for one in (sender, database):
         with one.write() as connection:
             collections.ensure_services(connection)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -19,25 +18,21 @@ from pulsegate.relay.keys import Trust
 from pulsegate.relay.verify import verified
 from pulsegate.store.database import Database
 from relay.carried import Gate
-from store.databases import migrated_file
 from support import BIN
 from sync.fakes import raw
-
-__all__ = ["migrated_file"]
 
 KILLS = int(os.environ.get("RELAY_KILLS", "10"))
 PULSES, OF_A_PULSE, LARGE = 30, 10, 2_100
 
 
 class Sites:
-    """A sender and a receiver in files, and the processes of both."""
+    """A sender and a receiver, and the processes of both."""
 
-    def __init__(self, file, folder):
+    def __init__(self, new_database, folder):
         self.folder = folder
-        for name in ("sender", "receiver"):
-            shutil.copy(file, folder / f"{name}.db")
-        self.sender = Gate(Database(f"sqlite:///{folder / 'sender.db'}"), folder).prepare()
-        self.receiver = Gate(Database(f"sqlite:///{folder / 'receiver.db'}"), folder).prepare()
+        self.sender, self.receiver = (
+            Gate(Database(new_database(folder / f"{name}.db")), folder).prepare() for name in ("sender", "receiver")
+        )
         keys.generate(folder / "key")
         self.trust = Trust((keys.read_public(folder / "key.pub"),))
         self.dice = random.Random(7)
@@ -53,7 +48,7 @@ class Sites:
     def start(self, which, *words):
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("PULSEGATE_", "OTX_"))}
         ours = {
-            "PULSEGATE_DATABASE": f"sqlite:///{self.folder / which}.db", "PULSEGATE_DATA_DIR": str(self.folder),
+            "PULSEGATE_DATABASE": getattr(self, which).database.url, "PULSEGATE_DATA_DIR": str(self.folder),
             "PULSEGATE_RELAY__ORIGIN": "north",
         }  # fmt: skip
         return subprocess.Popen(
@@ -85,8 +80,8 @@ class Sites:
 
 
 @pytest.fixture
-def sites(migrated_file, tmp_path):
-    found = Sites(migrated_file, tmp_path)
+def sites(new_database, tmp_path):
+    found = Sites(new_database, tmp_path)
     yield found
     for gate in (found.sender, found.receiver):
         gate.database.close()

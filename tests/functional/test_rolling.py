@@ -21,7 +21,7 @@ from pulsegate.store import migrate
 from pulsegate.store.database import Database
 from soak.hosts_processes import ROOT
 from soak.hosts_world import PASSWORD, PollFailedError, read
-from store.databases import bare
+from store.databases import KINDS, bare
 
 RELEASE = os.environ.get("ROLLING_FROM", "1d715f9")  # a commit of the release before, with the schema 0005
 
@@ -38,7 +38,7 @@ def before(tmp_path: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(tmp_path / "before" / "src")}
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.timeout(180)
 def test_server_of_the_release_before_serves_on(
     kind: str, before: dict[str, str], serve: Any, pulsegate: Any, tmp_path: Path, request: pytest.FixtureRequest

@@ -42,6 +42,7 @@ def cabby(program: str, address: str, path: str, *words: str, password: str) -> 
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.sqlite("the demo")
 def test_demo_says_so_and_the_printed_poll_line_works(serve, tmp_path: Path) -> None:
     project = Path(__file__).parents[2]
     shutil.copy(project / "opentaxii.yml", tmp_path)
@@ -58,6 +59,20 @@ def test_demo_says_so_and_the_printed_poll_line_works(serve, tmp_path: Path) -> 
         assert b"<stix:STIX_Package" in polled.stdout
     assert not (tmp_path / "data" / "pulsegate.db").exists()
     assert (tmp_path / "data" / "demo" / "pulsegate.db").exists()
+
+
+@pytest.mark.sqlite("the demo")
+def test_demos_database_that_was_moved_is_the_workers_too(serve, pulsegate, tmp_path: Path) -> None:
+    """The settings name it, so the worker must not look for it where --demo has it."""
+    usual, moved = tmp_path / "data" / "demo" / "pulsegate.db", tmp_path / "moved.db"
+    assert pulsegate("--demo", "publish").returncode == 0
+    usual.rename(moved)
+    with serve(PULSEGATE_DATABASE=f"sqlite:///{moved}") as server:
+        server.wait_for("pull.finished")
+        told = server.wait_for("To look at a feed:")
+        assert "DEMO MODE" in told
+        assert "--demo" not in told.replace("without --demo", "")
+    assert not usual.exists()
 
 
 def test_steps_of_the_seed_document_work_with_only_host_and_password_changed(serve) -> None:

@@ -11,12 +11,12 @@ import pytest
 import support
 from pulsegate.store import accounts
 from pulsegate.store.database import Database
-from store.databases import bare
+from store.databases import KINDS, bare
 
 SECRET = "s3cret p/a:s@s%0123"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def empty(request: pytest.FixtureRequest, tmp_path: Path):
     """A database without a table."""
     made = bare(request, tmp_path / "several.db")

@@ -20,8 +20,8 @@ def here(database):
 
 
 @pytest.fixture
-def there(migrated_file, tmp_path):
-    with other_gate(migrated_file, tmp_path) as gate:
+def there(new_database, tmp_path):
+    with other_gate(new_database(tmp_path / "upstream.db")) as gate:
         yield gate
 
 
@@ -63,9 +63,10 @@ def test_second_equals_first_after_additions_and_withdrawals(here, there, tmp_pa
     assert [(one.added, one.removed) for one in outcome.publications if one.collection == "taxii_other"] == [(0, 3)]
 
 
-def test_a_chain_of_three_passes_additions_and_withdrawals_on(here, there, migrated_file, tmp_path):
+def test_a_chain_of_three_passes_additions_and_withdrawals_on(here, there, new_database, tmp_path):
     there.push("a.example", "b.example", "c.example")
-    with other_gate(migrated_file, tmp_path, "middle") as middle, there.served() as first, middle.served() as second:
+    middle_url = new_database(tmp_path / "middle.db")
+    with other_gate(middle_url) as middle, there.served() as first, middle.served() as second:
         middle.pull(first)
         here.pull(second, "taxii_other")
         there.push("d.example")

@@ -11,6 +11,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 import yaml
 
 import support
@@ -23,9 +24,12 @@ from packages import package
 from pulsegate.errors import UpstreamError
 from pulsegate.store import accounts
 from pulsegate.store.database import Database
+from pulsegate.store.tables import metadata
+from store.databases import each_kind as database_kind
+from store.databases import url_of
 from support import BIN
 
-__all__ = ["authority"]
+__all__ = ["authority", "database_kind"]
 
 
 def configure(folder, environment, url, **more):
@@ -37,8 +41,8 @@ def configure(folder, environment, url, **more):
     return path
 
 
-def test_pull_over_https_with_a_private_ca(authority, pulsegate, serve, environment, tmp_path):
-    theirs = environment | {"PULSEGATE_DATA_DIR": str(tmp_path / "theirs")}
+def test_pull_over_https_with_a_private_ca(authority, pulsegate, serve, environment, installation, tmp_path):
+    theirs = environment | installation(tmp_path / "theirs", migrated=False)
     (tmp_path / "theirs.yml").write_text("pulsegate: {collections: [{name: partners, kind: inbox}]}")
     theirs["PULSEGATE_CONFIG"] = str(tmp_path / "theirs.yml")
     file = tmp_path / "package.xml"
@@ -74,7 +78,17 @@ def test_pull_over_https_with_a_private_ca(authority, pulsegate, serve, environm
         who = ["--username", "gateway", "--password", server.password("gateway")]
         poll = [BIN / "taxii-poll", "--path", f"{server.address}/taxii/poll", "--collection", "taxii_partner", *who]
         assert [value for _, value in support.read_values(done(poll)[0].strip().encode())] == ["a.example", "b.example"]
-    assert ADMIN not in (tmp_path / "data" / "pulsegate.db").read_bytes().decode("latin-1")
+    stored = everything(environment)
+    assert ("a.example" in stored, ADMIN in stored) == (True, False)
+
+
+def everything(environment):
+    """All that is stored, as text."""
+    database = Database(url_of(environment))
+    with database.read() as connection:
+        rows = [tuple(row) for table in metadata.sorted_tables for row in connection.execute(sa.select(table))]
+    database.close()
+    return repr(rows)
 
 
 def done(command, **extra):
@@ -82,8 +96,8 @@ def done(command, **extra):
     return ended.stdout, ended.stderr
 
 
-def test_worker_pulls_and_tells_what_fails(pulsegate, serve, environment, migrated_file, tmp_path):
-    with other_gate(migrated_file, tmp_path) as there:
+def test_worker_pulls_and_tells_what_fails(pulsegate, serve, environment, new_database, tmp_path):
+    with other_gate(new_database(tmp_path / "upstream.db")) as there:
         there.push("a.example")
         with there.served() as address:
             configure(
@@ -101,12 +115,8 @@ def test_worker_pulls_and_tells_what_fails(pulsegate, serve, environment, migrat
     assert names(environment) == ["a.example", "b.example"]
 
 
-def database_of(environment):
-    return Database(f"sqlite:///{environment['PULSEGATE_DATA_DIR']}/pulsegate.db")
-
-
 def names(environment):
-    database = database_of(environment)
+    database = Database(url_of(environment))
     try:
         gate = Gate.__new__(Gate)
         gate.database = database
@@ -122,9 +132,11 @@ def until(holds, seconds=40):
         threading.Event().wait(0.2)
 
 
-def test_stock_opentaxii_is_an_upstream(database, migrated_file, tmp_path):
-    here = Gate(database)
-    with other_gate(migrated_file, tmp_path, "stock") as stock:
+def test_stock_opentaxii_is_an_upstream(new_database, tmp_path):
+    with (
+        other_gate(new_database(tmp_path / "here.db")) as here,
+        other_gate(new_database(tmp_path / "stock.db")) as stock,
+    ):
         with stock.database.write() as connection:
             accounts.add(connection, "admin", "secret-of-admin", is_admin=True)
         stock.push("a.example", "b.example")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,12 @@ from pulsegate.cli import app
 from pulsegate.errors import PulsegateError
 from pulsegate.otx.simulator import Misbehaviour, Simulator
 from pulsegate.store.database import Database
-from store.databases import database, migrated_file
+from store.databases import each_kind as database_kind
+from store.databases import url_of
 from store.test_locks import lose_locks
 from support import BIN, end
 
-__all__ = ["database", "migrated_file"]
+__all__ = ["database_kind"]
 KEY, OTHER_KEY = "a-key-that-must-never-be-printed-0123456789", "another-key-that-must-never-be-printed"
 SECRET = "s3cret-0123456789"
 
@@ -137,10 +138,9 @@ def finished(one: Worker) -> int:
     return one.output.count("pull.finished")
 
 
-def test_one_worker_works_and_another_one_takes_over(worker, database: Database) -> None:
-    database.close()
+def test_one_worker_works_and_another_one_takes_over(worker) -> None:
     with Simulator([pulse(1)], api_key=KEY) as otx:
-        given = settings(otx, PULSEGATE_DATABASE=database.url)
+        given = settings(otx)
         with worker(**given) as first, worker(**given) as second:
             until(lambda: finished(first) or finished(second), say=lambda: first.output + second.output)
             at_work, standing_by = (first, second) if finished(first) else (second, first)
@@ -155,17 +155,22 @@ def test_one_worker_works_and_another_one_takes_over(worker, database: Database)
             assert standing_by.output.count("worker.stands_by") == 1
 
 
-def test_worker_that_lost_its_lock_ends(worker, database: Database) -> None:
+def test_worker_that_lost_its_lock_ends(worker, environment: dict[str, str]) -> None:
     """As when PostgreSQL was started again: another worker may have the lock by now."""
-    if database.is_sqlite:
-        pytest.skip("a file's lock is lost with its process only")
+    with closing(Database(url_of(environment))) as database:
+        if database.is_sqlite:
+            pytest.skip("a file's lock is lost with its process only")
+        _lose_the_lock(worker, database)
+
+
+def _lose_the_lock(worker, database: Database) -> None:
     with Simulator([pulse(1)], api_key=KEY) as otx:
-        with worker(**settings(otx, PULSEGATE_DATABASE=database.url)) as running:
+        with worker(**settings(otx)) as running:
             running.wait_for("outcome=ok")
             lose_locks(database)
             assert running.process.wait(timeout=20) == 1
             assert "worker.lock_lost" in running.output
-        with worker(**settings(otx, PULSEGATE_DATABASE=database.url)) as again:
+        with worker(**settings(otx)) as again:
             again.wait_for("outcome=ok")
 
 
@@ -200,16 +205,16 @@ def accounts() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def both(accounts: Simulator, tmp_path: Path) -> Callable[..., Any]:
+def both(accounts: Simulator, install: Callable[[Path], str], tmp_path: Path) -> Callable[..., Any]:
     """Run a command in this process with both sources, or with others beside otx; gives its output, or the error."""
     partner = {
         "name": "partner", "url": accounts.url, "api_key": OTHER_KEY, "backfill": "3650d", "backoff": "10ms",
     }  # fmt: skip
 
+    install(tmp_path)
+
     def run(*words: str, code: int = 0, sources: Any = (partner,), **more: str) -> Any:
-        given = settings(
-            accounts, PULSEGATE_SOURCES=json.dumps(list(sources)), PULSEGATE_DATA_DIR=str(tmp_path), **more
-        )
+        given = settings(accounts, PULSEGATE_SOURCES=json.dumps(list(sources)), **more)
         done = CliRunner().invoke(app, words, env=given)
         error = done.exception if isinstance(done.exception, PulsegateError) else None
         assert (error.exit_code if error else done.exit_code) == code, f"{done.output} {done.exception!r}"
@@ -262,6 +267,7 @@ def test_only_the_source_that_is_named_is_pulled(accounts: Simulator, both) -> N
     assert str(refused.exception) == ("nobody: there is no such source in the settings. There are: otx, partner")
 
 
+@pytest.mark.sqlite("the demo")
 def test_demo_has_its_own_source_whatever_the_settings_name(both) -> None:
     done = both("--demo", "pull", "--json")
     assert json.loads(done.stdout)["new"] > 5

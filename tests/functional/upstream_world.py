@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from contextlib import closing, contextmanager
 from datetime import timedelta
 
@@ -120,9 +119,7 @@ def content_names(connection, collection_id):
 
 
 @contextmanager
-def other_gate(migrated_file, folder, name="upstream"):
-    """A second Pulsegate, on an SQLite file of its own."""
-    file = folder / f"{name}.db"
-    shutil.copy(migrated_file, file)
-    with closing(Database(f"sqlite:///{file}")) as database:
+def other_gate(url):
+    """A second Pulsegate, on a database of its own."""
+    with closing(Database(url)) as database:
         yield Gate(database)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 import pytest
 
 from publication.feeds import MODULES, Clock, Feed
@@ -17,6 +21,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     for module in MODULES:
         monkeypatch.setattr(f"pulsegate.{module}.now", clock.read)
     return clock
+
+
+@pytest.fixture
+def new_feed(new_database: Callable[..., str]) -> Iterator[Callable[[], str]]:
+    """Gives a database for the next example of a state machine, in place of the last one's; SQLite's is in memory."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        yield lambda: new_database(Path(folder) / "feed.db")
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Actors whose every transaction waits for its turn, so that a test draws the order in which they happen.
 
 SQLite runs one write transaction at a time and shows each reader one state, so the order of whole transactions is every
-interleaving there is. An actor is a thread that stands at a gate before each transaction; killing it there is what a
+interleaving there is. On PostgreSQL it is those in which no two transactions overlap; `make soak` has the others. An actor is a thread that stands at a gate before each transaction; killing it there is what a
 process dying between two transactions leaves behind (one dying within a transaction leaves the same as one before it).
 """
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,17 +37,15 @@ def a_package(letter: str) -> Pushed:
 class Machine(RuleBasedStateMachine):
     """Several push to two inboxes, some the same; clients poll one of them; some die; time passes."""
 
-    template: Path
+    new: Callable[[], str]
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="inbox", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-        shutil.copy(self.template, self.folder / "feed.db")
         self.patch = pytest.MonkeyPatch()
         self.moment = NOW
         for module in (*MODULES, "publication.inbox"):
             self.patch.setattr(f"pulsegate.{module}.now", lambda _connection: self.moment, raising=False)
-        self.database = GatedDatabase(f"sqlite:///{self.folder / 'feed.db'}")
+        self.database = GatedDatabase(type(self).new())
         with self.database.write() as connection:
             collections.ensure_services(connection)
             made = [collections.put(connection, Collection(name, kind=CollectionKind.INBOX)) for name in NAMES]
@@ -132,21 +127,20 @@ class Machine(RuleBasedStateMachine):
                 actor.kill()
             self.database.close()
             self.patch.undo()
-            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 BUDGET = settings(max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.timeout(600)
-def test_every_client_gets_every_package_once_under_any_interleaving(migrated_file: Path) -> None:
-    Machine.template = migrated_file
+def test_every_client_gets_every_package_once_under_any_interleaving(new_feed: Callable[[], str]) -> None:
+    Machine.new = staticmethod(new_feed)
     run_state_machine_as_test(Machine, settings=BUDGET)
 
 
 @pytest.mark.timeout(600)
 def test_label_that_is_taken_before_the_frontier_is_looked_at_is_found(
-    migrated_file: Path, monkeypatch: pytest.MonkeyPatch
+    new_feed: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The planted fault: the time of publication is the label, wherever the frontier stands."""
 
@@ -155,7 +149,7 @@ def test_label_that_is_taken_before_the_frontier_is_looked_at_is_found(
             self.frontier = self.answered = datetime(1970, 1, 1, tzinfo=NOW.tzinfo)
             return super().give(modified)
 
-    Machine.template = migrated_file
+    Machine.new = staticmethod(new_feed)
     monkeypatch.setattr(inbox, "Labels", Careless)
     budget: Any = settings(BUDGET, max_examples=500, phases=[Phase.generate], derandomize=True)
     with pytest.raises((AssertionError, BaseExceptionGroup)):

@@ -334,10 +334,10 @@ if __name__ == "__main__":
 
 
 @pytest.mark.timeout(120)
-def test_processes_end_with_the_one_that_they_write_for(tmp_path: Path):
+def test_processes_end_with_the_one_that_they_write_for(tmp_path: Path, new_database):
     script = tmp_path / "large.py"
     script.write_text(LARGE)
-    command = [sys.executable, str(script), f"sqlite:///{tmp_path / 'a.db'}"]
+    command = [sys.executable, str(script), new_database(tmp_path / "a.db")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pids = [int(pid) for pid in parent.stdout.readline().split()]

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pulsegate.curation.policy import Policy
 from pulsegate.model.decisions import Allowed
 from pulsegate.publication.marking import recalled, with_decisions
-from pulsegate.store import collections, decisions, migrate
+from pulsegate.store import collections, decisions
 from pulsegate.store.database import Database
 
 
@@ -34,11 +34,10 @@ def test_decisions_are_recalled_until_one_is_made_or_ends(feed, clock):
     assert read().allow.entries == ()
 
 
-def test_each_database_has_its_own_decisions(feed, tmp_path):
+def test_each_database_has_its_own_decisions(feed, new_database, tmp_path):
     """Of the same policy, in one process, after as many decisions."""
     policy = Policy()
-    with closing(Database(f"sqlite:///{tmp_path / 'other.db'}")) as other:
-        migrate.upgrade(other)
+    with closing(Database(new_database(tmp_path / "other.db"))) as other:
         for database, name in ((feed.database, "a.example.net"), (other, "b.example.net")):
             with database.write() as connection:
                 collections.ensure_services(connection)

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,9 +28,8 @@ from pulsegate.errors import OutdatedRevisionError
 from pulsegate.model.collection import Collection
 from pulsegate.publication import backfill, publish, render
 from pulsegate.stix import Block
-from pulsegate.store import collections, ledger, migrate, taken, versions
+from pulsegate.store import collections, ledger, taken, versions
 from pulsegate.store.collections import StoredCollection
-from pulsegate.store.database import Database
 from pulsegate.store.tables import blocks, content_blocks
 from pulsegate.store.versions import Window
 
@@ -69,19 +66,18 @@ class Machine(RuleBasedStateMachine):
     switches = False  # between both while it runs
     refresh: timedelta | None = None
     backfilled = True  # begins after the first publication, when polls are answered
-    template: Path
+    new: Callable[[], str]
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="ledger", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-        shutil.copy(self.template, self.folder / "feed.db")
         self.patch = pytest.MonkeyPatch()
         self.moment = NOW
         for module in (*MODULES, "store.versions", "publication.render"):
             self.patch.setattr(f"pulsegate.{module}.now", lambda _connection: self.moment, raising=False)
         self.patch.setattr(render, "blocks", small_blocks)
-        self.database = GatedDatabase(f"sqlite:///{self.folder / 'feed.db'}")
+        self.database = GatedDatabase(type(self).new())
         with self.database.write() as connection:
+            collections.ensure_services(connection)
             collection = Collection("mail", deduplicate=self.deduplicate, refresh=self.refresh)
             self.collection: StoredCollection = collections.put(connection, collection)
         self.wanted: dict[int, set[str]] = {}
@@ -242,7 +238,6 @@ class Machine(RuleBasedStateMachine):
                 actor.kill()
             self.database.close()
             self.patch.undo()
-            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _settle(self) -> None:
         """Everybody comes to an end; then every client has everything that is wanted, and a full poll is the truth."""
@@ -308,19 +303,6 @@ class SwitchingMachine(Machine):
     switches = True
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("ledger") / "template.db"
-    database = Database(f"sqlite:///{path}")
-    migrate.upgrade(database)
-    with database.write() as connection:
-        collections.ensure_services(connection)
-    with database.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.close()
-    return path
-
-
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "30"))  # of each machine; `make soak` draws many more
 BUDGET = settings(
     max_examples=EXAMPLES,
@@ -336,8 +318,10 @@ MACHINES = [Machine, EachMachine, BackfillMachine, LargeMachine, RefreshMachine,
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("machine", MACHINES)
-def test_every_client_gets_everything_once_under_any_interleaving(machine: type[Machine], template: Path) -> None:
-    machine.template = template
+def test_every_client_gets_everything_once_under_any_interleaving(
+    machine: type[Machine], new_feed: Callable[[], str]
+) -> None:
+    machine.new = staticmethod(new_feed)
     run_state_machine_as_test(machine, settings=BUDGET)
 
 
@@ -366,8 +350,8 @@ class Faulty(Machine):
 
 
 @pytest.mark.timeout(600)
-def test_planted_fault_is_found(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Faulty.template = template
+def test_planted_fault_is_found(new_feed: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    Faulty.new = staticmethod(new_feed)
     monkeypatch.setattr(publish, "_Publisher", LabelsBeforeTheLock)
     budget = settings(BUDGET, max_examples=1000, phases=[Phase.generate], derandomize=True)
     with pytest.raises((AssertionError, BaseExceptionGroup)):
@@ -384,8 +368,10 @@ class FaultyLarge(LargeMachine):
 
 
 @pytest.mark.timeout(600)
-def test_foreseen_label_that_is_kept_after_a_poll_is_found(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    FaultyLarge.template = template
+def test_foreseen_label_that_is_kept_after_a_poll_is_found(
+    new_feed: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FaultyLarge.new = staticmethod(new_feed)
     monkeypatch.setattr(backfill, "_relabel", lambda *_: None)
     budget = settings(BUDGET, max_examples=1000, phases=[Phase.generate], derandomize=True)
     # The assertion after a commit keeps the state from being recorded, which the settling then misses.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 import sqlalchemy as sa
 
 from pulsegate.store.database import Database
 from relay.carried import Gate
-from store.databases import _empty
+from store.databases import KINDS, _empty
 
 
 def _second(url: str) -> Database:
@@ -22,13 +20,12 @@ def _second(url: str) -> Database:
     return Database(sa.make_url(url).set(database="receiver").render_as_string(hide_password=False))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def gates(request, tmp_path, migrated_file):
+@pytest.fixture(params=KINDS)
+def gates(request, tmp_path):
     """The sender and the receiver."""
     if request.param == "sqlite":
-        for name in ("sender", "receiver"):
-            shutil.copy(migrated_file, tmp_path / f"{name}.db")
-        bases = [Database(f"sqlite:///{tmp_path / name}.db") for name in ("sender", "receiver")]
+        maker = request.getfixturevalue("sqlite_maker")
+        bases = [Database(maker.new(tmp_path / f"{name}.db")) for name in ("sender", "receiver")]
     else:
         url = request.getfixturevalue("postgresql")
         bases = [Database(url), _second(url)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -105,11 +104,9 @@ def between(sender: Gate, receiver: Gate, *, full: bool = False, kinds: Iterable
 
 
 @pytest.fixture
-def pair(
-    database: Database, request: pytest.FixtureRequest, migrated_file: Path, tmp_path: Path
-) -> Iterator[tuple[Gate, Gate]]:
+def pair(database: Database, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Gate, Gate]]:
     """Sender and receiver, empty but for the collection of all pulses; the receiver trusts the sender's key."""
-    other = _second(database, request, migrated_file, tmp_path)
+    other = _second(database, request, tmp_path)
     keys.generate(tmp_path / "key")
     secret = keys.read_secret(tmp_path / "key")
     trust = Trust((keys.read_public(tmp_path / "key.pub"),))
@@ -132,10 +129,9 @@ def receiver(pair: tuple[Gate, Gate]) -> Gate:
     return pair[1]
 
 
-def _second(database: Database, request: pytest.FixtureRequest, file: Path, folder: Path) -> Database:
+def _second(database: Database, request: pytest.FixtureRequest, folder: Path) -> Database:
     if database.is_sqlite:
-        shutil.copy(file, folder / "second.db")
-        return Database(f"sqlite:///{folder / 'second.db'}")
+        return Database(request.getfixturevalue("sqlite_maker").new(folder / "second.db"))
     url = sa.make_url(request.getfixturevalue("postgresql"))
     with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
         if connection.scalar(sa.text("SELECT 1 FROM pg_database WHERE datname = 'second'")) is None:

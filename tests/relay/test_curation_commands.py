@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from cli.curated import OPENED, call, told
-from pulsegate.store.database import Database
+from cli.curated import call, told
 from pulsegate.store.tables import audit
 from relay.gates import ACCOUNT, ORIGIN, Gate, pair, receiver, sender
 from relay.test_curation import SHOP, allow, fill
@@ -27,7 +26,6 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AT:
     monkeypatch.setenv("PULSEGATE_RELAY__KEY", str(tmp_path / "key"))
     monkeypatch.setenv("COLUMNS", "250")
     monkeypatch.setattr("getpass.getuser", lambda: "carol")
-    monkeypatch.setattr("pulsegate.cli.setup.Database", lambda url: OPENED.append(Database(url)) or OPENED[-1])
     return lambda gate: monkeypatch.setenv("PULSEGATE_DATABASE", gate.database.url)
 
 

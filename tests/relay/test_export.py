@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from datetime import UTC, datetime
 
@@ -102,11 +101,10 @@ def test_another_order_of_coming_gives_the_same_bytes(gates, monkeypatch):
     assert sender.export("1").path.read_bytes() == receiver.export("2").path.read_bytes()
 
 
-def test_sqlite_and_postgresql_give_the_same_bytes(migrated_file, tmp_path, postgresql, monkeypatch):
+def test_sqlite_and_postgresql_give_the_same_bytes(sqlite_maker, tmp_path, postgresql, monkeypatch):
     monkeypatch.setattr(exports, "now", lambda _: NOW)
-    shutil.copy(migrated_file, tmp_path / "one.db")
     found = []
-    for number, url in enumerate((f"sqlite:///{tmp_path / 'one.db'}", postgresql)):
+    for number, url in enumerate((sqlite_maker.new(tmp_path / "one.db"), postgresql)):
         base = Database(url)
         if number:
             _empty(base)

@@ -11,12 +11,12 @@ from werkzeug.security import generate_password_hash
 
 from pulsegate.store import accounts
 from pulsegate.store.database import Database
-from store.databases import bare
+from store.databases import KINDS, bare
 
 NOW = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """No table at all."""
     base = bare(request, tmp_path / "empty.db")

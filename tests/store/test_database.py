@@ -56,6 +56,7 @@ def test_clock_is_aware_and_in_utc(database):
     assert before < moment < later < datetime.now(UTC) + timedelta(seconds=5)
 
 
+@pytest.mark.sqlite("its file")
 def test_sqlite_is_in_wal_with_foreign_keys(tmp_path):
     base = Database(f"sqlite:///{tmp_path / 'new' / 'folder' / 'a.db'}")
     with base.read() as connection:
@@ -64,6 +65,7 @@ def test_sqlite_is_in_wal_with_foreign_keys(tmp_path):
     assert found == ["wal", 1]
 
 
+@pytest.mark.sqlite("its file")
 def test_sqlite_writers_wait_for_each_other(tmp_path):
     """A transaction that reads first and writes then does not fail when another has written between."""
     base = Database(f"sqlite:///{tmp_path / 'a.db'}")
@@ -87,6 +89,7 @@ def test_sqlite_writers_wait_for_each_other(tmp_path):
     base.close()
 
 
+@pytest.mark.sqlite("its file")
 def test_file_that_is_no_database(tmp_path):
     path = tmp_path / "a.db"
     path.write_text("This is no database. " * 100)
@@ -99,6 +102,7 @@ def test_file_that_is_no_database(tmp_path):
     )
 
 
+@pytest.mark.sqlite("its file")
 def test_folder_that_can_not_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError) as caught:
@@ -126,6 +130,7 @@ def cache_size(connection):
     return -int(connection.execute("PRAGMA cache_size").fetchone()[0])
 
 
+@pytest.mark.sqlite("its file")
 def test_sqlite_holds_more_pages_while_much_is_written(sqlite):
     used = []
 
@@ -143,6 +148,7 @@ def test_sqlite_holds_more_pages_while_much_is_written(sqlite):
     assert [cache_size(one) for one in used] == [plain] * 4  # at once, not when they are used next
 
 
+@pytest.mark.sqlite("its file")
 def test_no_connection_is_left_over_however_often_much_is_written(sqlite):
     opened = []
     event.listen(sqlite.engine, "connect", lambda connection, _record: opened.append(connection))

@@ -96,8 +96,8 @@ def test_lock_of_a_process_that_was_killed_is_free(database):
         assert time.monotonic() - start < 20
 
 
-def test_lock_of_another_database_is_free(tmp_path):
-    first, second = (Database(f"sqlite:///{tmp_path / name}") for name in ("a.db", "b.db"))
+def test_lock_of_another_database_is_free(new_database, tmp_path):
+    first, second = (Database(new_database(tmp_path / name)) for name in ("a.db", "b.db"))
     with locks.hold(first, "pull"), locks.hold(second, "pull"):
         assert locks.is_held(second, "pull")
     first.close()

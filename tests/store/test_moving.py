@@ -18,7 +18,7 @@ from pulsegate.store import copying, ledger, locks, migrate, moving, state, vers
 from pulsegate.store.database import Database
 from pulsegate.store.tables import content_blocks, data_collections, ledgers
 from pulsegate.store.versions import Window
-from store.databases import bare
+from store.databases import KINDS, bare
 from store.released import write
 
 SKEW = timedelta(minutes=10)
@@ -33,7 +33,7 @@ def source(tmp_path: Path) -> str:
     return made.url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     made = bare(request, tmp_path / "target.db")
     made.close()

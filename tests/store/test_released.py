@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pulsegate.store import migrate, versions
 from pulsegate.store.database import Database
 from pulsegate.store.versions import Window
-from store.databases import bare
+from store.databases import KINDS, bare
 from store.released import SCHEMAS, put, write
 
 _STOCK = """
@@ -21,7 +21,7 @@ ORDER BY c.name, b.timestamp_label
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def base(request: pytest.FixtureRequest, tmp_path: Path):
     found = bare(request, tmp_path / "old.db")
     yield found

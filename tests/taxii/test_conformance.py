@@ -21,7 +21,7 @@ from libtaxii.constants import (
 )
 
 from pulsegate.store import migrate, state
-from store.databases import bare
+from store.databases import KINDS, bare
 from taxii import filled
 from taxii.questions import (
     BEGIN,
@@ -40,7 +40,7 @@ from taxii.questions import (
 )
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=KINDS)
 def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One for all messages: what they leave behind must not hurt the next ones."""
     folder = tmp_path_factory.mktemp("conformance")

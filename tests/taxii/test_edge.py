@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import libtaxii.messages_11 as tm11
@@ -17,7 +17,7 @@ from model import certificates
 from pulsegate.model.network import Networks
 from pulsegate.model.subject import normal_subject
 from pulsegate.publication.built_in import SUBSCRIBED
-from pulsegate.store import accounts, collections, migrate
+from pulsegate.store import accounts, collections
 from pulsegate.store.database import Database
 from pulsegate.taxii import xml
 from pulsegate.taxii.edge import CLIENT_SUBJECT, PEER_CERTIFICATE, Edge
@@ -134,10 +134,9 @@ def test_subject_of_the_client(edge: Edge, given: dict[str, Any], found: str | N
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+def url(tmp_path_factory: pytest.TempPathFactory, lasting_database: Callable[..., str]) -> str:
     """A database with a collection and an account; these tests only read."""
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('edge') / 'test.db'}")
-    migrate.upgrade(database)
+    database = Database(lasting_database(tmp_path_factory.mktemp("edge") / "test.db"))
     with database.write() as connection:
         collections.ensure_services(connection)
         collections.put(connection, SUBSCRIBED)

@@ -17,7 +17,6 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from pulsegate.store import migrate
 from pulsegate.store.database import Database
 from pulsegate.store.tables import inbox_messages, result_sets, subscriptions
 from taxii import filled, fuzz
@@ -30,11 +29,12 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Request], int]]:
+def judge(
+    tmp_path_factory: pytest.TempPathFactory, lasting_database: Callable[..., str]
+) -> Iterator[Callable[[Request], int]]:
     """Sends a request and judges the answer; at times forgets what the requests have left in the database."""
     folder = tmp_path_factory.mktemp("fuzz")
-    base = Database(f"sqlite:///{folder / 'test.db'}")
-    migrate.upgrade(base)
+    base = Database(lasting_database(folder / "test.db"))
     sent: Counter[int] = Counter()
     with filled.application(base, folder) as app:
 

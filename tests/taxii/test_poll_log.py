@@ -123,6 +123,7 @@ def test_record_that_is_none_raises_nothing(database: Database) -> None:
     assert stored(database) == [RECORD]
 
 
+@pytest.mark.sqlite("its lock")
 def test_locked_database_delays_the_records_and_loses_none(file: Database) -> None:
     log = PollLog(file, interval=0.05)
     with file.write():
@@ -135,6 +136,7 @@ def test_locked_database_delays_the_records_and_loses_none(file: Database) -> No
     log.close()
 
 
+@pytest.mark.sqlite("its lock")
 def test_newest_are_kept_and_the_lost_are_counted(file: Database) -> None:
     structlog.reset_defaults()
     records = [replace(RECORD, time=NOW + timedelta(seconds=number)) for number in range(10)]
@@ -154,11 +156,11 @@ def test_newest_are_kept_and_the_lost_are_counted(file: Database) -> None:
     assert sum(lost) + log._lost == 6
 
 
-def test_lost_records_are_reported_once_in_a_minute(file: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_records_are_reported_once_in_a_minute(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     structlog.reset_defaults()
     clock = [1000.0]
     monkeypatch.setattr(poll_log.time, "monotonic", lambda: clock[0])
-    log = PollLog(file)
+    log = PollLog(database)
     with structlog.testing.capture_logs() as lines:
         for later in (0, 30, 31):
             clock[0] += later
@@ -167,9 +169,9 @@ def test_lost_records_are_reported_once_in_a_minute(file: Database, monkeypatch:
     assert [line["records"] for line in lines if line["event"] == "poll_log.lost"] == [5, 10]
 
 
-def test_poll_is_one_line_in_the_log_with_all_its_fields(file: Database) -> None:
+def test_poll_is_one_line_in_the_log_with_all_its_fields(database: Database) -> None:
     structlog.reset_defaults()
-    log = PollLog(file)
+    log = PollLog(database)
     with structlog.testing.capture_logs() as lines:
         log.add(replace(RECORD, agent="evil\n2026-01-01 forged line"))
         log.close()
@@ -192,12 +194,12 @@ class _Broken:
     flush = write
 
 
-def test_log_that_can_not_be_written_refuses_no_record(file: Database) -> None:
+def test_log_that_can_not_be_written_refuses_no_record(database: Database) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(_Broken()))  # type: ignore[arg-type]
-    log = PollLog(file)
+    log = PollLog(database)
     log.add(RECORD)
     log.close()
-    assert stored(file) == [RECORD]
+    assert stored(database) == [RECORD]
 
 
 _PROCESS = """
@@ -213,12 +215,12 @@ time.sleep(60)
 """
 
 
-def test_process_that_is_told_to_end_stores_what_waits(file: Database) -> None:
-    command: list[Any] = [sys.executable, "-c", _PROCESS, file.url]
+def test_process_that_is_told_to_end_stores_what_waits(database: Database) -> None:
+    command: list[Any] = [sys.executable, "-c", _PROCESS, database.url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=dict(os.environ)) as process:
         assert process.stdout is not None
         while b"added" not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-    assert len(stored(file)) == 1
+    assert len(stored(database)) == 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import io
 import re
-import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -32,11 +31,10 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def outside(migrated_file, tmp_path):
-    file, folder = tmp_path / "sender.db", tmp_path / "outside"
-    shutil.copyfile(migrated_file, file)
+def outside(new_database, tmp_path):
+    folder = tmp_path / "outside"
     folder.mkdir()
-    made = Outside(file, folder)
+    made = Outside(new_database(tmp_path / "sender.db"), folder)
     made.put(1, "one.example.org", name=f"First {HOSTILE}")
     made.put(2, "two.example.org")
     yield made
@@ -206,11 +204,10 @@ def test_damaged_file_would_be_refused_and_is_not_offered(here, outside, spoil):
     assert everything(here) == before
 
 
-def test_stranger_is_refused_with_what_to_do(here, outside, migrated_file, tmp_path):
-    file, folder = tmp_path / "other.db", tmp_path / "other"
-    shutil.copyfile(migrated_file, file)
+def test_stranger_is_refused_with_what_to_do(here, outside, new_database, tmp_path):
+    folder = tmp_path / "other"
     folder.mkdir()
-    other = Outside(file, folder, "elsewhere")
+    other = Outside(new_database(tmp_path / "other.db"), folder, "elsewhere")
     other.put(9, "evil.example.org")
     text, _ = send(here, as_(here, "ann"), other.bundle())
     other.database.close()
@@ -231,14 +228,13 @@ def test_gap_is_told_and_no_new_beginning_is_offered(here, outside):
     assert "Look at it as a new beginning" not in text
 
 
-def test_sender_that_was_set_back_is_taken_as_a_new_beginning_only_after_two_looks(here, outside, migrated_file):
+def test_sender_that_was_set_back_is_taken_as_a_new_beginning_only_after_two_looks(here, outside, new_database):
     browser = as_(here, "ann")
     take(here, browser, outside.bundle())
     outside.put(3, "three.example.org")
     take(here, browser, outside.bundle())
     outside.database.close()
-    file = outside.folder.parent / "sender.db"
-    shutil.copyfile(migrated_file, file)
+    new_database(outside.folder.parent / "sender.db")
     outside.put(5, "five.example.org")
     content = outside.bundle(full=True)
     text, address = send(here, browser, content, "again.pgb")

@@ -77,6 +77,9 @@ class Options:
 
 
 def installation(context: typer.Context, *, upgrade: bool = False, backup: bool = True) -> Installation:
-    """The installation that the command works on."""
+    """The installation that the command works on. Its connections end with the command."""
     options: Options = context.obj
-    return open_installation(load_settings(demo=options.demo), demo=options.demo, upgrade=upgrade, backup=backup)
+    found = load_settings(demo=options.demo)
+    made = open_installation(found, demo=options.demo, upgrade=upgrade, backup=backup)
+    context.call_on_close(made.database.close)
+    return made

@@ -157,7 +157,7 @@ class _Worker:
     """The worker process. It ends by itself when this one is gone."""
 
     def __init__(self, where: Installation) -> None:
-        self._demo = where.demo
+        self._apart = where.apart
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
 
@@ -169,7 +169,7 @@ class _Worker:
                 return
             log.error("worker.ended", hint="it is started again")
         self._started = time.monotonic()
-        demo = ["--demo"] if self._demo else []
+        demo = ["--demo"] if self._apart else []
         command = [sys.executable, "-m", "pulsegate", *demo, "worker", "--parent", str(os.getpid())]
         self._process = subprocess.Popen(command)  # noqa: S603 - our own program
 

@@ -23,4 +23,4 @@ def program(name: str) -> str:
 
 def command(where: Installation, words: str) -> str:
     """A ``pulsegate`` command line that works on this installation."""
-    return " ".join([program("pulsegate"), *(["--demo"] if where.demo else []), words])
+    return " ".join([program("pulsegate"), *(["--demo"] if where.apart else []), words])

@@ -35,12 +35,16 @@ ACCOUNTS_MADE = "accounts.made"
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Settings, and the database they name."""
+    """Settings, and the database they name.
+
+    ``demo``: it holds the demo's pulses; ``apart``: because of ``--demo``, which a command needs to find it again.
+    """
 
     settings: Settings
     database: Database
     policy: Policy
     demo: bool
+    apart: bool = False
 
 
 def load_settings(*, demo: bool = False) -> Settings:
@@ -83,6 +87,19 @@ def open_installation(
     """
     policy = make_policy(found)
     database = Database(found.database_url)
+    try:
+        _bring_up_to_date(database, upgrade=upgrade, backup=backup)
+        secrecy.keep(database, found.data_dir)
+        is_demo = _mark(database, demo=demo)
+    except BaseException:
+        database.close()
+        raise
+    if is_demo:
+        policy = replace(policy, disabled=frozenset({"reserved-range"}), lists=policy.lists.informing(_RESERVED))
+    return Installation(found, database, policy, is_demo, apart=demo)
+
+
+def _bring_up_to_date(database: Database, *, upgrade: bool, backup: bool) -> None:
     before, newest = migrate.current(database)
     if before is None or upgrade:
         back_up_first(database, wanted=backup)
@@ -91,11 +108,6 @@ def open_installation(
             log.info("database.migrated", database=database.name, before=before, after=after)
     elif before != newest:
         migrate.require_current(database)
-    secrecy.keep(database, found.data_dir)
-    is_demo = _mark(database, demo=demo)
-    if is_demo:
-        policy = replace(policy, disabled=frozenset({"reserved-range"}), lists=policy.lists.informing(_RESERVED))
-    return Installation(found, database, policy, is_demo)
 
 
 def _mark(database: Database, *, demo: bool) -> bool:
