@@ -28,6 +28,7 @@ def changes(action: str) -> list[tuple[str, Any, Any]]:
 
 def test_nothing_was_changed() -> None:
     assert (told("audit"), lines("audit")) == ([], ["Nothing was changed by anybody."])
+    assert lines("audit", "--action", "force") == ["No change fits."]
 
 
 def test_decisions_are_recorded() -> None:

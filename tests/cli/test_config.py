@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pulsegate.cli import app
-from pulsegate.errors import SettingsError
+from pulsegate.errors import RelayError, SettingsError
+from pulsegate.relay import keys
 
 SECRET = "s3cret-0123456789"
 FILE = f"""
@@ -125,13 +126,46 @@ def test_key_of_a_source_that_can_not_be_read(write) -> None:
     [
         ("warning_lists: {modes: {trancoo: off}}", "trancoo: warning_lists.modes: there is no such list. Did you mean"),
         ("collections: [{name: a, warning_lists: [trancoo]}]", "trancoo: collection a: there is no such warning list"),
-        ("warning_lists: {files: [{name: ours, file: nowhere.txt}]}", "nowhere.txt: can't be read"),
+        (
+            "warning_lists: {files: [{name: ours, file: nowhere.txt}]}",
+            r"^nowhere\.txt: can't be read: No such file or directory$",
+        ),
+        ("warning_lists: {files: [{name: ours, file: odd.txt}]}", "odd.txt: is not UTF-8 text. Save it as UTF-8"),
         ("warning_lists: {files: [{name: ours, file: bad.txt}]}", "bad.txt: line 2: 'no value' is no domain"),
         ("warning_lists: {files: [{name: tranco, file: settings.yml}]}", "tranco: .*MISP has a list of this name"),
     ],
 )
 def test_warning_lists_that_are_none(write, tmp_path: Path, section: str, reason: str) -> None:
     (tmp_path / "bad.txt").write_text("a.example\nno value\n")
+    (tmp_path / "odd.txt").write_bytes(b"\xff\xfe")
     write(f"pulsegate: {{{section}}}\n")
     with pytest.raises(SettingsError, match=reason):
         CliRunner().invoke(app, ["config", "check"], catch_exceptions=False)
+
+
+def test_relay_in_force_is_said(write, tmp_path: Path) -> None:
+    keys.generate(tmp_path / "relay.key")
+    revoked = keys.generate(tmp_path / "stolen.key")
+    write(
+        f"""
+pulsegate:
+  relay:
+    key: {tmp_path}/relay.key
+    outbox: /srv/out
+    inbox: /srv/in
+    trust:
+      - {{name: outside, key: {tmp_path}/relay.key.pub}}
+      - {{name: old, key: {tmp_path}/stolen.key.pub}}
+    revoked: ["{revoked}"]
+"""
+    )
+    lines = run().splitlines()
+    assert "Relay: writes a bundle into /srv/out every 1h" in lines
+    assert "Relay: takes bundles from /srv/in, trusted are: outside" in lines
+
+
+@pytest.mark.parametrize("relay", ["key: nowhere", "inbox: in, trust: [{name: outside, key: nowhere}]"])
+def test_key_of_the_relay_that_is_none_is_told_before_a_start(write, relay: str) -> None:
+    write(f"pulsegate: {{relay: {{{relay}}}}}\n")
+    with pytest.raises(RelayError, match=r"nowhere: can't be read: No such file or directory\. Correct the path"):
+        run()

@@ -38,6 +38,12 @@ def test_value_that_is_forced_out() -> None:
     assert (served(), forced()) == (ALL, [])
 
 
+def test_value_that_is_forced_no_longer_is_free_without_an_end() -> None:
+    assert ", until 20" in lines("indicator", "force-out", "tool.example.org", "--expires", "7d")[0]
+    freed = lines("indicator", "unforce", "tool.example.org")[0]
+    assert freed == "tool.example.org (domain) is no longer forced, in all collections."
+
+
 def test_value_that_is_forced_out_of_one_collection() -> None:
     run("indicator", "force-out", "tool.example.org", "--collection", "subscribed")
     assert (served(), served("user_bob")) == (without("tool.example.org"), ["shop.example.net", "tool.example.org"])

@@ -122,7 +122,7 @@ def test_copy_tells_what_it_copied(data, empty):
     assert said["rows"] == sum(said["tables"].values()) > 100
     back = run("db", "copy", empty.url, f"sqlite:///{data / 'back.db'}")
     assert back.startswith(f"Copied and compared: {said['rows'] + 1:,} rows of")  # it has a floor by now
-    assert f"Set PULSEGATE_DATABASE (or 'database:') to {data / 'back.db'}" in back
+    assert f"Set PULSEGATE_DATABASE (or 'database:') to sqlite:///{data / 'back.db'}. " in back
     assert rows(data / "back.db", "indicators") == rows(data / "pulsegate.db", "indicators") > 0
 
 

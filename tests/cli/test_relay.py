@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import pytest
@@ -18,11 +19,11 @@ from sync.fakes import raw
 def at(tmp_path, monkeypatch, install):
     """Run a command at one of two installations, each with data of its own."""
 
-    def run(place, *words):
+    def run(place, *words, origin=None):
         folder = tmp_path / place
         folder.mkdir(exist_ok=True)
         install(folder)
-        monkeypatch.setenv("PULSEGATE_RELAY__ORIGIN", place)
+        monkeypatch.setenv("PULSEGATE_RELAY__ORIGIN", origin or place)
         done = CliRunner().invoke(app, [str(one) for one in words], catch_exceptions=False)
         assert done.exit_code == 0, done.output
         return done.stdout
@@ -79,6 +80,27 @@ def test_what_was_brought_leaves_with_forget_withdraw(at, pulled, tmp_path):
     assert previewed(at, "south") == ["a.example", "b.example"]
 
 
+def test_sender_with_another_name_is_taken_and_leaves_nothing_behind(at, pulled, tmp_path):
+    key, public, bundle = tmp_path / "key", tmp_path / "key.pub", tmp_path / "bundle"
+    at("north", "relay", "export", "--key", key, "--out", bundle)
+    at("south", "relay", "import", bundle, "--trust", public)
+    pulled(raw(1, "c.example"))
+    renamed = functools.partial(at, "north", "relay", "export", "--key", key, "--out", bundle, origin="outside")
+    assert "of outside, a full snapshot" in renamed("--since", "1")
+    assert "of outside, a delta since number 2" in renamed()
+    assert "of outside, a full snapshot" in renamed("--since", "1")
+    with pytest.raises(RelayError, match="run 'pulsegate relay forget north' here"):
+        at("south", "relay", "import", bundle, "--trust", public)
+    assert "or until this is run with --withdraw" in at("south", "relay", "forget", "north")
+    at("south", "relay", "import", bundle, "--trust", public)
+    assert "relay:north" in at("south", "source", "list")
+    at("south", "relay", "forget", "north", "--withdraw")
+    assert "relay:north" not in at("south", "source", "list")
+    assert previewed(at, "south") == ["b.example", "c.example"]
+    with pytest.raises(UsageError, match=r"nothing was taken of such a sender\. Known are: outside"):
+        at("south", "relay", "forget", "north", "--withdraw")
+
+
 def test_key_is_secret(at, pulled, tmp_path):
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
     (tmp_path / "key").chmod(0o644)
@@ -104,7 +126,7 @@ def test_words_that_do_not_fit_are_told(at, words, told):
 def test_status_says_what_waits_and_what_is_wrong(at, tmp_path, install):
     at("south", "publish")
     found = Database(install(tmp_path / "south"))
-    relay_notes.trouble(found, relay.IN, "in: can't be read", {"x.pgb": "number 3 is missing"})
+    relay_notes.trouble(found, relay.IN, "in: can't be read", {"x.pgb": "x.pgb: number 3 is missing"})
     relay_notes.trouble(found, relay.OUT, "out: can't be written")
     found.close()
     told = json.loads(at("south", "relay", "status", "--json"))

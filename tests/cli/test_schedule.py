@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from pulsegate.cli import schedule
@@ -227,3 +229,18 @@ def test_pull_that_another_process_does_is_put_off_and_no_failure(pulls, where: 
     assert pulls(busy, busy) == [60, 60]
     assert next_try(where) is None
     assert pulls(busy, DOWN, busy, DOWN) == [60, 60, 60, 120]
+
+
+@pytest.mark.parametrize(
+    ("enabled", "level", "reason"),
+    [
+        (True, "warning", "no API key is set; serving what is stored"),
+        (False, "info", "otx.enabled is false; serving what is stored"),
+    ],
+)
+def test_nothing_is_pulled_for_a_reason(where: Installation, enabled: bool, level: str, reason: str) -> None:
+    off = Settings(otx=OTXSettings(enabled=enabled))
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as said:
+        schedule._say_what_is_left_out(replace(where, settings=off), [])
+    assert said == [{"event": "otx.not_pulled", "log_level": level, "reason": reason}]

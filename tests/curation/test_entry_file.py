@@ -95,12 +95,14 @@ def test_of_many_wrong_lines_the_first_are_named(tmp_path):
     assert str(caught.value).endswith("; and 3 more")
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
-def test_file_that_can_not_be_read(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "told"), [(None, "can't be read: No such file"), (b"\xff\xfe", "is not UTF-8 text. Save it as UTF-8")]
+)
+def test_file_that_can_not_be_read(tmp_path, content, told):
     path = tmp_path / "list.txt"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SettingsError, match="can't be read") as caught:
+    with pytest.raises(SettingsError, match=told) as caught:
         read_entries(path)
     assert caught.value.resource == str(path)
 

@@ -95,7 +95,7 @@ def test_every_truncation_is_refused(delta, tmp_path):
 def test_whatever_follows_is_refused(delta, receiver, tmp_path, more):
     path = tmp_path / "long"
     path.write_bytes(delta.read_bytes() + more)
-    refused(receiver, path, "goes on after its end")
+    refused(receiver, path, "goes on after its end. Copy it again")
 
 
 def test_damage_changes_nothing(delta, receiver, tmp_path):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from pulsegate.curation.own import Own
 from pulsegate.curation.policy import Policy
@@ -114,6 +115,18 @@ def test_what_was_taken_and_not_published_is_published_by_the_next_try(filled, r
     assert receiver.state()[1] == []
     assert receiver.take(path).known
     assert receiver.state() == filled.state()
+
+
+def test_log_tells_of_each_bundle_that_is_taken(filled, receiver):
+    structlog.reset_defaults()
+    file = filled.export("one").path
+    with structlog.testing.capture_logs() as said:
+        receiver.take(file)
+        receiver.take(file)
+    told = [one for one in said if one["event"].startswith("relay.")]
+    assert [(one["event"], one["file"], one["origin"], one["sequence"], one["kind"]) for one in told] == [
+        ("relay.taken", file.name, filled.name, 1, "full"), ("relay.known", file.name, filled.name, 1, "full"),
+    ]  # fmt: skip
 
 
 def test_full_snapshot_takes_what_it_does_not_bring(filled, receiver):

@@ -224,11 +224,15 @@ def test_backup_of_an_older_version_is_migrated(target, tmp_path, schema):
     assert backups.schema(tmp_path / "old.db") == schema
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no database at all, but a text" * 50])
+def test_file_that_is_not_there_is_refused(target, tmp_path):
+    with pytest.raises(StoreError, match=r"file: there is no such file\. Check the path"):
+        restore(tmp_path / "file", target)
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all, but a text" * 50])
 def test_file_that_is_no_backup_is_refused(target, tmp_path, content):
     file = tmp_path / "file"
-    if content is not None:
-        file.write_bytes(content)
+    file.write_bytes(content)
     with pytest.raises(StoreError, match=r"is no backup of Pulsegate|file is not a database"):
         restore(file, target)
     assert is_empty(target)

@@ -114,7 +114,7 @@ def test_server_that_is_not_there_is_named_without_the_password(tmp_path):
     base = Database(f"postgresql+psycopg://someone:hunter2@/feed?host={tmp_path}")
     with pytest.raises(StoreError) as caught, base.read():
         pass
-    assert base.name.startswith("postgresql+psycopg://someone:***@/feed?host=")
+    assert base.name.startswith("postgresql://someone:***@/feed?host=")
     assert "hunter2" not in str(caught.value)
     assert caught.value.hint == "Check PULSEGATE_DATABASE, and that the server runs and lets this user in"
 

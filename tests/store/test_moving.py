@@ -190,7 +190,7 @@ def test_source_on_postgresql_is_not_written(postgresql):
 def test_password_of_a_database_is_not_in_its_name():
     base = Database("postgresql+psycopg://me:s3cret@h/n?password=s3cret&sslpassword=s3cret&port=1")
     assert "s3cret" not in base.name
-    assert base.name.startswith("postgresql+psycopg://me:***@h/n?")
+    assert base.name.startswith("postgresql://me:***@h/n?")
 
 
 # --- Killed ----------------------------------------------------------------------------------------------------------

@@ -146,6 +146,7 @@ def test_what_is_no_value_is_refused_and_kept_with_the_pulse(database):
         Refusal("line 8", "x", "why"),
         Refusal("line 7", "999.1.1.1", "not an IP address: a number above 255"),
     ]
+    assert [one.where for one in added.in_order] == ["line 7", "line 8"]
     assert (added.rejected, listed(database), active(database)) == (2, [], {})
     with database.read() as connection:
         assert quarantine.count(connection) == 0  # there is no pulse that it belongs to

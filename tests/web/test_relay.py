@@ -469,10 +469,15 @@ def test_what_waits_is_shown_with_what_it_waits_for(here, outside, tmp_path):
     outside.put(3, "three.example.org")
     (into / "b\udcff.pgb").write_bytes(outside.bundle())
     (into / "c.pgb.0002-of-0002").write_bytes(b"x")
+    (into / "d.pgb").write_bytes(b"x")
     for _ in range(2):
         receiving()
-    text = words(as_(site, "vera").get("/admin/relay/").text)
+    browser = as_(site, "vera")
+    text, log = words(browser.get("/admin/relay/").text), words(browser.get("/admin/relay/log").text)
     assert "is a delta of outside, of which nothing was taken yet" in text
+    assert "is too short to be a bundle. Copy it again" in text
+    assert "is too short to be a bundle. Copy it again" in log
+    assert ".pgb: " not in text + log, "the file is named beside it"
     assert "of its 2 parts these are missing: 1" in text
     (into / "a.pgb").write_bytes(outside.bundle(full=True))
     (into / "c.pgb.0002-of-0002").unlink()

@@ -32,7 +32,8 @@ def audit(
         print_json([_json(one) for one in found])
         return
     rows = [(when(one.time), one.account, one.action, one.subject, _words(one.before, one.after)) for one in found]
-    print_table(("time", "by", "action", "subject", "change"), rows, empty="Nothing was changed by anybody.")
+    empty = "No change fits." if action or subject else "Nothing was changed by anybody."
+    print_table(("time", "by", "action", "subject", "change"), rows, empty=empty)
 
 
 def _json(one: changes.Change) -> dict[str, Any]:

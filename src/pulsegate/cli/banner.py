@@ -37,7 +37,8 @@ def starting(where: Installation) -> None:
             style="bold yellow",
         )
     elif not pulls(where):
-        people.print("No OTX API key is set (or otx.enabled is false): serving what is stored, pulling nothing.")
+        why = "No OTX API key is set" if where.settings.otx.enabled else "otx.enabled is false"
+        people.print(f"{why}: serving what is stored, pulling nothing.")
 
 
 def _dangers(settings: Settings) -> list[str]:

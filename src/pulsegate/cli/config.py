@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -40,6 +41,7 @@ def check(
         api_key(one)
     if found.admin_password_file is not None:
         read_password(found.admin_password_file, "admin_password_file")
+    relaying = list(_relaying(found))
     told = alarms.check(found)
     if notify:
         _send_a_test(found)
@@ -59,6 +61,8 @@ def check(
     for upstream in found.upstreams:
         account = f"as {upstream.username}" if password(upstream) else "without an account"
         people.print(f"Upstream {upstream.name}: {_pulling(upstream)}, {account}", markup=False)
+    for line in relaying:
+        people.print(f"Relay: {line}", markup=False)
     names = ", ".join(collection.name for collection in found.collections)
     people.print(f"Own collections: {escape(names) or 'none'}")
     people.print(f"Alarms: in the log, and to {told} {'address' if told == 1 else 'addresses'}")
@@ -74,6 +78,21 @@ def _check_lists(found: Settings) -> None:
         require_lists(collection.to_model(), policy.lists)
     for one in found.warning_lists.files:
         read_entries(one.file)
+
+
+def _relaying(found: Settings) -> Iterator[str]:
+    """What the worker does with bundles. RelayError: a key can't be used."""
+    from pulsegate.relay.keys import read_public, read_secret
+
+    relay = found.relay
+    if relay.key is not None:
+        read_secret(relay.key)
+    trusted = [read_public(one.key, one.name) for one in relay.trust]
+    counted = (one.name for one in trusted if one.fingerprint not in relay.revoked)
+    if relay.outbox is not None:
+        yield f"writes a bundle into {relay.outbox} every {format_duration(relay.interval)}"
+    if relay.inbox is not None:
+        yield f"takes bundles from {relay.inbox}, trusted are: {', '.join(counted) or 'none'}"
 
 
 def _send_a_test(found: Settings) -> None:

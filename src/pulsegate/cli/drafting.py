@@ -72,7 +72,7 @@ def _told(added: Added, into: Into) -> dict[str, Any]:
         "rejected": added.rejected,
         "protected": added.protected,
         "lines": [asdict(one) for one in added.lines[:LISTED]],
-        "refusals": [asdict(one) for one in added.refusals[:LISTED]],
+        "refusals": [asdict(one) for one in added.in_order[:LISTED]],
     }
 
 

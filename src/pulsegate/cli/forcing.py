@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # imported when it is needed, so that other commands start fa
     from pulsegate.publication.publish import Publication
 
 EVERYWHERE = ""
+FREED = "is no longer forced"
 Values = Annotated[list[str], typer.Argument(metavar="VALUE…", help="Defanged or not.")]
 In = Annotated[
     str | None, typer.Option("--collection", metavar="NAME", help="In this collection only; default: in all.")
@@ -93,7 +94,7 @@ def unforce(context: typer.Context, values: Values, collection: In = None, as_js
         for one in gone:
             decisions.unforce(connection, one.collection, one.identity, account())
     done = publish_now(where) if gone else []
-    _tell(gone, done, as_json=as_json, says="is no longer forced")
+    _tell(gone, done, as_json=as_json, says=FREED)
     for value in unknown:
         errors.print(f"pulsegate: {value!r} is not forced there", markup=False)
     if unknown:
@@ -191,7 +192,7 @@ def _tell(found: Sequence[Override], done: list[Publication], *, as_json: bool, 
         return
     for one in found:
         place = f"in {one.collection}" if one.collection else "in all collections"
-        until = f", until {when(one.expires)}" if one.expires else ""
+        until = f", until {when(one.expires)}" if one.expires and says != FREED else ""
         people.print(f"{one.value} ({one.type}) {says}, {place}{until}.", markup=False)
     if found:
         say(done)

@@ -232,7 +232,7 @@ def _tell(added: Added, into: Into, done: list[Publication], *, dry_run: bool) -
         guarded = f", covered by the protection {line.protection}" if line.protection else ""
         state = {"new": "new", "changed": "changed", "there": "is there already"}[line.what]
         people.print(f"{line.value} ({line.type}, TLP {line.tlp}): {state}{guarded}", markup=False)
-    rows = [(one.where, one.text, one.reason) for one in added.refusals[:SHOWN]]
+    rows = [(one.where, one.text, one.reason) for one in added.in_order[:SHOWN]]
     if rows:
         print_table(("rejected", "text", "reason"), rows, empty="")
         if added.rejected > len(rows):
@@ -274,7 +274,7 @@ def _added_json(added: Added, into: Into, *, dry_run: bool) -> dict[str, Any]:
             }
             for one in added.lines
         ],
-        "refusals": [{"where": one.where, "text": one.text, "reason": one.reason} for one in added.refusals],
+        "refusals": [{"where": one.where, "text": one.text, "reason": one.reason} for one in added.in_order],
     }
 
 

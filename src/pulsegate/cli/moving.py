@@ -49,7 +49,8 @@ def copy(
         print_json({"from": names[0], "to": names[1], "tables": rows, "rows": number, "seconds": seconds})
         return
     people.print(f"Copied and compared: {number:,} rows of {len(rows)} tables, in {seconds} s.", markup=False)
-    people.print(f"Set PULSEGATE_DATABASE (or 'database:') to {names[1]}. {names[0]} is as it was.", markup=False)
+    setting = f"sqlite:///{names[1]}" if urls[1].startswith("sqlite:") else names[1]
+    people.print(f"Set PULSEGATE_DATABASE (or 'database:') to {setting}. {names[0]} is as it was.", markup=False)
     people.print("What came into it since this command began is not in the copy.", markup=False)
 
 

@@ -167,7 +167,7 @@ def forget(
     where = installation(context)
     withdrawn = forgetting.forget(where.database, account(), origin, withdraw=withdraw)
     gone = f"{withdrawn:,} pulses leave with the next publication, and its curation is gone"
-    left = gone if withdraw else "what it brought stays until then"
+    left = gone if withdraw else "what it brought stays until then, or until this is run with --withdraw"
     people.print(f"{origin} is forgotten; take a full snapshot of it next: {left}.", markup=False)
 
 

@@ -14,6 +14,7 @@ import structlog
 from pulsegate.cli.output import instant, people, when
 from pulsegate.cli.setup import Installation
 from pulsegate.errors import PulsegateError, RelayError, UsageError
+from pulsegate.model.relay import without_name
 from pulsegate.store import audit, relay_notes
 from pulsegate.store.database import now
 from pulsegate.store.relay import IN, OUT
@@ -214,13 +215,14 @@ def shown(where: Installation) -> dict[str, Any]:
             for one in found.senders
         ],
         "refused": None if found.refused is None else {
-            "file": found.refused.entry.file, "time": instant(found.refused.time), "reason": found.refused.entry.reason,
+            "file": found.refused.entry.file, "time": instant(found.refused.time),
+            "reason": without_name(found.refused.entry.file, found.refused.entry.reason),
         },
         "receipts": [
             {"receiver": one.receiver, "origin": one.origin, "sequence": one.sequence, "taken": instant(one.taken)}
             for one in _receipts(where)
         ],
-        "waiting": dict(notes[IN].waiting),
+        "waiting": {file: without_name(file, reason) for file, reason in notes[IN].waiting.items()},
         "trouble": {"outbox": notes[OUT].trouble, "inbox": notes[IN].trouble},
     }  # fmt: skip
 
@@ -265,7 +267,8 @@ def print_standing(where: Installation) -> None:
         people.print(f"  ALARM ({name}): {text}", markup=False, style="bold red")
     if found.refused is not None:
         entry = found.refused.entry
-        people.print(f"  Last refused {when(found.refused.time)}: {entry.reason}", markup=False, style="red")
+        reason = without_name(entry.file, entry.reason)
+        people.print(f"  Last refused {when(found.refused.time)}: {entry.file}: {reason}", markup=False, style="red")
     _print_notes(where)
 
 
@@ -275,4 +278,4 @@ def _print_notes(where: Installation) -> None:
         if notes[direction].trouble is not None:
             people.print(f"  The {folder} is in trouble: {notes[direction].trouble}", markup=False, style="bold red")
     for file, reason in notes[IN].waiting.items():
-        people.print(f"  Waits: {file}: {reason}", markup=False)
+        people.print(f"  Waits: {file}: {without_name(file, reason)}", markup=False)

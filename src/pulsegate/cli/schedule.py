@@ -115,7 +115,10 @@ def _first_bundle(where: Installation) -> datetime:
 
 def _say_what_is_left_out(where: Installation, found: Sequence[Feeding]) -> None:
     if not found:
-        log.warning("otx.not_pulled", reason="no API key is set, or otx.enabled is false; serving what is stored")
+        if not where.settings.otx.enabled:  # as it is meant, where bundles bring the pulses
+            log.info("otx.not_pulled", reason="otx.enabled is false; serving what is stored")
+        else:
+            log.warning("otx.not_pulled", reason="no API key is set; serving what is stored")
         return
     for one in feeding.configured(where):
         if one not in found and one.name != feeding.MAIN and one.settings.enabled:

@@ -29,8 +29,10 @@ def read_entries(path: Path, source: str = "") -> tuple[Batch, ...]:
     """The entries of the file. SettingsError when it can't be read, naming the lines that are wrong."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"can't be read: {error}", resource=str(path)) from error
+    except OSError as error:
+        raise SettingsError(f"can't be read: {error.strerror}", resource=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError("is not UTF-8 text", resource=str(path), hint="Save it as UTF-8") from error
     faults: list[str] = []
     found: dict[EntryKind, list[str]] = {}
     for number, entry in lines_of(text):

@@ -22,3 +22,8 @@ class Take(StrEnum):
     ALLOW = "allow"  # the allow list
     DECISIONS = "decisions"  # values forced in or out, reviews of pulses, trusted authors
     OWN = "own"  # own pulses with their indicators
+
+
+def without_name(file: str, reason: str | None) -> str:
+    """The reason why a bundle was refused or waits, where its file is named beside it."""
+    return (reason or "").removeprefix(f"{file}: ")

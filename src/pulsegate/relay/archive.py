@@ -28,6 +28,7 @@ _SUM = 148  # where the sum of a header's bytes stands, in 8 bytes that count as
 _END = bytes(2 * BLOCKSIZE)
 _GZIP = 16 + zlib.MAX_WBITS  # as RFC 1952: without a name or a time
 _LEVEL = 6
+_COPY = "Copy it again"
 
 
 # --- Writing ---------------------------------------------------------------------------------------------------------
@@ -158,7 +159,7 @@ class Archive:
         block = self._exactly(BLOCKSIZE, "is too short to be a bundle")
         size = _size(block)
         if not 0 < size <= MAX_MANIFEST or block != header(MANIFEST, size):
-            raise RelayFormatError("is no bundle, or its beginning is damaged")
+            raise RelayFormatError("is no bundle, or its beginning is damaged", hint=_COPY)
         manifest = self._content(size)
         self._header(SIGNED, SIGNATURE)
         return Opened(manifest, self._content(SIGNATURE))
@@ -174,16 +175,17 @@ class Archive:
             left -= len(chunk)
         self._padding(member.size)
         if found.hexdigest() != member.sha256:
-            raise RelayFormatError(f"is damaged: {member.name} is not what was signed")
+            raise RelayFormatError(f"is damaged: {member.name} is not what was signed", hint=_COPY)
 
     def end(self) -> None:
         """There must be nothing more."""
         if self._exactly(len(_END), "is cut") != _END or self._file.read(1):
-            raise RelayFormatError("goes on after its end")
+            raise RelayFormatError("goes on after its end", hint=_COPY)
 
     def _header(self, name: str, size: int) -> None:
         if self._exactly(BLOCKSIZE, "is cut") != header(name, size):
-            raise RelayFormatError(f"is damaged, or was put together anew: {name} does not stand in its place")
+            fault = f"is damaged, or was put together anew: {name} does not stand in its place"
+            raise RelayFormatError(fault, hint=_COPY)
 
     def _content(self, size: int) -> bytes:
         data = self._exactly(size, "is cut")
@@ -193,12 +195,12 @@ class Archive:
     def _padding(self, size: int) -> None:
         expected = padding(size)
         if self._exactly(len(expected), "is cut") != expected:
-            raise RelayFormatError("is damaged between two members")
+            raise RelayFormatError("is damaged between two members", hint=_COPY)
 
     def _exactly(self, size: int, fault: str) -> bytes:
         data = self._file.read(size)
         if len(data) != size:
-            raise RelayFormatError(fault, hint="Copy it again")
+            raise RelayFormatError(fault, hint=_COPY)
         return data
 
 

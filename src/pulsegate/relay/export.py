@@ -197,17 +197,26 @@ class _Export:
         return [decided, own]
 
     def _since(self) -> int | None:
-        """The number to build on; None: nothing, it is a full snapshot."""
+        """The number to build on; None: nothing, it is a full snapshot.
+
+        Nobody has anything of a sender that has another name now: its first bundle is a full snapshot, too.
+        """
         if self._wanted.full:
             return None
         last, since = self._last, self._wanted.since
         if since is None:
             gone = ways.gone(self._snapshot, self._wanted.way)
-            return gone.number if gone is not None and last is not None else None
+            since = gone.number if gone is not None and last is not None else None
+            return None if since is None or self._is_renamed(since) else since
         if last is None or not 1 <= since <= last.sequence:
             known = "nothing was exported yet" if last is None else f"the last one has number {last.sequence}"
             raise RelayError(f"there is no export with number {since}: {known}", hint=FULL)
-        return since
+        return None if self._is_renamed(since) else since
+
+    def _is_renamed(self, since: int) -> bool:
+        """Whether that number went out under another name."""
+        found = relay.head(self._snapshot, relay.OWN, since)
+        return found is not None and read_head(found.head).origin != self._origin
 
     def _state(self, since: int | None, pulses: _File, curation: Sequence[_File]) -> tuple[Head, dict[str, Part]]:
         """The head of what is stored now, and its pulses; the last one where nothing changed. It is kept.

@@ -19,7 +19,7 @@ from pulsegate.intake import running, taking
 from pulsegate.intake.running import Outcome, Progress, Silent
 from pulsegate.intake.taking import Arrived, Claim, Intake, clean
 from pulsegate.model.indicator import Rejection
-from pulsegate.model.relay import Take
+from pulsegate.model.relay import Take, without_name
 from pulsegate.publication.marking import Marker
 from pulsegate.publication.publish import publish_all
 from pulsegate.relay import adopting, curated, own, records
@@ -166,7 +166,7 @@ def _foresee(found: Forecast, piece: Piece, known: bytes | None) -> None:
 
 def note_refusal(database: Database, name: str, error: RelayError, outcome: str = relay.REFUSED) -> None:
     """Note why a file was not taken, or why it waits."""
-    log.warning("relay.not_taken", file=name, outcome=outcome, reason=str(error))
+    log.warning("relay.not_taken", file=name, outcome=outcome, reason=without_name(name, str(error)))
     with database.write() as connection:
         relay.log(connection, Entry(relay.IN, name, outcome, reason=str(error)))
 
@@ -199,6 +199,8 @@ def _take(
         imported.outcome = running.run(database, name, policy, progress, work, LOCK_WAIT)
     with database.write() as connection:
         relay.log(connection, _entry(imported, file))
+    event = "relay.known" if imported.known else "relay.taken"
+    log.info(event, file=file, origin=made.head.origin, sequence=made.head.sequence, kind=made.kind)
     return imported
 
 

@@ -155,7 +155,8 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(_MOST)
     except OSError as error:
-        raise RelayError(f"can't be read: {error.strerror}", resource=str(path)) from error
+        hint = "Correct the path, or let Pulsegate's user read it"
+        raise RelayError(f"can't be read: {error.strerror}", resource=str(path), hint=hint) from error
 
 
 def _no_key(path: Path, kind: str) -> RelayError:

@@ -122,7 +122,7 @@ class Database:
         if self.is_sqlite:
             return url.database or ""
         secret = {key: "***" for key in url.query if "password" in key}
-        return url.update_query_dict(secret).render_as_string()
+        return url.set(drivername="postgresql").update_query_dict(secret).render_as_string()  # as settings are written
 
 
 def _connect_args(url: sa.URL, *, read_only: bool) -> dict[str, str | int]:

@@ -38,6 +38,8 @@ def restore(
     that. An older schema is migrated. BusyError: somebody uses the database. StoreError: the file is no backup, is
     damaged or newer than this version, or the database isn't empty; it is as it was then.
     """
+    if not file.exists():
+        raise StoreError("there is no such file", resource=str(file), hint="Check the path; nothing was changed")
     before = backups.schema(file) if file.is_file() else None
     if before is None:
         raise StoreError("is no backup of Pulsegate", resource=str(file), hint="Check the path; nothing was changed")

@@ -7,6 +7,7 @@ of the same name and author beside it.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
@@ -76,6 +77,11 @@ class Added:
     @property
     def accepted(self) -> int:
         return self.new + self.changed + self.there
+
+    @property
+    def in_order(self) -> list[Refusal]:
+        """The refusals in the order of the file: they are found in several steps."""
+        return sorted(self.refusals, key=lambda one: [int(number) for number in re.findall(r"[0-9]+", one.where)])
 
     def accept(self, line: Line) -> None:
         self.new += line.what == "new"

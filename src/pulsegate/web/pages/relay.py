@@ -11,6 +11,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 from wtforms import FileField, SelectField
 
 from pulsegate.errors import StoreError, UsageError
+from pulsegate.model.relay import without_name
 from pulsegate.model.role import Role
 from pulsegate.relay.outbox import part_name
 from pulsegate.store import drafts, locks, relay, relay_notes, tasks
@@ -74,7 +75,8 @@ def index() -> ResponseReturnValue:
     found["receives"] = bool(settings.inbox or settings.trust or found["senders"] or found["refused"])
     return render_template(
         "relay/index.html", settings=settings, moment=moment, own_key=relays.own_key(),
-        receipts=relays.receipts(), titles=TITLES, is_at_work=locks.is_held(site().database, locks.WORKER), **found,
+        receipts=relays.receipts(), titles=TITLES, is_at_work=locks.is_held(site().database, locks.WORKER),
+        without_name=without_name, **found,
     )  # fmt: skip
 
 
@@ -88,7 +90,7 @@ def log() -> ResponseReturnValue:
             connection, None, paging.row_key(where), outcome=wanted, backwards=where.backwards, limit=paging.SIZE + 1
         )
     page = paging.cut(rows, where, lambda one: (one.pk,))
-    return render_template("relay/log.html", form=form, page=page, outcomes=OUTCOMES)
+    return render_template("relay/log.html", form=form, page=page, outcomes=OUTCOMES, without_name=without_name)
 
 
 @pages.post("/write")
