@@ -172,6 +172,8 @@ def test_file_that_is_not_there_is_named(pulsegate) -> None:
         (["account", "grant", "nobody", "--read", "subscribed"], 1),
         (["account", "add", "a:b"], 1),
         (["pull", "file.json"], 2),
+        (["polls", "--account", os.fsdecode(b"\xff")], 2),
+        (["db", "backup", "x" * 300], 1),
     ],
 )
 def test_names_that_are_not_there_are_told(pulsegate, words: list[str], code: int) -> None:

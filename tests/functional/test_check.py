@@ -270,11 +270,12 @@ def test_command_is_broken_off_while_headers_drip(pulsegate: Run) -> None:
         (["http://a.example/", "--age", "soon"], "write 100ms, 90s, 15m, 6h or 30d"),
         (["http://a.example/", "--age", "9000d", "--segment", "1h"], "makes more than 5,000 polls"),
         (["http://a.example/", "--segment", "0s"], "takes 1s to 36500d"),
+        (["http://a.example/", "--collection", "a\x01"], "has a character that no name of a collection can have"),
         (["http://a.example/", "--ca-file", "missing.pem"], "holds no certificates"),
     ],
 )
 def test_wrong_usage_is_told(pulsegate: Run, words: list[str], said: str) -> None:
-    done = pulsegate("check", *words, "--collection", "c")
+    done = pulsegate("check", "--collection", "c", *words)
     assert done.returncode == 2
     assert said in done.stderr
     assert "geheim" not in done.stderr

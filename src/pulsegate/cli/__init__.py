@@ -42,7 +42,7 @@ from pulsegate.cli import (
 )
 from pulsegate.cli.options import Options
 from pulsegate.cli.output import errors
-from pulsegate.errors import PulsegateError
+from pulsegate.errors import PulsegateError, UsageError
 
 app = typer.Typer(
     name="pulsegate",
@@ -138,9 +138,27 @@ def main() -> None:
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the last resort: a bug must not spill a traceback over an administrator
         structlog.get_logger(__name__).debug("command.failed", exc_info=error)
-        errors.print(
-            f"pulsegate: an unexpected error, {type(error).__name__}: {error}. Please report it with the output of "
-            "the same command and 'pulsegate -vv …'",
-            markup=False,
-        )
-        sys.exit(1)
+        told = _outside(error)
+        report = "Please report it with the output of the same command and 'pulsegate -vv …'"
+        what = told or f"an unexpected error, {type(error).__name__}: {error}. {report}"
+        errors.print(f"pulsegate: {what}", markup=False)
+        sys.exit(told.exit_code if told else 1)
+
+
+def _outside(error: Exception) -> PulsegateError | None:
+    """What the system, or the command line, has to do with it, where nothing more can be said; None: it is a bug."""
+    if isinstance(error, OSError) and error.strerror:
+        named = str(error.filename) if error.filename is not None else None
+        return PulsegateError(error.strerror, resource=named, hint="Check the path, its rights, and the disk")
+    if isinstance(error, UnicodeEncodeError):
+        odd = next((word for word in sys.argv if not _is_unicode(word)), None)
+        return UsageError("is no UTF-8 text", resource=ascii(odd)) if odd is not None else None
+    return None
+
+
+def _is_unicode(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
