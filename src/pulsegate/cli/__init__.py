@@ -55,6 +55,9 @@ app = typer.Typer(
 )
 
 
+_serves = False  # whether it runs until it is ended
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         sys.stdout.write(f"pulsegate {__version__}\n")
@@ -72,8 +75,9 @@ def common(
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
-    serving = context.invoked_subcommand in ("serve", "worker")
-    level = logging.DEBUG if verbose > 1 else logging.INFO if verbose or serving else logging.WARNING
+    global _serves  # noqa: PLW0603 - main() knows nothing of the context when it has failed
+    _serves = context.invoked_subcommand in ("serve", "worker")
+    level = logging.DEBUG if verbose > 1 else logging.INFO if verbose or _serves else logging.WARNING
     logs.configure(level)
     context.obj = Options(demo=demo, verbose=verbose)
 
@@ -129,7 +133,7 @@ def main() -> None:
     try:
         app(_with_demo_first(sys.argv[1:]))
     except PulsegateError as error:
-        errors.print(f"pulsegate: {error}", markup=False)
+        _tell(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -140,9 +144,16 @@ def main() -> None:
         structlog.get_logger(__name__).debug("command.failed", exc_info=error)
         told = _outside(error)
         report = "Please report it with the output of the same command and 'pulsegate -vv …'"
-        what = told or f"an unexpected error, {type(error).__name__}: {error}. {report}"
-        errors.print(f"pulsegate: {what}", markup=False)
+        _tell(str(told or f"an unexpected error, {type(error).__name__}: {error}. {report}"))
         sys.exit(told.exit_code if told else 1)
+
+
+def _tell(what: str) -> None:
+    """Why it ends: for people, or as one more line of the log where programs read what ``serve`` and ``worker`` log."""
+    if logs.is_json() and _serves:
+        structlog.get_logger(__name__).critical("command.failed", reason=what)
+    else:
+        errors.print(f"pulsegate: {what}", markup=False)
 
 
 def _outside(error: Exception) -> PulsegateError | None:
