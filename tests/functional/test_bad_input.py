@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from pulsegate.otx.simulator import Misbehaviour, Simulator
+from support import BIN
 
 KEY = "a-key-that-must-never-be-printed-0123456789"
 
@@ -178,6 +180,25 @@ def test_file_that_is_not_there_is_named(pulsegate) -> None:
 )
 def test_names_that_are_not_there_are_told(pulsegate, words: list[str], code: int) -> None:
     assert refusal(pulsegate(*words))[0] == code
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "status", "collection list --json", "config check"])
+@pytest.mark.parametrize(
+    ("way", "code", "said"),
+    [(">/dev/full", 1, "No space left on device"), (">&-", 0, ""), (">&- 2>&- <&-", 0, ""), ("| true", 1, "")],
+)
+def test_output_that_goes_nowhere_is_told_or_borne(
+    environment, tmp_path: Path, words: str, way: str, code: int, said: str
+) -> None:
+    line = f"sleep 1; exec {BIN}/pulsegate {words}" if "|" in way else f"{BIN}/pulsegate {words}"
+    script = f"set -o pipefail; ({line}) {way}"
+    done = subprocess.run(
+        ["bash", "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == code
+    told = [one for one in done.stderr.splitlines() if "[warning" not in one]
+    assert len(told) == bool(said), told
+    assert said in done.stderr
 
 
 def test_demo_never_works_on_real_data(pulsegate, tmp_path: Path) -> None:

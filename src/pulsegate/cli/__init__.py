@@ -130,22 +130,44 @@ def _with_demo_first(words: list[str]) -> list[str]:
 def main() -> None:
     """Run; every failure is one line on stderr that says what to do: exit 1, or 2 for wrong usage or settings."""
     os.umask(0o077)  # what is written holds password hashes and signing secrets
+    _open_streams()
+    logs.configure(logging.WARNING)
     try:
-        app(_with_demo_first(sys.argv[1:]))
+        try:
+            app(_with_demo_first(sys.argv[1:]))
+        finally:
+            sys.stdout.flush()
     except PulsegateError as error:
         _tell(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        sys.stderr.close()
+        _drop_output()
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the last resort: a bug must not spill a traceback over an administrator
         structlog.get_logger(__name__).debug("command.failed", exc_info=error)
         told = _outside(error)
         report = "Please report it with the output of the same command and 'pulsegate -vv …'"
+        _drop_output()
         _tell(str(told or f"an unexpected error, {type(error).__name__}: {error}. {report}"))
         sys.exit(told.exit_code if told else 1)
+
+
+def _open_streams() -> None:
+    """Where a stream is closed (``>&-``): a database that got its number would be written to by what prints."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)
+            if handle != number:
+                os.dup2(handle, number)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _drop_output() -> None:
+    """What could not be written isn't tried once more as Python ends, which would tell so in words of its own."""
+    with open(os.devnull, "wb") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 1)
 
 
 def _tell(what: str) -> None:
