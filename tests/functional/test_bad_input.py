@@ -175,11 +175,27 @@ def test_file_that_is_not_there_is_named(pulsegate) -> None:
         (["account", "add", "a:b"], 1),
         (["pull", "file.json"], 2),
         (["polls", "--account", os.fsdecode(b"\xff")], 2),
+        (["indicator", "add", os.fsdecode(b"\xff.example.org")], 2),  # not example.org
         (["db", "backup", "x" * 300], 1),
     ],
 )
 def test_names_that_are_not_there_are_told(pulsegate, words: list[str], code: int) -> None:
     assert refusal(pulsegate(*words))[0] == code
+
+
+def test_terminal_without_the_letters_shows_them_escaped(pulsegate, tmp_path: Path) -> None:
+    pulse = {
+        "id": "0123456789abcdef01234567", "name": "Ü \U0001f47e", "author_name": "A", "modified": "2026-01-01T00:00:00",
+        "created": "2026-01-01T00:00:00", "indicators": [{"type": "domain", "indicator": "bad.example.org"}],
+    }  # fmt: skip
+    (tmp_path / "pulse.json").write_text(json.dumps(pulse))
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert pulsegate("pull", "--from", "pulse.json", **ascii_only).returncode == 0
+    assert json.loads(pulsegate("pulse", "list", "--json", **ascii_only).stdout)[0]["name"] == "Ü \U0001f47e"
+    assert r"\xdc \U0001f47e" in pulsegate("pulse", "list", **ascii_only).stdout
+    code, line = refusal(pulsegate("indicator", "add", "ü.example.org", **ascii_only))
+    assert code == 2
+    assert "is no ascii text" in line
 
 
 @pytest.mark.parametrize("words", ["--help", "--version", "status", "collection list --json", "config check"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -43,6 +44,7 @@ from pulsegate.cli import (
 from pulsegate.cli.options import Options
 from pulsegate.cli.output import errors
 from pulsegate.errors import PulsegateError, UsageError
+from pulsegate.values.text import is_unicode
 
 app = typer.Typer(
     name="pulsegate",
@@ -131,10 +133,12 @@ def main() -> None:
     """Run; every failure is one line on stderr that says what to do: exit 1, or 2 for wrong usage or settings."""
     os.umask(0o077)  # what is written holds password hashes and signing secrets
     _open_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that has no such letter is no reason to fail
     logs.configure(logging.WARNING)
     try:
         try:
-            app(_with_demo_first(sys.argv[1:]))
+            app(_with_demo_first(_words()))
         finally:
             sys.stdout.flush()
     except PulsegateError as error:
@@ -183,15 +187,13 @@ def _outside(error: Exception) -> PulsegateError | None:
     if isinstance(error, OSError) and error.strerror:
         named = str(error.filename) if error.filename is not None else None
         return PulsegateError(error.strerror, resource=named, hint="Check the path, its rights, and the disk")
-    if isinstance(error, UnicodeEncodeError):
-        odd = next((word for word in sys.argv if not _is_unicode(word)), None)
-        return UsageError("is no UTF-8 text", resource=ascii(odd)) if odd is not None else None
     return None
 
 
-def _is_unicode(word: str) -> bool:
-    try:
-        word.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _words() -> list[str]:
+    """What was typed. UsageError: a word can't be read; with what is odd in it left out it would be another value."""
+    for word in sys.argv[1:]:
+        if not is_unicode(word):
+            hint = "Type it in the encoding of the terminal; it is best to have a UTF-8 locale, as LANG=C.UTF-8"
+            raise UsageError(f"is no {sys.getfilesystemencoding()} text", resource=ascii(word), hint=hint)
+    return sys.argv[1:]
