@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from pulsegate.cli import app
 from pulsegate.cli.setup import load_settings, open_installation
 from pulsegate.errors import StoreError, UsageError
+from pulsegate.files import sqlite_url
 from pulsegate.store import backups, migrate
 from pulsegate.store.database import Database
 from store.databases import KINDS, bare
@@ -41,7 +42,7 @@ def logs(*words: str) -> str:
 
 
 def rows(file: Path, table: str) -> int:
-    base = Database(f"sqlite:///{file}")
+    base = Database(sqlite_url(file))
     with base.read() as connection:
         found = connection.scalar(sa.text(f"SELECT count(*) FROM {table}"))
     base.close()
@@ -124,6 +125,22 @@ def test_copy_tells_what_it_copied(data, empty):
     assert back.startswith(f"Copied and compared: {said['rows'] + 1:,} rows of")  # it has a floor by now
     assert f"Set PULSEGATE_DATABASE (or 'database:') to sqlite:///{data / 'back.db'}. " in back
     assert rows(data / "back.db", "indicators") == rows(data / "pulsegate.db", "indicators") > 0
+
+
+@pytest.mark.parametrize("name", ["a b.db", "what?.db", "50%41.db", "#1.db"])
+def test_file_may_have_any_name(data, name, monkeypatch):
+    run("db", "upgrade")
+    folder = data / name.removesuffix(".db")
+    folder.mkdir()
+    run("db", "backup", str(folder / name))
+    monkeypatch.setenv("PULSEGATE_DATA_DIR", str(folder))
+    run("db", "restore", str(folder / name))
+    said = run("db", "copy", str(folder / "pulsegate.db"), str(folder / f"copy of {name}"))
+    monkeypatch.setenv("PULSEGATE_DATABASE", said.partition(" (or 'database:') to ")[2].partition(". ")[0])
+    run("db", "backup", str(folder / "again.db"))
+    files = {path.name for path in folder.glob("*.db")}
+    assert files == {name, "pulsegate.db", f"copy of {name}", "again.db"}
+    assert rows(folder / "again.db", "pulses") == 2
 
 
 def test_copy_onto_itself_is_refused(data):

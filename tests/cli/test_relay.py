@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from typer.testing import CliRunner
 
 from pulsegate.cli import app
 from pulsegate.errors import RelayError, UsageError
+from pulsegate.relay.standing import standing
 from pulsegate.store import relay, relay_notes
 from pulsegate.store.database import Database
 from sync.fakes import raw
@@ -47,6 +50,17 @@ def pulled(at, tmp_path):
 def previewed(at, place):
     lines = at(place, "preview", "subscribed", "--json").splitlines()
     return sorted(json.loads(line)["value"] for line in lines)
+
+
+def test_sender_whose_clock_is_ahead_grows_old_all_the_same(at, pulled, tmp_path, monkeypatch, install):
+    key, public, bundle = tmp_path / "key", tmp_path / "key.pub", tmp_path / "bundle"
+    with monkeypatch.context() as patched:
+        patched.setattr("pulsegate.relay.export.now", lambda _: datetime(2199, 1, 1, tzinfo=UTC))
+        assert "as of 2199-01-01" in at("north", "relay", "export", "--key", key, "--out", bundle)
+    at("south", "relay", "import", bundle, "--trust", public)
+    with closing(Database(install(tmp_path / "south"))) as south, south.read() as connection:
+        (sender,) = standing(connection).senders
+    assert timedelta() <= sender.age < timedelta(hours=1)
 
 
 def test_from_one_installation_to_the_other(at, pulled, tmp_path):

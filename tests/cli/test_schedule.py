@@ -212,7 +212,7 @@ def test_success_ends_the_patience(pulls) -> None:
     assert pulls(DOWN, DOWN, None, DOWN) == [60, 120, 60]
 
 
-@pytest.mark.parametrize(("told", "wait"), [(None, 60), (5.0, 60), (600.0, 600), (86_400.0, 3600)])
+@pytest.mark.parametrize(("told", "wait"), [(None, 60), (5.0, 60), (600.0, 600), (86_400.0, 3600), (1e20, 3600)])
 def test_wait_that_otx_asks_for_is_kept_up_to_an_hour(pulls, told: float | None, wait: int) -> None:
     assert pulls(OTXRateLimitedError("429", retry_after=told)) == [wait]
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -27,10 +30,14 @@ def test_odd_characters_are_spelled_and_all_others_stay() -> None:
 def written(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     """What was logged."""
     monkeypatch.setattr(logs, "_level", logs._level)
+    monkeypatch.setattr(logs, "_as_json", logs._as_json)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     handlers, level = logging.root.handlers[:], logging.root.level
     yield lambda: capsys.readouterr().err
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
+    logging.captureWarnings(False)
 
 
 def test_line_of_the_log_is_one_line_whatever_is_told(written: Callable[[], str]) -> None:
@@ -66,6 +73,29 @@ def test_line_of_json_does_nothing_to_a_terminal_either(written: Callable[[], st
     assert line.removesuffix("\n").isprintable()
     assert r"\u007f\u009b2J\u2028\u2029\u202e\u2066 フィッシング münchen" in line
     assert json.loads(line)["account"] == text
+
+
+class Unclosable:
+    def __del__(self) -> None:
+        raise ValueError(HOSTILE)
+
+
+def test_what_python_writes_by_itself_is_json_too(written: Callable[[], str]) -> None:
+    logs.configure(logging.INFO, as_json=True)
+    warnings.showwarning(f"x\n{HOSTILE}", UserWarning, "file.py", 7)  # where warnings are shown, not raised as here
+    failing = threading.Thread(target=int, args=(HOSTILE,), name="a thread")
+    failing.start()
+    failing.join()
+    Unclosable()
+    logging.getLogger("library").error("failed", exc_info=ValueError(HOSTILE))
+    lines = [json.loads(line) for line in written().splitlines()]
+    assert [(one["event"].rstrip(), one.get("where", "")[:8]) for one in lines] == [
+        (f"file.py:7: UserWarning: x\n{HOSTILE}", ""),
+        ("error.unforeseen", "a thread"),
+        ("error.unforeseen", "<functio"),
+        ("failed", ""),
+    ]
+    assert all("ValueError" in one["exception"] for one in lines[1:])
 
 
 def test_printed_texts_do_nothing_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

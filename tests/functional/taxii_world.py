@@ -113,7 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(b"busy", 503)
             return
         if fault == "retry" and self.server.polls < 4:
-            wait = '<t:Status_Detail><t:Detail name="ESTIMATED_WAIT">0</t:Detail></t:Status_Detail>'
+            seconds = "nan" if self.server.polls == 2 else "0"
+            wait = f'<t:Status_Detail><t:Detail name="ESTIMATED_WAIT">{seconds}</t:Detail></t:Status_Detail>'
             self._send(_status("RETRY", "being filled").replace(b"<t:Message>", wait.encode() + b"<t:Message>"))
         elif request.get("collection_name") != COLLECTION:
             self._send(_status("NOT_FOUND", "no such collection"))
@@ -124,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fulfil(self, request: Any, fault: str) -> None:
         number = int(request.get("result_part_number"))
-        begin, end, older = request.get("result_id").split("|")
+        begin, end, older = request.get("result_id").strip("=").split("|")
         window = datetime.fromisoformat(begin), datetime.fromisoformat(end)
         is_past = (number - 1) * self.server.size >= len(_held(self.server, *window))
         if fault == "part" or (fault == "past-the-end" and is_past):
@@ -137,11 +138,13 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"X-TAXII-Content-Type": _XML, "Content-Type": "application/xml"} | (more or {})
         if fault == "not-taxii":
             del headers["X-TAXII-Content-Type"]
+        if fault == "deflate":
+            headers["Content-Encoding"] = "deflate"
         if fault == "taxii-version":
             headers["X-TAXII-Content-Type"] = "urn:taxii.mitre.org:message:xml:1.0"
         if fault == "content-type":
             headers["Content-Type"] = "text/\x1b[31mhtml"
-        wants = "gzip" in self.headers.get("Accept-Encoding", "")
+        wants = "gzip" in self.headers.get("Accept-Encoding", "") and fault != "deflate"
         if wants or fault == "encoding":
             body, headers["Content-Encoding"] = gzip.compress(body), "gzip"
         self.send_response(status)
@@ -151,9 +154,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def redirect(self) -> None:
+    def redirect(self, location: str = "https://elsewhere.example/taxii/poll") -> None:
         self.send_response(302)
-        self.send_header("Location", "https://elsewhere.example/taxii/poll")
+        self.send_header("Location", location)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -211,6 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 _EARLY = {
     "redirect": _Handler.redirect,
+    "redirect-nowhere": lambda handler: handler.redirect("http://[::1"),
     "cut": _Handler.break_off,
     "cut-chunked": lambda handler: handler.break_off(chunked=True),
     "cut-unseen": _Handler.break_off_unseen,
@@ -227,6 +231,7 @@ _EARLY = {
     "not-poll": lambda handler: handler.plain(
         b'<t:Poll_Response xmlns:t="http://taxii.mitre.org/messages/taxii_xml_binding-1" message_id="1"/>'
     ),
+    "no-namespace": lambda handler: handler.plain(b'<Poll_Response message_id="1"/>'),
     "status": lambda handler: handler.plain(_status("FAILURE", "the disk is full")),
 }
 
@@ -295,7 +300,10 @@ def _response(server: World, window: tuple[datetime, datetime | None], older: bo
     part = held[(number - 1) * server.size : number * server.size] if server.size else held
     if fault == "same-part":
         more = bool(held)
-    result = f'result_id="{begin.isoformat()}|{answered.isoformat()}|{int(older)}"' if fault != "no-result-id" else ""
+    if fault == "empty-part" and number > 1:
+        part, more = [], True
+    name = f"{begin.isoformat()}|{answered.isoformat()}|{int(older)}" + ("=" * 3000 if fault == "long-result" else "")
+    result = f'result_id="{"" if fault == "empty-result-id" else name}"' if fault != "no-result-id" else ""
     told = answered - timedelta(days=400) if fault == "end-before-begin" else answered
     if fault == "end-not-asked" and end and end < datetime.now(UTC) - timedelta(hours=2):
         told = end - timedelta(minutes=30)

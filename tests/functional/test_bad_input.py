@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from pulsegate.otx.simulator import Misbehaviour, Simulator
+from support import BIN
 
 KEY = "a-key-that-must-never-be-printed-0123456789"
 
@@ -173,10 +175,47 @@ def test_file_that_is_not_there_is_named(pulsegate) -> None:
         (["account", "grant", "nobody", "--read", "subscribed"], 1),
         (["account", "add", "a:b"], 1),
         (["pull", "file.json"], 2),
+        (["polls", "--account", os.fsdecode(b"\xff")], 2),
+        (["indicator", "add", os.fsdecode(b"\xff.example.org")], 2),  # not example.org
+        (["db", "backup", "x" * 300], 1),
     ],
 )
 def test_names_that_are_not_there_are_told(pulsegate, words: list[str], code: int) -> None:
     assert refusal(pulsegate(*words))[0] == code
+
+
+def test_terminal_without_the_letters_shows_them_escaped(pulsegate, tmp_path: Path) -> None:
+    pulse = {
+        "id": "0123456789abcdef01234567", "name": "Ü \U0001f47e", "author_name": "A", "modified": "2026-01-01T00:00:00",
+        "created": "2026-01-01T00:00:00", "indicators": [{"type": "domain", "indicator": "bad.example.org"}],
+    }  # fmt: skip
+    (tmp_path / "pulse.json").write_text(json.dumps(pulse))
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert pulsegate("pull", "--from", "pulse.json", **ascii_only).returncode == 0
+    assert json.loads(pulsegate("pulse", "list", "--json", **ascii_only).stdout)[0]["name"] == "Ü \U0001f47e"
+    assert r"\xdc \U0001f47e" in pulsegate("pulse", "list", **ascii_only).stdout
+    code, line = refusal(pulsegate("indicator", "add", "ü.example.org", **ascii_only))
+    assert code == 2
+    assert "is no ascii text" in line
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "status", "collection list --json", "config check"])
+@pytest.mark.parametrize(
+    ("way", "code", "said"),
+    [(">/dev/full", 1, "No space left on device"), (">&-", 0, ""), (">&- 2>&- <&-", 0, ""), ("| true", 1, "")],
+)
+def test_output_that_goes_nowhere_is_told_or_borne(
+    environment, tmp_path: Path, words: str, way: str, code: int, said: str
+) -> None:
+    line = f"sleep 1; exec {BIN}/pulsegate {words}" if "|" in way else f"{BIN}/pulsegate {words}"
+    script = f"set -o pipefail; ({line}) {way}"
+    done = subprocess.run(
+        ["bash", "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == code
+    told = [one for one in done.stderr.splitlines() if "[warning" not in one]
+    assert len(told) == bool(said), told
+    assert said in done.stderr
 
 
 @pytest.mark.sqlite("the demo")

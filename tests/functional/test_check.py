@@ -91,7 +91,7 @@ def test_fault_is_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert report.is_good is (fault in warnings)
 
 
-@pytest.mark.parametrize("fault", ["part", "past-the-end", "same-part", "no-result-id"])
+@pytest.mark.parametrize("fault", ["part", "past-the-end", "same-part", "empty-part", "no-result-id"])
 def test_fault_of_parts_is_found(fault: str) -> None:
     with world(fault, size=1) as server:
         report = checked(server)
@@ -101,12 +101,22 @@ def test_fault_of_parts_is_found(fault: str) -> None:
 @pytest.mark.parametrize(
     ("fault", "code"),
     [("cut-chunked", "cut"), ("cut-unseen", "cut"), ("doctype", "malformed"), ("html", "malformed"),
-     ("large", "too-large"), ("no-end-unless-asked", "no-end")],
+     ("large", "too-large"), ("no-end-unless-asked", "no-end"), ("deflate", "encoding"),
+     ("redirect-nowhere", "redirect"), ("no-namespace", "not-poll")],
 )  # fmt: skip
 def test_variant_of_a_fault_is_found(fault: str, code: str) -> None:
     with world(fault) as server:
         report = checked(server)
     assert codes(report) - {"plain-http"} == {code}, [str(one) for one in report.findings]
+
+
+def test_result_is_asked_for_by_whatever_name_it_has() -> None:
+    with world("long-result", size=1) as server:
+        report = checked(server)
+    assert codes(report) == {"plain-http"}, [str(one) for one in report.findings]
+    assert report.blocks == BLOCKS
+    with world("empty-result-id", size=1) as server:
+        assert "no-result-id" in codes(checked(server))
 
 
 def test_failure_that_passes_is_told_and_the_rest_is_polled() -> None:
@@ -192,6 +202,9 @@ def test_time_is_bounded_while_an_answer_drips() -> None:
     with world("drip-body") as server:
         report = checked(server, seconds=2.0)
     assert codes(report) == {"plain-http", "unfinished"}
+    assert str(report.problems[0]).startswith(
+        "The 2 s of the check were over: 0 of 6 segments were polled (first poll)."
+    )
     assert report.seconds < 5
 
 
@@ -257,11 +270,12 @@ def test_command_is_broken_off_while_headers_drip(pulsegate: Run) -> None:
         (["http://a.example/", "--age", "soon"], "write 100ms, 90s, 15m, 6h or 30d"),
         (["http://a.example/", "--age", "9000d", "--segment", "1h"], "makes more than 5,000 polls"),
         (["http://a.example/", "--segment", "0s"], "takes 1s to 36500d"),
+        (["http://a.example/", "--collection", "a\x01"], "has a character that no name of a collection can have"),
         (["http://a.example/", "--ca-file", "missing.pem"], "holds no certificates"),
     ],
 )
 def test_wrong_usage_is_told(pulsegate: Run, words: list[str], said: str) -> None:
-    done = pulsegate("check", *words, "--collection", "c")
+    done = pulsegate("check", "--collection", "c", *words)
     assert done.returncode == 2
     assert said in done.stderr
     assert "geheim" not in done.stderr

@@ -6,8 +6,11 @@ import json
 import os
 import shutil
 import signal
+import socket
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -168,6 +171,24 @@ def test_serve_without_key_says_so_and_serves_what_is_stored(serve, pulsegate, t
         assert "No OTX API key is set" in output
         blocks = support.poll(server.address, "subscribed", "gateway", server.password("gateway"))
         assert [support.read_values(one.content) for one in blocks] == [[("name", "bad.example.org")]]
+
+
+@pytest.mark.sqlite("a table of its file")
+def test_every_line_of_a_json_log_is_json(serve, tmp_path: Path) -> None:
+    with serve("--no-worker", PULSEGATE_LOG_FORMAT="json", PYTHONDEVMODE="1") as server:
+        server.wait_for("Stop with Ctrl-C")
+        with socket.create_connection(("127.0.0.1", int(server.address.rpartition(":")[2]))) as client:
+            client.sendall(b"GET / HTTP/9.9\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 400 ")
+        server.wait_for("Invalid HTTP Version")
+        with closing(sqlite3.connect(tmp_path / "data" / "pulsegate.db")) as connection:
+            connection.execute("ALTER TABLE data_collections RENAME TO gone")
+        with serve("--no-worker", PULSEGATE_LOG_FORMAT="json") as second:
+            second.process.wait(30)
+            assert "no such table" in second.output
+    lines = server.output.partition("Stop with Ctrl-C.")[2] + second.output
+    assert [line for line in lines.splitlines() if line and not line.startswith("{")] == []
+    assert {json.loads(line)["event"] for line in lines.splitlines() if line} >= {"command.failed"}
 
 
 def test_passwords_are_made_once_and_a_preset_one_is_not_printed(serve) -> None:

@@ -110,6 +110,17 @@ def test_folder_that_can_not_be_made(tmp_path):
     assert str(caught.value).startswith(f"{tmp_path}/file: the folder can't be made: ")
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql+psycopg://u:geheim@[::1/x", "postgresql+psycopg://u:geheim:@h:port/x", "sqlite:///x?timeout=geheim"],
+)
+def test_url_that_cannot_be_read_is_told_without_the_password(url):
+    with pytest.raises(StoreError, match="its URL can't be read") as caught:
+        Database(url)
+    assert "geheim" not in f"{caught.value}{caught.value.__cause__}"
+    assert caught.value.__suppress_context__
+
+
 def test_server_that_is_not_there_is_named_without_the_password(tmp_path):
     base = Database(f"postgresql+psycopg://someone:hunter2@/feed?host={tmp_path}")
     with pytest.raises(StoreError) as caught, base.read():

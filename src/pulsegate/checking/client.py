@@ -74,13 +74,16 @@ class Body:
     """The body of an answer, unpacked, as a stream."""
 
     def __init__(self, answer: requests.Response, left: Callable[[], float]) -> None:
-        self._pieces = body.pieces(answer)
+        self._answer = answer
+        self._pieces: Iterator[bytes] | None = None
         self._left = left
         self._size = 0
 
     def read(self, _size: int = 0) -> bytes:
         """The next piece, of at most ``body.CHUNK`` bytes; none at the end. FailedError, OutOfTimeError."""
         try:
+            if self._pieces is None:
+                self._pieces = body.pieces(self._answer)
             for piece in self._pieces:
                 self._left()
                 self._size += len(piece)
@@ -93,6 +96,12 @@ class Body:
         return b""
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - the base's signature
+        """None: requests prepares the next request even when it may not follow, and reads the whole body for it."""
+        return None
+
+
 class Client:
     """Sends messages to one server. ``account``: user name and password, None for none."""
 
@@ -100,7 +109,7 @@ class Client:
         self.account = account
         self._origin = origin(address)
         self._until = time.monotonic() + seconds
-        self._session = requests.Session()
+        self._session = _Session()
         # A .netrc must not send another password, nor a variable another answer to whom is trusted.
         self._session.trust_env = False
         self._session.headers.clear()

@@ -72,6 +72,7 @@ CATALOGUE: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         # Parts
         "no-result-id": (P, "The other parts can't be asked for: they are lost"),
         "part": (P, "The rest of the result is lost"),
+        "empty-part": (P, "Some clients take it for the end and lose the rest; others ask for ever"),
         "same-part": (P, "A client that asks until a part is empty never ends"),
         "past-the-end": (P, "Released Cabby versions ask one part too many, and fail there: an empty part is due"),
         # Blocks

@@ -36,6 +36,7 @@ class Poller:
         self.collection = collection
         self.findings = findings
         self.first_byte = 0.0  # seconds, of the latest answer
+        self.doing = ""  # what was asked for last, for people
         self._went_past_end = False
 
     def poll(self, window: Window, where: str, *, gzip: bool = False, binding: str | None = None) -> Answer:
@@ -57,6 +58,7 @@ class Poller:
         """The answer, whatever message it is. FailedError: three tries failed."""
         tries = waits = 0
         while True:
+            self.doing = where
             try:
                 answer = self._once(message, window, where, gzip=gzip)
             except FailedError as error:
@@ -71,7 +73,9 @@ class Poller:
                 return answer
             waits += 1
             wait = min(answer.wait if answer.wait is not None else PAUSE, LONGEST_WAIT)
-            self.tell(f"the server asks to come back in {wait:.0f} s: {answer.message}")
+            asked = f"the server asks to come back in {wait:.0f} s: {answer.message}"
+            self.doing = f"{where}, where {asked}"
+            self.tell(asked)
             self._sleep(wait)
 
     def _sleep(self, seconds: float) -> None:
@@ -107,8 +111,11 @@ class Poller:
         """Take the other parts of the result into the answer, the first part."""
         part, number = answer, 1
         while part.more and number < MOST_PARTS:
-            if answer.result_id is None:
+            if not answer.result_id:
                 self.findings.add(Fault("no-result-id", "more=true, but no result_id"), where)
+                return
+            if number > 1 and not part.blocks:
+                self.findings.add(Fault("empty-part", f"Part {number} is empty, and says that more follow"), where)
                 return
             number += 1
             before, part = part, self._part(answer, number, where)

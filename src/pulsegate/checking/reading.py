@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from pulsegate.checking.usage import Found, Used, of_indicator, of_loose_observa
 from pulsegate.checking.windows import Window
 
 HELD = 16 * 1024 * 1024  # bytes of XML that are held at once: one indicator, or what is between two of them
+MAX_ATTRIBUTE = 65_536  # characters that are kept of one of the message's own; a result's id is asked for again
 _STIX = "http://stix.mitre.org/stix-1"
 _TAXII = f"{{{NAMESPACE}}}"
 _PACKAGE = f"{{{_STIX}}}STIX_Package"
@@ -103,7 +105,7 @@ def _foreign(root: etree._Element | None) -> str:
     if root is None:
         return "nothing"
     _refuse_doctype(root)
-    return str(root.tag)[:200]
+    return str(root.tag)[:200] if str(root.tag).startswith("{") else f"{str(root.tag)[:200]} without a namespace"
 
 
 def _refuse_doctype(root: etree._Element) -> None:
@@ -172,7 +174,7 @@ class _Reader:
             if parent is None:
                 _refuse_doctype(element)
                 self.answer.root = name
-                self.answer.attributes = {str(key): str(value)[:1000] for key, value in element.attrib.items()}
+                self.answer.attributes = {str(key): str(value)[:MAX_ATTRIBUTE] for key, value in element.attrib.items()}
             else:
                 self._check_order(str(parent.tag).rpartition("}")[2], name)
             return
@@ -216,7 +218,8 @@ class _Reader:
     def detail(self, element: etree._Element) -> None:
         if element.get("name") == "ESTIMATED_WAIT":
             with suppress(ValueError):
-                self.answer.wait = float("".join(element.itertext()))
+                told = float("".join(element.itertext()))
+                self.answer.wait = None if math.isnan(told) else told
 
     def binding(self, element: etree._Element) -> None:
         self._binding = (element.get("binding_id") or "")[:200]

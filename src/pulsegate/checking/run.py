@@ -82,7 +82,7 @@ class _Course:
         except OutOfTimeError:
             done = f"{self.report.segments} of {count} segments were polled"
             what = f"The {self._target.seconds:.0f} s of the check were over: {done}"
-            self._findings.add(Fault("unfinished", what))
+            self._findings.add(Fault("unfinished", what), self._poller.doing)
 
     @contextmanager
     def _stopping(self, where: str) -> Iterator[None]:

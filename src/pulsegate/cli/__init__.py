@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -42,7 +43,8 @@ from pulsegate.cli import (
 )
 from pulsegate.cli.options import Options
 from pulsegate.cli.output import errors
-from pulsegate.errors import PulsegateError
+from pulsegate.errors import PulsegateError, UsageError
+from pulsegate.values.text import is_unicode
 
 app = typer.Typer(
     name="pulsegate",
@@ -53,6 +55,9 @@ app = typer.Typer(
     help="A self-hosted TAXII 1.1 server that republishes AlienVault OTX pulses to a Cisco Secure Email Gateway.",
     epilog="Settings: section 'pulsegate:' of opentaxii.yml (or the file in PULSEGATE_CONFIG), PULSEGATE_… variables.",
 )
+
+
+_serves = False  # whether it runs until it is ended
 
 
 def _print_version(wanted: bool) -> None:
@@ -72,8 +77,9 @@ def common(
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
-    serving = context.invoked_subcommand in ("serve", "worker")
-    level = logging.DEBUG if verbose > 1 else logging.INFO if verbose or serving else logging.WARNING
+    global _serves  # noqa: PLW0603 - main() knows nothing of the context when it has failed
+    _serves = context.invoked_subcommand in ("serve", "worker")
+    level = logging.DEBUG if verbose > 1 else logging.INFO if verbose or _serves else logging.WARNING
     logs.configure(level)
     context.obj = Options(demo=demo, verbose=verbose)
 
@@ -126,21 +132,68 @@ def _with_demo_first(words: list[str]) -> list[str]:
 def main() -> None:
     """Run; every failure is one line on stderr that says what to do: exit 1, or 2 for wrong usage or settings."""
     os.umask(0o077)  # what is written holds password hashes and signing secrets
+    _open_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that has no such letter is no reason to fail
+    logs.configure(logging.WARNING)
     try:
-        app(_with_demo_first(sys.argv[1:]))
+        try:
+            app(_with_demo_first(_words()))
+        finally:
+            sys.stdout.flush()
     except PulsegateError as error:
-        errors.print(f"pulsegate: {error}", markup=False)
+        _tell(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        sys.stderr.close()
+        _drop_output()
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the last resort: a bug must not spill a traceback over an administrator
         structlog.get_logger(__name__).debug("command.failed", exc_info=error)
-        errors.print(
-            f"pulsegate: an unexpected error, {type(error).__name__}: {error}. Please report it with the output of "
-            "the same command and 'pulsegate -vv …'",
-            markup=False,
-        )
-        sys.exit(1)
+        told = _outside(error)
+        report = "Please report it with the output of the same command and 'pulsegate -vv …'"
+        _drop_output()
+        _tell(str(told or f"an unexpected error, {type(error).__name__}: {error}. {report}"))
+        sys.exit(told.exit_code if told else 1)
+
+
+def _open_streams() -> None:
+    """Where a stream is closed (``>&-``): a database that got its number would be written to by what prints."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)
+            if handle != number:
+                os.dup2(handle, number)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _drop_output() -> None:
+    """What could not be written isn't tried once more as Python ends, which would tell so in words of its own."""
+    with open(os.devnull, "wb") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 1)
+
+
+def _tell(what: str) -> None:
+    """Why it ends: for people, or as one more line of the log where programs read what ``serve`` and ``worker`` log."""
+    if logs.is_json() and _serves:
+        structlog.get_logger(__name__).critical("command.failed", reason=what)
+    else:
+        errors.print(f"pulsegate: {what}", markup=False)
+
+
+def _outside(error: Exception) -> PulsegateError | None:
+    """What the system, or the command line, has to do with it, where nothing more can be said; None: it is a bug."""
+    if isinstance(error, OSError) and error.strerror:
+        named = str(error.filename) if error.filename is not None else None
+        return PulsegateError(error.strerror, resource=named, hint="Check the path, its rights, and the disk")
+    return None
+
+
+def _words() -> list[str]:
+    """What was typed. UsageError: a word can't be read; with what is odd in it left out it would be another value."""
+    for word in sys.argv[1:]:
+        if not is_unicode(word):
+            hint = "Type it in the encoding of the terminal; it is best to have a UTF-8 locale, as LANG=C.UTF-8"
+            raise UsageError(f"is no {sys.getfilesystemencoding()} text", resource=ascii(word), hint=hint)
+    return sys.argv[1:]

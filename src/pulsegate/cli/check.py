@@ -18,7 +18,7 @@ import typer
 from pulsegate.cli.output import AsJSON, people, print_json, print_table
 from pulsegate.errors import UsageError
 from pulsegate.settings.duration import format_duration, parse_duration
-from pulsegate.values.text import clean_line
+from pulsegate.values.text import clean_line, is_fit_for_xml
 
 if TYPE_CHECKING:  # imported when it is needed, so that other commands start fast
     from pulsegate.checking.findings import Finding
@@ -63,6 +63,8 @@ def check(
     span, whole, longest = _duration("--segment", segment), _duration("--age", age), _duration("--timeout", timeout)
     if count(whole, span) > MOST:
         raise UsageError(f"makes more than {MOST:,} polls of the age", resource="--segment", hint="Take longer ones")
+    if not is_fit_for_xml(collection):
+        raise UsageError("has a character that no name of a collection can have", resource="--collection")
     target = Target(
         address=_address(url),
         collection=collection,

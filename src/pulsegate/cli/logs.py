@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
+import threading
 from collections.abc import MutableMapping
 from typing import Any, TextIO
 
@@ -28,6 +29,11 @@ def in_form(form: str) -> None:
         configure(_level, as_json=not _as_json)
 
 
+def is_json() -> bool:
+    """Whether each line is a JSON object."""
+    return _as_json
+
+
 def configure(level: int, *, as_json: bool = False) -> None:
     """Log from ``level`` on (logging.INFO, …), in lines for people or one JSON object each."""
     global _level, _as_json
@@ -47,11 +53,20 @@ def configure(level: int, *, as_json: bool = False) -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[_Handler()], force=True)
+    logging.captureWarnings(as_json)
+    if as_json:  # what Python itself would write, in lines of its own
+        threading.excepthook = lambda told: _unforeseen(told.exc_value, told.thread.name if told.thread else None)
+        sys.unraisablehook = lambda told: _unforeseen(told.exc_value, told.err_msg or repr(told.object))
+
+
+def _unforeseen(error: BaseException | None, where: str | None) -> None:
+    structlog.get_logger(__name__).error("error.unforeseen", where=where, exc_info=error)
 
 
 def _json() -> list[Any]:
     """One object a line, with ``timestamp``, ``level``, ``event`` and, of a request, ``request``."""
-    render = structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+    is_utf8 = (sys.stderr.encoding or "").lower().replace("-", "") == "utf8"  # else Python escapes, not as JSON does
+    render = structlog.processors.JSONRenderer(ensure_ascii=not is_utf8, default=str)
     return [structlog.processors.format_exc_info, render, _escaped]
 
 

@@ -15,6 +15,7 @@ from pulsegate.cli.options import Options, account
 from pulsegate.cli.output import AsJSON, instant, people, print_json, when
 from pulsegate.cli.setup import load_settings
 from pulsegate.errors import UsageError
+from pulsegate.files import sqlite_url
 from pulsegate.store.database import Database
 
 if TYPE_CHECKING:  # imported when they are needed, so that help and other commands start fast
@@ -49,8 +50,8 @@ def copy(
         print_json({"from": names[0], "to": names[1], "tables": rows, "rows": number, "seconds": seconds})
         return
     people.print(f"Copied and compared: {number:,} rows of {len(rows)} tables, in {seconds} s.", markup=False)
-    setting = f"sqlite:///{names[1]}" if urls[1].startswith("sqlite:") else names[1]
-    people.print(f"Set PULSEGATE_DATABASE (or 'database:') to {setting}. {names[0]} is as it was.", markup=False)
+    place = urls[1] if urls[1].startswith("sqlite:") else names[1]
+    people.print(f"Set PULSEGATE_DATABASE (or 'database:') to {place}. {names[0]} is as it was.", markup=False)
     people.print("What came into it since this command began is not in the copy.", markup=False)
 
 
@@ -118,7 +119,7 @@ def _told_after(lifted: str) -> tuple[str, ...]:
 
 def _url(text: str) -> str:
     """The database that the text names: a URL, or the path of an SQLite file."""
-    url = text if text.startswith(_SCHEMES) else f"sqlite:///{text}"
+    url = text if text.startswith(_SCHEMES) else sqlite_url(Path(text))
     if "://" in text and url != text:
         raise UsageError("write sqlite:///FILE, a path, or postgresql://user@host/name", resource=_masked(text))
     found = load_settings().model_copy(update={"database": url}).database_url

@@ -49,7 +49,10 @@ def print_json_line(value: Any) -> None:
 
 
 def _json(value: Any, indent: int | None = None) -> str:
-    return storable(json.dumps(value, ensure_ascii=False, indent=indent, default=_encode)).translate(_CONTROLS)
+    encoding = (sys.stdout.encoding or "utf-8").lower().replace("-", "")
+    is_narrow = encoding != "utf8"  # there Python would escape what is missing, and not as JSON does
+    text = json.dumps(value, ensure_ascii=is_narrow, indent=indent, default=_encode)
+    return storable(text).translate(_CONTROLS)
 
 
 def _encode(value: Any) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
 
 from pulsegate.cli.certificate import Reminder
 from pulsegate.cli.connections import Worker as ServerProcess
@@ -77,6 +78,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
             "timeout": 120,
             "graceful_timeout": GRACE,
             "loglevel": "warning",
+            "logger_class": _Logger,
             "forwarded_allow_ips": "",  # taxii/edge.py believes proxies, gunicorn nobody
             "control_socket_disable": True,
             "proc_name": "pulsegate",
@@ -117,6 +119,15 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
         self._tls.current()
         used = self._tls.used
         return Certificate(used.end, is_refused=used.refused is not None)
+
+
+class _Logger(Logger):  # type: ignore[misc]  # gunicorn is not typed
+    """Gunicorn's lines go the way of all others, in their form."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 class _SidedArbiter(Arbiter):  # type: ignore[misc]  # gunicorn is not typed

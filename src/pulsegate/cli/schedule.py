@@ -186,7 +186,8 @@ class _Pull:
         longest = max(settings.retry, min(settings.interval, LONGEST_RETRY))
         wait = min(settings.retry * 2**self._failures, longest)
         if isinstance(error, RateLimitedError) and error.retry_after is not None:
-            wait = max(wait, min(timedelta(seconds=error.retry_after), LONGEST_RETRY))
+            told = min(error.retry_after, LONGEST_RETRY.total_seconds())  # it may be more than a timedelta holds
+            wait = max(wait, timedelta(seconds=told))
         self._failures = min(self._failures + 1, 10)
         again = _in(wait)
         log.error("pull.failed", source=self._source.name, reason=str(error), next_try_in=f"{wait.total_seconds():g}s")

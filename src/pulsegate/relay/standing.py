@@ -61,7 +61,8 @@ def standing(connection: Connection) -> Standing:
         kept = relay.last_head(connection, origin)
         if kept is not None:
             head = read_head(kept.head)
-            senders.append(Sender(head, kept.noted, moment - head.created))
+            made = min(head.created, kept.noted)  # a sender whose clock is ahead would never be said to fall silent
+            senders.append(Sender(head, kept.noted, moment - made))
     return Standing(
         moment,
         relay.last_logged(connection, relay.OUT, relay.WRITTEN),

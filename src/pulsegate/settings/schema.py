@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
+from pulsegate.files import sqlite_url
 from pulsegate.settings.collections import CollectionSettings, usable_name
 from pulsegate.settings.duration import Duration
 from pulsegate.settings.lists import ListSettings
@@ -164,7 +165,7 @@ class Settings(Section):
     def database_url(self) -> str:
         """The SQLAlchemy URL, with the driver that is installed."""
         if self.database is None:
-            return f"sqlite:///{(self.data_dir / 'pulsegate.db').resolve()}"
+            return sqlite_url((self.data_dir / "pulsegate.db").resolve())
         for scheme in ("postgresql://", "postgres://"):
             if self.database.startswith(scheme):
                 return "postgresql+psycopg://" + self.database.removeprefix(scheme)

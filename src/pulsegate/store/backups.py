@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from pulsegate.errors import StoreError
+from pulsegate.files import sqlite_url
 from pulsegate.store import copying, migrate, sqlite_file
 from pulsegate.store.copying import Told, silent
 from pulsegate.store.database import Connection, Database
@@ -48,7 +49,7 @@ def fill(file: Path, write: Callable[[Connection], object]) -> None:
 
 def new(file: Path) -> Database:
     """A database without a row."""
-    made = Database(f"sqlite:///{file}")
+    made = Database(sqlite_url(file))
     migrate.upgrade(made)
     return made
 
@@ -60,7 +61,7 @@ def _require_schema(file: Path, name: Path) -> None:
 
 def schema(file: Path) -> str | None:
     """The schema of a database in a file; None: it is none of ours."""
-    with closing(Database(f"sqlite:///{file}", read_only=True)) as found:
+    with closing(Database(sqlite_url(file), read_only=True)) as found:
         return migrate.current(found)[0]
 
 

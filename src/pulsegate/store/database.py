@@ -47,26 +47,27 @@ class Database:
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
         self.url = url
-        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
-        if self.is_sqlite:
-            _check_sqlite_path(self.path, must_be_there=read_only)
-            self.engine = sa.create_engine(
-                url,
-                connect_args={"timeout": BUSY_TIMEOUT},
-                max_overflow=MAX_OVERFLOW,
-                pool_use_lifo=True,  # each has a cache of its own: few are filled where few are in use
-                hide_parameters=True,
-            )
-            self._cache = _Cache()
-            _prepare_sqlite(self.engine, self._cache, read_only=read_only)
-        else:
-            self.engine = sa.create_engine(
-                url,
-                pool_pre_ping=True,
-                connect_args=_connect_args(make_url(url), read_only=read_only),
-                max_overflow=MAX_OVERFLOW,
-                hide_parameters=True,  # an error is logged; what was to be stored may be a secret
-            )
+        with _readable_url():
+            self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+            if self.is_sqlite:
+                _check_sqlite_path(self.path, must_be_there=read_only)
+                self.engine = sa.create_engine(
+                    url,
+                    connect_args={"timeout": BUSY_TIMEOUT},
+                    max_overflow=MAX_OVERFLOW,
+                    pool_use_lifo=True,  # each has a cache of its own: few are filled where few are in use
+                    hide_parameters=True,
+                )
+                self._cache = _Cache()
+                _prepare_sqlite(self.engine, self._cache, read_only=read_only)
+            else:
+                self.engine = sa.create_engine(
+                    url,
+                    pool_pre_ping=True,
+                    connect_args=_connect_args(make_url(url), read_only=read_only),
+                    max_overflow=MAX_OVERFLOW,
+                    hide_parameters=True,  # an error is logged; what was to be stored may be a secret
+                )
 
     @property
     def path(self) -> Path:
@@ -125,6 +126,19 @@ class Database:
         return url.set(drivername="postgresql").update_query_dict(secret).render_as_string()  # as settings are written
 
 
+@contextmanager
+def _readable_url() -> Iterator[None]:
+    """StoreError: the URL is none, or has options that can't be; neither is told, as a password may be in it."""
+    try:
+        yield
+    except (ValueError, sa.exc.ArgumentError):
+        raise StoreError(
+            "its URL can't be read",
+            resource="database",
+            hint="Write sqlite:///FILE or postgresql://user:password@host:port/name; in a password @ is %40, / is %2F",
+        ) from None
+
+
 def _connect_args(url: sa.URL, *, read_only: bool) -> dict[str, str | int]:
     """Parameters of libpq (PostgreSQL, section 34.1.2), where the URL itself doesn't set them."""
     given = url.query.get("options", ())
@@ -136,14 +150,15 @@ def _connect_args(url: sa.URL, *, read_only: bool) -> dict[str, str | int]:
 
 def with_password(url: str, password: str) -> str:
     """The URL with that password in it."""
-    return make_url(url).set(password=password).render_as_string(hide_password=False)
+    with _readable_url():
+        return make_url(url).set(password=password).render_as_string(hide_password=False)
 
 
 def has_password(url: str) -> bool:
     """Whether a password stands in the URL; where that is none, whether one may."""
     try:
         made = make_url(url)
-    except sa.exc.ArgumentError:  # said where it is opened
+    except (ValueError, sa.exc.ArgumentError):  # said where it is opened
         return "@" in url
     return bool(made.password or made.query.get("password"))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from pulsegate.errors import StoreError
+from pulsegate.files import sqlite_url
 from pulsegate.store import audit, backups, copying, destination, ledger, migrate, sqlite_file, state
 from pulsegate.store.copying import Told, silent
 from pulsegate.store.database import Database, now
@@ -48,7 +49,7 @@ def restore(
             destination.require_empty(target, _FILL)
         last = destination.last_frontier(target)
         sqlite_file.copy(file, staged, lambda done, total: told("bytes", done, total))
-        with closing(Database(f"sqlite:///{staged}")) as source:
+        with closing(Database(sqlite_url(staged))) as source:
             migrate.upgrade(source)
             with source.write() as connection:
                 lifted = _set_back(connection, max(_latest(target) + skew, last))
@@ -94,7 +95,7 @@ def _exchange(staged: Path, path: Path, *, replace: bool) -> Path | None:
 
 
 def _fill(target: Database, staged: Path, told: Told, *, replace: bool) -> None:
-    with closing(Database(f"sqlite:///{staged}", read_only=True)) as source, source.snapshot() as snapshot:
+    with closing(Database(sqlite_url(staged), read_only=True)) as source, source.snapshot() as snapshot:
 
         def write(connection: sa.Connection) -> None:
             copying.copy(snapshot, connection, told)

@@ -48,7 +48,7 @@ def copy(source: Path, target: Path, told: Callable[[int, int], None] = lambda _
     don't wait; only the file with their log grows. StoreError: it can't be read or written, or is damaged.
     """
     with (
-        _explained(source),
+        _explained(source, target),
         closing(sqlite3.connect(_address(source), uri=True, isolation_level=None)) as one,
         closing(sqlite3.connect(target, isolation_level=None)) as other,
     ):
@@ -137,8 +137,8 @@ def _address(file: Path) -> str:
 
 
 @contextmanager
-def _explained(file: Path) -> Iterator[None]:
-    """The system's errors and SQLite's, as one that says which file and what to do."""
+def _explained(file: Path, target: Path | None = None) -> Iterator[None]:
+    """The system's errors and SQLite's, as one that says which file and what to do; ``target``: which is written."""
     try:
         yield
     except OSError as error:
@@ -146,5 +146,8 @@ def _explained(file: Path) -> Iterator[None]:
             error.strerror or str(error), resource=str(error.filename or file), hint="Check the folder and its rights"
         ) from error
     except sqlite3.Error as error:
-        hint = "Free some space on the disk" if "full" in str(error) else "Check that it is a database, and its rights"
+        if "full" in str(error):
+            hint = "Free some space on the disk"
+            raise StoreError(str(error), resource=str(target or file), hint=hint) from error
+        hint = "Check that it is a database, and its rights"
         raise StoreError(str(error), resource=str(file), hint=hint) from error

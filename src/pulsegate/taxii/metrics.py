@@ -133,7 +133,9 @@ def _of_sources(connection: Connection) -> Iterator[Metric]:
     yield _gauge("source_removals_held", "Pulses whose removal waits for a confirmation", _SOURCE, held)
     walks = [(one.name, one.walk) for one in every if one.walk is not None]
     yield _gauge("source_walk_taken", "Pulses that a walk has taken", _SOURCE, (((n,), w.offset) for n, w in walks))
-    yield _gauge("source_walk_total", "Pulses that it has to take", _SOURCE, (((n,), w.count or 0) for n, w in walks))
+    yield _gauge(
+        "source_walk_expected", "Pulses that it has to take", _SOURCE, (((n,), w.count or 0) for n, w in walks)
+    )
     raised = [((one.name, kind), 1.0) for one in every for kind in one.alarms.split()]
     yield _gauge("alarm", "1: raised, and not yet cleared", ("source", "alarm"), raised)
 

@@ -82,6 +82,11 @@ def _character(name: str) -> str:
     return chr(code) if _SURROGATE.match(chr(code)) else html.unescape(f"&{name};")
 
 
+def is_unicode(text: str) -> bool:
+    """Whether it is text: Python writes bytes that are none, and halves of pairs, as lone surrogates."""
+    return _SURROGATE.search(text) is None
+
+
 def fit_for_xml(text: str) -> str:
     """``text`` without the characters that XML 1.0 can't hold (section 2.2), and otherwise untouched."""
     return _NOT_XML.sub("", text)
