@@ -30,7 +30,7 @@ from bench.servers import free_port
 from pulsegate.store.database import Database
 from pulsegate.store.tables import content_blocks
 
-SECONDS = 120.0  # for which polls come in
+SECONDS = 60.0  # for which polls come in
 EVERY = 60.0  # seconds between two polls of an appliance
 CLIENTS = 100  # polls under way at most
 READY = 60.0

@@ -11,6 +11,8 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from lxml import html
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from soak.hosts_world import PASSWORD
 from soak.world import World
@@ -29,6 +31,8 @@ class Person:
         self.random = random.Random(f"person {world.seed} {number}")
         self.session = requests.Session()
         self.session.trust_env = False
+        again = Retry(total=1, allowed_methods=("GET",))  # as browsers do when a server closes what they were keeping
+        self.session.mount("http://", HTTPAdapter(max_retries=again))
         self.seconds: list[float] = []
         self.answers: Counter[int] = Counter()
         self.faults: list[str] = []

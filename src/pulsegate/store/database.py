@@ -20,7 +20,8 @@ from pulsegate.errors import StoreError
 # For those above the store, who pass them on and know nothing of SQLAlchemy.
 Connection = sa.Connection
 Engine = sa.Engine
-MAX_OVERFLOW = 250  # connections beyond the 5 that are kept; as many as a server process has threads, at most
+MAX_OVERFLOW = 250  # connections beyond those that are kept; as many as a server process has threads, at most
+KEPT = 2  # of SQLite's, which are opened in half a millisecond, and would hold as many caches as were once in use
 CACHE = 16_000  # kB of SQLite's pages that each connection holds
 ROOMY_CACHE = 64_000
 BUSY_TIMEOUT = 30  # seconds that a writer waits for another one on SQLite
@@ -54,8 +55,9 @@ class Database:
                 self.engine = sa.create_engine(
                     url,
                     connect_args={"timeout": BUSY_TIMEOUT},
+                    pool_size=KEPT,
                     max_overflow=MAX_OVERFLOW,
-                    pool_use_lifo=True,  # each has a cache of its own: few are filled where few are in use
+                    pool_use_lifo=True,  # where one is enough, the other's cache isn't filled
                     hide_parameters=True,
                 )
                 self._cache = _Cache()
