@@ -52,3 +52,9 @@ def test_pipe_is_written_to(tmp_path: Path) -> None:
 def test_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         put(tmp_path, b"content")
+
+
+def test_link_to_itself_is_told_as_the_system_tells_it(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "link")
+    with pytest.raises(OSError, match="symbolic links"):
+        put(tmp_path / "link", b"content")

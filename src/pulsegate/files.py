@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ def written(path: Path) -> Iterator[BinaryIO]:
         with path.open("wb") as stream:
             yield stream
         return
-    path = path.resolve()
+    path = _led_to(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
@@ -33,6 +34,14 @@ def written(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):  # its name may be what is wrong
             part.unlink()
+
+
+def _led_to(path: Path) -> Path:
+    """What a link leads to. OSError: to itself."""
+    try:
+        return path.resolve()
+    except RuntimeError:  # as Python tells it up to 3.12
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
 
 
 def sqlite_url(path: Path) -> str:

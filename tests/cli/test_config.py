@@ -156,6 +156,7 @@ pulsegate:
     trust:
       - {{name: outside, key: {tmp_path}/relay.key.pub}}
       - {{name: old, key: {tmp_path}/stolen.key.pub}}
+      - {{name: over, key: {tmp_path}/relay.key.pub, until: 2026-01-01}}
     revoked: ["{revoked}"]
 """
     )

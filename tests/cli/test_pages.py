@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -39,3 +40,17 @@ def test_pages_stand_back_where_they_may() -> None:
         "import os; from pulsegate.cli import pages; before = os.nice(0); pages.stand_back(); print(os.nice(0) - before)"
     )
     assert done.stdout == "10\n", done.stderr
+
+
+def test_what_gunicorn_tells_of_them_is_a_line_of_the_log_in_its_form() -> None:
+    done = run("""
+import logging
+from types import SimpleNamespace
+from pulsegate.cli import logs, pages
+from pulsegate.settings import Settings
+logs.configure(logging.WARNING, as_json=True)
+cfg = pages._Application(SimpleNamespace(settings=Settings())).cfg
+cfg.logger_class(cfg).error("Error handling request")
+""")
+    (line,) = done.stderr.splitlines()
+    assert json.loads(line)["event"] == "Error handling request"

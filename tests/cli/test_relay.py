@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -169,4 +171,15 @@ def test_receipt_that_can_not_be_written_stops_nothing(at, pulled, tmp_path, mon
     (tmp_path / "file").touch()
     monkeypatch.setenv("PULSEGATE_RELAY__WRITE_RECEIPTS", str(tmp_path / "file"))
     at("south", "relay", "import", bundle, "--trust", tmp_path / "key.pub")
+    assert previewed(at, "south") == ["a.example", "b.example"]
+
+
+def test_bundle_goes_into_a_pipe_and_nothing_after_it(at, pulled, tmp_path):
+    key, pipe = tmp_path / "key", tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        content = pool.submit(pipe.read_bytes)
+        assert f"{pipe}: number 1 of north" in at("north", "relay", "export", "--key", key, "--out", pipe)
+        (tmp_path / "bundle").write_bytes(content.result(30))
+    at("south", "relay", "import", tmp_path / "bundle", "--trust", tmp_path / "key.pub")
     assert previewed(at, "south") == ["a.example", "b.example"]

@@ -8,6 +8,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -48,6 +49,16 @@ def test_line_of_the_log_is_one_line_whatever_is_told(written: Callable[[], str]
     assert rf"account='x\n2026-01-01 [warning] forged {SPELLED}'" in first
     assert rf"x\nforged {SPELLED}" in second
     assert "フィッシング münchen" in first
+
+
+def test_log_that_takes_nothing_ends_nobody(monkeypatch: pytest.MonkeyPatch, written: Callable[[], str]) -> None:
+    stream = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - as it is closed it fails once more
+    monkeypatch.setattr(sys, "stderr", stream)
+    logs.configure(logging.INFO)
+    for _ in range(2):
+        structlog.get_logger("x").warning("pull.failed", reason="x" * 100_000)
+    with pytest.raises(OSError, match="No space left"):
+        stream.close()
 
 
 def test_traceback_keeps_its_lines_and_nothing_else(written: Callable[[], str]) -> None:

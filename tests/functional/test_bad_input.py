@@ -218,6 +218,19 @@ def test_output_that_goes_nowhere_is_told_or_borne(
     assert said in done.stderr
 
 
+def test_bundle_on_stdout_is_the_bundle_alone(environment, tmp_path: Path) -> None:
+    script = f"""
+{BIN}/pulsegate relay keygen --out key >keygen
+{BIN}/pulsegate relay export --key key --out /dev/stdout | cat >bundle
+{BIN}/pulsegate relay verify bundle --trust key.pub
+"""
+    done = subprocess.run(
+        ["bash", "-ec", script], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.startswith("bundle: number 1 of gate-"), done.stderr
+    assert "/dev/stdout: number 1 of gate-" in done.stderr
+
+
 @pytest.mark.sqlite("the demo")
 def test_demo_never_works_on_real_data(pulsegate, tmp_path: Path) -> None:
     (tmp_path / "none.json").write_text("[]")

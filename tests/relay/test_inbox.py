@@ -286,6 +286,17 @@ def test_outbox_builds_on_its_own_last_bundle(sender, receiver, folder, box):
     assert sender.export("by-hand-again").manifest.since == 3
 
 
+def test_outbox_of_a_sender_with_another_name_repeats_what_went_under_that_one(sender, tmp_path):
+    def written(name):
+        sender.pull(raw(1, f"{name}.example"))
+        return outbox.write_next(sender.database, KEY, name, outbox.Outbox(tmp_path, timedelta(days=1), repeat=3))
+
+    for _ in range(3):
+        written("north")
+    made = [written("south").manifest for _ in range(4)]
+    assert [(one.kind, one.since) for one in made] == [("full", None), ("delta", 4), ("delta", 4), ("delta", 4)]
+
+
 def test_sender_is_not_forgotten_while_its_bundle_is_taken(receiver, box, folder, bundle, monkeypatch):
     (folder / NAME).write_bytes(bundle)
     assert settled(box).taken == [NAME]

@@ -96,7 +96,7 @@ def test_environment_with_warning_lists():
     assert load({"PULSEGATE_WARNING_LISTS": "{modes: {tranco: block}}"}).warning_lists.modes == {"tranco": "block"}
     assert load({"PULSEGATE_WARNING_LISTS__MODES__TRANCO": "off"}).warning_lists.modes == {"tranco": "off"}
     assert fault({"PULSEGATE_WARNING_LISTS__MODES": "{tranco: on}"}) == (
-        "settings: warning_lists.modes.tranco: Input should be 'block', 'inform' or 'off'"
+        "environment: warning_lists.modes.tranco (PULSEGATE_WARNING_LISTS__MODES): Input should be 'block', 'inform' or 'off'"
     )
 
 
@@ -113,6 +113,13 @@ def test_environment_with_a_section():
     assert settings.metrics.allow == ["192.0.2.1", "192.0.2.64/26"]
     assert (settings.pages.enabled, settings.pages.idle.seconds) == (False, 300)
     assert settings.database_password_file == Path("{a}")  # no list, no section: to the letter
+
+
+def test_fault_in_a_section_of_the_environment_is_not_the_file_s(write):
+    write("pulsegate: {port: 9001, otx: {interval: 5m}}")
+    assert fault({"PULSEGATE_OTX": "{intervall: 5m}"}) == (
+        "environment: otx.intervall (PULSEGATE_OTX) is no setting; did you mean interval?"
+    )
 
 
 def test_environment_with_a_broken_list():

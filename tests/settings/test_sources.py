@@ -99,7 +99,10 @@ def test_source_with_a_name_of_pulsegates_own(name):
 
 
 def test_source_without_a_name():
-    assert fault({"PULSEGATE_SOURCES": "[{interval: 1h}]"}) == "settings: source 1: name: is missing"
+    assert (
+        fault({"PULSEGATE_SOURCES": "[{interval: 1h}]"})
+        == "environment: source 1: name (PULSEGATE_SOURCES): is missing"
+    )
 
 
 def test_sources_of_the_same_name():
@@ -250,17 +253,20 @@ def test_sources_in_a_variable():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("[{name: a, intervall: 1h}]", "settings: source a: intervall is no setting; did you mean interval?"),
+        (
+            "[{name: a, intervall: 1h}]",
+            "environment: source a: intervall (PULSEGATE_SOURCES) is no setting; did you mean interval?",
+        ),
         (
             "[{name: a, interval: 1}]",
-            "settings: source a: interval: 1 is no duration; write 100ms, 90s, 15m, 6h or 30d",
+            "environment: source a: interval (PULSEGATE_SOURCES): 1 is no duration; write 100ms, 90s, 15m, 6h or 30d",
         ),
         (
             "[{name: a}, {name: b, url: x}]",
-            "settings: source b: url: write an address such as https://otx.alienvault.com",
+            "environment: source b: url (PULSEGATE_SOURCES): write an address such as https://otx.alienvault.com",
         ),
         ("x", "environment: sources (PULSEGATE_SOURCES): write a list: [a, b]"),
-        ("[x]", "settings: source 1: write keys and values: {key: value}"),
+        ("[x]", "environment: source 1 (PULSEGATE_SOURCES): write keys and values: {key: value}"),
     ],
 )
 def test_fault_of_a_source_names_it(given, message):

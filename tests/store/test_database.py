@@ -121,6 +121,16 @@ def test_url_that_cannot_be_read_is_told_without_the_password(url):
     assert caught.value.__suppress_context__
 
 
+def test_option_that_the_client_does_not_take_is_told_without_the_password():
+    base = Database("postgresql+psycopg://u:geheim@localhost/x?connect_timeout=soon")
+    with (
+        pytest.raises(StoreError, match=r"bad value for connect_timeout.* Check PULSEGATE_DATABASE") as caught,
+        base.read(),
+    ):
+        pass
+    assert "geheim" not in str(caught.value)
+
+
 def test_server_that_is_not_there_is_named_without_the_password(tmp_path):
     base = Database(f"postgresql+psycopg://someone:hunter2@/feed?host={tmp_path}")
     with pytest.raises(StoreError) as caught, base.read():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -458,6 +459,23 @@ def test_trouble_with_a_folder_is_shown_until_it_is_over(site, outside, tmp_path
     text = words(browser.get("/admin/relay/").text)
     assert "can't be written" not in text
     assert "can't be used" not in text
+
+
+def test_receipt_that_can_not_be_written_is_no_trouble_of_the_inbox(here, outside, tmp_path):
+    into, file = tmp_path / "in", tmp_path / "file"
+    (into / "taken").mkdir(parents=True)
+    file.touch()
+    old = into / "taken" / "old.pgb"
+    old.touch()
+    os.utime(old, (0, 0))
+    site = having(here, outside, inbox=into, write_receipts=file)
+    receiving = Receiving(Installation(site.settings, site.database, site.policy, False), into)
+    (into / "a.pgb").write_bytes(outside.bundle())
+    for _ in range(2):
+        receiving()
+    with site.database.read() as connection:
+        assert relay_notes.get(connection, relay.IN).trouble is None
+    assert [one.name for one in (into / "taken").iterdir()] == ["a.pgb"]
 
 
 def test_what_waits_is_shown_with_what_it_waits_for(here, outside, tmp_path):

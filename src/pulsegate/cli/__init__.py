@@ -183,7 +183,7 @@ def _tell(what: str) -> None:
 
 
 def _outside(error: Exception) -> PulsegateError | None:
-    """What the system, or the command line, has to do with it, where nothing more can be said; None: it is a bug."""
+    """What the system refused, where nothing more can be said of it; None: it is a bug."""
     if isinstance(error, OSError) and error.strerror:
         named = str(error.filename) if error.filename is not None else None
         return PulsegateError(error.strerror, resource=named, hint="Check the path, its rights, and the disk")

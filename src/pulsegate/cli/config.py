@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from pulsegate.cli import alarms, secrecy, tls
 from pulsegate.cli.feeding import api_key, password
 from pulsegate.cli.options import Options
 from pulsegate.cli.output import AsJSON, people, print_json, without_password
+from pulsegate.cli.relaying import trusted_keys
 from pulsegate.cli.setup import load_settings, make_policy, read_password
 from pulsegate.curation.entry_file import read_entries
 from pulsegate.curation.list_choice import require_lists
@@ -82,13 +84,17 @@ def _check_lists(found: Settings) -> None:
 
 def _relaying(found: Settings) -> Iterator[str]:
     """What the worker does with bundles. RelayError: a key can't be used."""
-    from pulsegate.relay.keys import read_public, read_secret
+    from pulsegate.relay.keys import read_secret
 
     relay = found.relay
     if relay.key is not None:
         read_secret(relay.key)
-    trusted = [read_public(one.key, one.name) for one in relay.trust]
-    counted = (one.name for one in trusted if one.fingerprint not in relay.revoked)
+    moment, trusted = datetime.now(UTC), trusted_keys(relay)
+    counted = (
+        one.name
+        for one in trusted
+        if one.fingerprint not in relay.revoked and (one.until is None or moment < one.until)
+    )
     if relay.outbox is not None:
         yield f"writes a bundle into {relay.outbox} every {format_duration(relay.interval)}"
     if relay.inbox is not None:

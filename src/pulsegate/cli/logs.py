@@ -7,7 +7,8 @@ import logging
 import sys
 import threading
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -49,7 +50,7 @@ def configure(level: int, *, as_json: bool = False) -> None:
     structlog.configure(
         processors=[*processors, *(_json() if as_json else [_on_one_line, _renderer()])],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Bearing(sys.stderr))),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[_Handler()], force=True)
@@ -117,6 +118,21 @@ def _brief(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mutable
     if event.get("level") not in ("error", "critical"):
         event.pop("exc_info", None)
     return event
+
+
+class _Bearing:
+    """A stream that may take nothing: a log whose disk is full ends no server and no worker."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 class _Handler(logging.Handler):

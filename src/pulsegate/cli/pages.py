@@ -16,6 +16,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from pulsegate.cli import feeding, hop, lifeline
+from pulsegate.cli.processes import PassingLogger
 from pulsegate.cli.setup import Installation
 from pulsegate.store.accounts import Stored
 from pulsegate.store.database import Database
@@ -61,6 +62,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
             "graceful_timeout": 3,
             "limit_request_field_size": hop.LONGEST,
             "loglevel": "warning",
+            "logger_class": PassingLogger,
         }.items():
             self.cfg.set(key, value)
 

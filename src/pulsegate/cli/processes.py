@@ -78,7 +78,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
             "timeout": 120,
             "graceful_timeout": GRACE,
             "loglevel": "warning",
-            "logger_class": _Logger,
+            "logger_class": PassingLogger,
             "forwarded_allow_ips": "",  # taxii/edge.py believes proxies, gunicorn nobody
             "control_socket_disable": True,
             "proc_name": "pulsegate",
@@ -121,7 +121,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn is not ty
         return Certificate(used.end, is_refused=used.refused is not None)
 
 
-class _Logger(Logger):  # type: ignore[misc]  # gunicorn is not typed
+class PassingLogger(Logger):  # type: ignore[misc]  # gunicorn is not typed
     """Gunicorn's lines go the way of all others, in their form."""
 
     def setup(self, cfg: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -92,10 +93,19 @@ def export(
         errors.print(f"pulsegate: left out, as no receiver would take it: {fault}", markup=False)
     head = done.manifest.head
     relaying.record(where, account(), "relay.write", done.path.name, head.origin, head.sequence)
-    if as_json:
+    if as_json and not _is_stdout(out):
         print_json({"file": str(done.path), "bytes": done.size, **_described(done.manifest)})
         return
-    people.print(f"{done.path}: {_title(done.manifest)}, {_amount(done.manifest)}, {done.size:,} bytes.", markup=False)
+    told = errors if _is_stdout(out) else people  # after the bundle nothing may follow
+    told.print(f"{done.path}: {_title(done.manifest)}, {_amount(done.manifest)}, {done.size:,} bytes.", markup=False)
+
+
+def _is_stdout(path: Path) -> bool:
+    """Whether the path, such as /dev/stdout, leads to where this command prints."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:
+        return False
 
 
 @app.command("import")

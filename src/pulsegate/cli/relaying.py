@@ -24,9 +24,10 @@ if TYPE_CHECKING:  # imported when they are needed, so that help and other comma
     from pulsegate.model.relay import Take
     from pulsegate.relay.export import Exported
     from pulsegate.relay.importing import Imported
-    from pulsegate.relay.keys import SecretKey, Trust
+    from pulsegate.relay.keys import SecretKey, Trust, TrustedKey
     from pulsegate.relay.outbox import Outbox
     from pulsegate.relay.standing import Standing
+    from pulsegate.settings import RelaySettings
 
 log = structlog.get_logger(__name__)
 
@@ -47,13 +48,18 @@ def trust(where: Installation, given: Sequence[Path] = ()) -> Trust:
     from pulsegate.relay.keys import Trust, read_public
 
     settings = where.settings.relay
-    found = [read_public(one) for one in given] or [
-        replace(read_public(one.key, one.name), until=one.until, origin=one.origin) for one in settings.trust
-    ]
+    found = [read_public(one) for one in given] or trusted_keys(settings)
     if not found:
         hint = "Give --trust PUBLIC, or set relay.trust"
         raise UsageError("there is no key that bundles may be signed with", hint=hint)
     return Trust(tuple(found), frozenset(settings.revoked))
+
+
+def trusted_keys(settings: RelaySettings) -> list[TrustedKey]:
+    """Those of the settings, with those that are revoked. RelayError: one can't be read."""
+    from pulsegate.relay.keys import read_public
+
+    return [replace(read_public(one.key, one.name), until=one.until, origin=one.origin) for one in settings.trust]
 
 
 def outbox(where: Installation, folder: Path) -> Outbox:
@@ -97,20 +103,21 @@ def take(
         raise
     if not done.known:
         record(where, account, "relay.take", file, done.manifest.head.origin, done.manifest.head.sequence)
-    try:
-        _write_receipts(where)
-    except RelayError as error:  # nothing depends on them
-        log.warning("relay.no_receipt", reason=str(error))
+    _write_receipts(where)
     return done
 
 
 def _write_receipts(where: Installation) -> None:
-    """Say what is here of each sender, where the settings want it. RelayError: it can't be written."""
+    """Say what is here of each sender, where the settings want it. What can't be written is logged."""
     from pulsegate.relay.standing import write_receipts
 
     settings = where.settings.relay
-    if settings.write_receipts is not None:
+    if settings.write_receipts is None:
+        return
+    try:
         write_receipts(where.database, settings.origin, settings.write_receipts)
+    except RelayError as error:  # nothing depends on them
+        log.warning("relay.no_receipt", reason=str(error))
 
 
 def record(where: Installation, account: str, action: str, file: str, origin: str, sequence: int) -> None:

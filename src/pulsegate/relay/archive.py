@@ -122,19 +122,17 @@ class Packer:
         self._file.write(data)
 
 
-def write(file: BinaryIO, manifest: bytes, signature: bytes, members: Iterable[tuple[Member, BinaryIO]]) -> None:
-    """Write the whole archive; each member's packed content is read from the start of its file."""
-    file.writelines(
-        header(name, len(data)) + data + padding(len(data))
-        for name, data in ((MANIFEST, manifest), (SIGNED, signature))
-    )
+def write(file: BinaryIO, manifest: bytes, signature: bytes, members: Iterable[tuple[Member, BinaryIO]]) -> int:
+    """Write the whole archive, and give its size; each member's packed content is read from the start of its file."""
+    signed = ((MANIFEST, manifest), (SIGNED, signature))
+    size = sum(file.write(header(name, len(data)) + data + padding(len(data))) for name, data in signed)
     for member, content in members:
-        file.write(header(member.name, member.size))
+        size += file.write(header(member.name, member.size))
         content.seek(0)
         while chunk := content.read(CHUNK):
-            file.write(chunk)
-        file.write(padding(member.size))
-    file.write(_END)
+            size += file.write(chunk)
+        size += file.write(padding(member.size))
+    return size + file.write(_END)
 
 
 # --- Reading ---------------------------------------------------------------------------------------------------------

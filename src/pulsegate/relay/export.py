@@ -92,7 +92,8 @@ def origin_of(connection: Connection, configured: str | None) -> str:
     return found
 
 
-Write = Callable[[BinaryIO], None]
+Write = Callable[[BinaryIO], int]
+"""Writes a bundle to a file, which may be a pipe; gives its size."""
 Place = Callable[[Manifest, Write], tuple[Path, int]]
 """Puts a bundle where it belongs, as a whole, when ``Write`` has written it; gives its path and size."""
 
@@ -106,8 +107,7 @@ def to_file(path: Path) -> Place:
 
     def place(_manifest: Manifest, write: Write) -> tuple[Path, int]:
         with written(path) as file:
-            write(file)
-            return path, file.tell()
+            return path, write(file)
 
     return place
 

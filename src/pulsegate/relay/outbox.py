@@ -13,8 +13,9 @@ from pulsegate.files import synchronise
 from pulsegate.relay import ways
 from pulsegate.relay.export import Exported, Place, Wanted, Write, export, written
 from pulsegate.relay.keys import SecretKey
-from pulsegate.relay.manifest import Manifest
+from pulsegate.relay.manifest import Manifest, read_head
 from pulsegate.relay.ways import Way
+from pulsegate.store import relay
 from pulsegate.store.database import Connection, Database, now
 
 SUFFIX = ".pgb"
@@ -51,7 +52,16 @@ def _wanted(connection: Connection, outbox: Outbox, moment: datetime, *, full: b
     last = ways.gone(connection, Way.OUTBOX)
     if full or last is None or last.full is None or moment - last.full >= outbox.full_every:
         return Wanted(full=True, curation=outbox.curation, anew=True, way=Way.OUTBOX)
-    return Wanted(since=max(1, last.number - outbox.repeat), curation=outbox.curation, anew=True, way=Way.OUTBOX)
+    numbers = range(max(1, last.number - outbox.repeat), last.number + 1)
+    name = _name_at(connection, last.number)
+    since = next(one for one in numbers if _name_at(connection, one) == name)  # what an old name repeats is nobody's
+    return Wanted(since=since, curation=outbox.curation, anew=True, way=Way.OUTBOX)
+
+
+def _name_at(connection: Connection, number: int) -> str | None:
+    """The name under which that number went out."""
+    found = relay.head(connection, relay.OWN, number)
+    return None if found is None else read_head(found.head).origin
 
 
 def _into(outbox: Outbox) -> Place:
@@ -60,8 +70,7 @@ def _into(outbox: Outbox) -> Place:
         whole = path.with_name(f".{path.name}.whole")  # what carries bundles passes over it
         try:
             with written(whole) as file:
-                write(file)
-                size = file.tell()
+                size = write(file)
             if outbox.part_size is not None and size > outbox.part_size:
                 _split(whole, path, size, outbox.part_size)
             else:

@@ -159,7 +159,7 @@ def _value(text: str, variable: str) -> Any:
 
 def _source(error: ValidationError, path: Path | None, environment: Mapping[str, str]) -> str:
     """The file, unless every fault is in a variable."""
-    if all(_variable(_path(dict(one))) in environment for one in error.errors()):
+    if all(_giver(_path(dict(one)), environment) for one in error.errors()):
         return "environment"
     return str(path or "settings")
 
@@ -177,6 +177,12 @@ def _variable(path: list[Any]) -> str:
     return PREFIX + "__".join(str(part) for part in path).upper()
 
 
+def _giver(path: list[Any], environment: Mapping[str, str]) -> str | None:
+    """The variable that gives the key, or the list or section that it stands in; None: it is the file's."""
+    every = (_variable(path[:length]) for length in range(len(path), 0, -1))
+    return next((one for one in every if one in environment), None)
+
+
 def _explain(error: ValidationError, section: Mapping[str, Any], environment: Mapping[str, str]) -> str:
     found = (_explain_one(dict(one), section, environment) for one in error.errors(include_input=False))
     return "; ".join(dict.fromkeys(found))
@@ -184,8 +190,8 @@ def _explain(error: ValidationError, section: Mapping[str, Any], environment: Ma
 
 def _explain_one(one: dict[str, Any], section: Mapping[str, Any], environment: Mapping[str, str]) -> str:
     path = _path(one)
-    key = _spell(path, section)
-    key = f"{key} ({_variable(path)})" if _variable(path) in environment else key
+    key, variable = _spell(path, section), _giver(path, environment)
+    key = f"{key} ({variable})" if variable else key
     if one["type"] == "extra_forbidden":
         known = _known_keys(path[:-1])
         return _unknown(key, known, str(path[-1]))

@@ -250,6 +250,10 @@ def explained(database: Database) -> Iterator[None]:
             _reason(error), resource=f"database {database.name}", hint=_hint(database, str(error.orig))
         ) from error
     except sa.exc.DatabaseError as error:
+        if isinstance(error, sa.exc.ProgrammingError) and error.statement is None:  # libpq takes no such option
+            raise StoreError(
+                _reason(error), resource=f"database {database.name}", hint=_hint(database, str(error.orig))
+            ) from error
         if "file is not a database" in str(error.orig) or "malformed" in str(error.orig):
             raise StoreError(
                 _reason(error),
