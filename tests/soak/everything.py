@@ -174,12 +174,12 @@ class Everything:
         polls = [second for poller in self.pollers for second in poller.seconds]
         pages = [second for person in self.people for second in person.seconds]
         statuses = sum((person.answers for person in self.people), start=type(self.people[0].answers)())
-        for what, found in (
+        for what, seconds in (
             ("polls", polls),
             ("full polls of 20,000 indicators", self.reader.seconds),
             ("pages", pages),
         ):
-            found.sort()
+            found = sorted(seconds) or [0.0]  # nothing was answered, which is told elsewhere
             p99 = found[len(found) * 99 // 100]
             print(
                 f"{len(found)} {what}: median {statistics.median(found):.3f} s, p99 {p99:.3f} s, longest {found[-1]:.3f} s"

@@ -41,7 +41,8 @@ wrong. This page is made by `make settings` from the program itself; a test hold
 | a file, a folder | its path; one that doesn't begin with `/` is taken from the folder in which the command is called |
 
 "none" as a default: nothing is set. "required": an entry without it is refused. Where a variable ends in `__…`, the
-name of a key of that section follows.
+name of a key of that section follows. A section or a list that a variable gives as a whole (`PULSEGATE_OTX='{…}'`)
+takes the place of the file's; nothing of that is left.
 """
 _PLAIN = {str: "text", SecretStr: "text", int: "a whole number", bool: "`true` or `false`", Path: "a file"}
 _HELD = {Form.KEYS: "keys", Form.LIST: "a list of entries", Form.NAMED: "names, with keys of each"}
