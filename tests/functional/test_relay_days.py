@@ -23,7 +23,7 @@ from pulsegate.intake.taking import Claim, Intake
 from pulsegate.otx.dates import write_date
 from pulsegate.publication.built_in import SUBSCRIBED
 from pulsegate.publication.marking import Marker
-from pulsegate.relay import export, importing, inbox, keys, outbox
+from pulsegate.relay import export, importing, inbox, keys, outbox, ways
 from pulsegate.relay.inbox import REFUSED, REPORT, TAKEN, Inbox, deliveries
 from pulsegate.relay.keys import Trust
 from pulsegate.relay.outbox import Outbox, write_next
@@ -197,7 +197,7 @@ def world(database, new_database, tmp_path, monkeypatch):
             collections.ensure_services(connection)
             collections.put(connection, SUBSCRIBED)
     made = World(sender, database, tmp_path, random.Random(f"{SEED}:{database.is_sqlite}"))
-    for module in (export, outbox, inbox, importing, relay):
+    for module in (export, outbox, inbox, importing, relay, ways):
         monkeypatch.setattr(module, "now", lambda _connection: made.moment)
     yield made
     sender.close()
