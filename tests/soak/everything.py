@@ -59,14 +59,14 @@ class CalmWorld(HostsWorld):
         return {name: (Collection(name, deduplicate=name == "once"), NEVER) for name in ("once", "each")}
 
     def clients(self, kind: str) -> dict[str, Client]:
-        pause = (0.5, 3.0)
+        pause, least = (0.5, 3.0), min(10.0, self.seconds / 60)
         return {
             "answered": dict.fromkeys(self.collections, Client("answered", pause=pause)),
             "clock": {
                 "once": Client("clock", "clock", -self.skew, pause=pause),
                 "each": Client("clock", "clock", self.skew, pause=pause),
             },
-            "slow": dict.fromkeys(self.collections, Client("slow", "far", pause=(10.0, 90.0))),
+            "slow": dict.fromkeys(self.collections, Client("slow", "far", pause=(least, 9 * least))),
             "whole": dict.fromkeys(self.collections, Client("whole", whole=True, pause=(1.0, 5.0))),
             "reader": {"subscribed": Client("reader", whole=True)},
         }[kind]
