@@ -112,8 +112,8 @@ class Database:
             yield
         finally:
             self._cache.size = CACHE
-            with suppress(StoreError), self.read():  # the one that was used last gives its pages back
-                pass
+            with suppress(StoreError), self.read() as connection:
+                connection.invalidate()  # the one that was used last is closed, with all its pages
 
     def close(self) -> None:
         self.engine.dispose()
