@@ -13,7 +13,7 @@ from pulsegate.cli import alarms, secrecy, tls
 from pulsegate.cli.feeding import api_key, password
 from pulsegate.cli.options import Options
 from pulsegate.cli.output import AsJSON, people, print_json, without_password
-from pulsegate.cli.relaying import trusted_keys
+from pulsegate.cli.relaying import trusted
 from pulsegate.cli.setup import load_settings, make_policy, read_password
 from pulsegate.curation.entry_file import read_entries
 from pulsegate.curation.list_choice import require_lists
@@ -89,12 +89,7 @@ def _relaying(found: Settings) -> Iterator[str]:
     relay = found.relay
     if relay.key is not None:
         read_secret(relay.key)
-    moment, trusted = datetime.now(UTC), trusted_keys(relay)
-    counted = (
-        one.name
-        for one in trusted
-        if one.fingerprint not in relay.revoked and (one.until is None or moment < one.until)
-    )
+    counted = [one.name for one in trusted(relay).counted(datetime.now(UTC))]
     if relay.outbox is not None:
         yield f"writes a bundle into {relay.outbox} every {format_duration(relay.interval)}"
     if relay.inbox is not None:

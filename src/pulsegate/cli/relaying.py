@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # imported when they are needed, so that help and other comma
     from pulsegate.model.relay import Take
     from pulsegate.relay.export import Exported
     from pulsegate.relay.importing import Imported
-    from pulsegate.relay.keys import SecretKey, Trust, TrustedKey
+    from pulsegate.relay.keys import SecretKey, Trust
     from pulsegate.relay.outbox import Outbox
     from pulsegate.relay.standing import Standing
     from pulsegate.settings import RelaySettings
@@ -45,21 +45,21 @@ def secret(where: Installation, given: Path | None = None) -> SecretKey:
 
 def trust(where: Installation, given: Sequence[Path] = ()) -> Trust:
     """The keys that are given, or those of the settings."""
-    from pulsegate.relay.keys import Trust, read_public
-
-    settings = where.settings.relay
-    found = [read_public(one) for one in given] or trusted_keys(settings)
-    if not found:
+    found = trusted(where.settings.relay, given)
+    if not found.keys:
         hint = "Give --trust PUBLIC, or set relay.trust"
         raise UsageError("there is no key that bundles may be signed with", hint=hint)
+    return found
+
+
+def trusted(settings: RelaySettings, given: Sequence[Path] = ()) -> Trust:
+    """As ``trust``, also where that is nobody. RelayError: a key can't be read."""
+    from pulsegate.relay.keys import Trust, read_public
+
+    found = [read_public(one) for one in given] or [
+        replace(read_public(one.key, one.name), until=one.until, origin=one.origin) for one in settings.trust
+    ]
     return Trust(tuple(found), frozenset(settings.revoked))
-
-
-def trusted_keys(settings: RelaySettings) -> list[TrustedKey]:
-    """Those of the settings, with those that are revoked. RelayError: one can't be read."""
-    from pulsegate.relay.keys import read_public
-
-    return [replace(read_public(one.key, one.name), until=one.until, origin=one.origin) for one in settings.trust]
 
 
 def outbox(where: Installation, folder: Path) -> Outbox:

@@ -56,6 +56,10 @@ class TrustedKey:
     def fingerprint(self) -> str:
         return fingerprint(self.key)
 
+    def is_over(self, moment: datetime) -> bool:
+        """Whether it is trusted no longer."""
+        return self.until is not None and moment >= self.until
+
 
 @dataclass(frozen=True, slots=True)
 class Trust:
@@ -63,6 +67,10 @@ class Trust:
 
     keys: tuple[TrustedKey, ...]
     revoked: frozenset[str] = frozenset()
+
+    def counted(self, moment: datetime) -> list[TrustedKey]:
+        """The keys that bundles may be signed with then."""
+        return [one for one in self.keys if one.fingerprint not in self.revoked and not one.is_over(moment)]
 
     def signer(self, data: bytes, signature: bytes, moment: datetime) -> TrustedKey | None:
         """Who has signed the data. RelayTrustError: one whose key is revoked, or trusted no longer."""
@@ -74,7 +82,7 @@ class Trust:
                 f"is signed with the key {found.name!r}, which is revoked",
                 hint="Have the sender sign with its new key, and export a full snapshot",
             )
-        if found.until is not None and moment >= found.until:
+        if found.until is not None and found.is_over(moment):
             raise RelayTrustError(
                 f"is signed with the key {found.name!r}, which was trusted until {found.until:%Y-%m-%d %H:%M} UTC",
                 hint="Have the sender sign with its new key, or give this one more time in relay.trust",

@@ -245,22 +245,21 @@ def explained(database: Database) -> Iterator[None]:
     """The driver's errors, as one that says which database and what to do."""
     try:
         yield
-    except sa.exc.OperationalError as error:
-        raise StoreError(
-            _reason(error), resource=f"database {database.name}", hint=_hint(database, str(error.orig))
-        ) from error
     except sa.exc.DatabaseError as error:
-        if isinstance(error, sa.exc.ProgrammingError) and error.statement is None:  # libpq takes no such option
-            raise StoreError(
-                _reason(error), resource=f"database {database.name}", hint=_hint(database, str(error.orig))
-            ) from error
-        if "file is not a database" in str(error.orig) or "malformed" in str(error.orig):
-            raise StoreError(
-                _reason(error),
-                resource=f"database {database.name}",
-                hint="Restore it from a backup, or name another one",
-            ) from error
-        raise
+        hint = _remedy(database, error)
+        if hint is None:
+            raise
+        raise StoreError(_reason(error), resource=f"database {database.name}", hint=hint) from error
+
+
+def _remedy(database: Database, error: sa.exc.DatabaseError) -> str | None:
+    """What to do; None: it is a fault of ours."""
+    told = str(error.orig)
+    is_refused_option = isinstance(error, sa.exc.ProgrammingError) and error.statement is None  # by libpq
+    if isinstance(error, sa.exc.OperationalError) or is_refused_option:
+        return _hint(database, told)
+    is_damaged = "file is not a database" in told or "malformed" in told
+    return "Restore it from a backup, or name another one" if is_damaged else None
 
 
 def _reason(error: sa.exc.DBAPIError) -> str:
