@@ -14,7 +14,7 @@ import pytest
 import typer
 import yaml
 
-from pulsegate.cli import app
+from pulsegate.cli.commands import app
 from pulsegate.cli.setup import load_settings, make_policy
 from pulsegate.model.indicator import IndicatorType, RawIndicator, Rejection
 from pulsegate.settings import Settings, load, reference

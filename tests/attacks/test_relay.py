@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from pulsegate.cli import app
+from pulsegate.cli.commands import app
 from pulsegate.errors import PulsegateError
 from pulsegate.relay import archive, keys
 from pulsegate.relay.archive import Archive

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from model import certificates
-from pulsegate.cli import app
+from pulsegate.cli.commands import app
 from pulsegate.errors import PulsegateError
 
 SUBJECT = r"CN=esa1,OU=Mail+UID=7,O=Example\, Inc.,C=DE"

@@ -15,8 +15,8 @@ import yaml
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from pulsegate.cli import app
 from pulsegate.cli.changing import with_values
+from pulsegate.cli.commands import app
 from pulsegate.cli.setup import load_settings, open_installation, prepare
 from pulsegate.errors import SettingsError, StoreError, UsageError
 from pulsegate.model.collection import Collection, Profile, Rule

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pulsegate.cli import app
+from pulsegate.cli.commands import app
 from pulsegate.errors import RelayError, SettingsError
 from pulsegate.relay import keys
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from packages import package
-from pulsegate.cli import app
+from pulsegate.cli.commands import app
 from pulsegate.errors import PulsegateError, ReportError, UsageError
 from pulsegate.model.collection import Collection, CollectionKind
 from pulsegate.model.indicator import RawIndicator

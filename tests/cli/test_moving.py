@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from pulsegate.cli import app
+from pulsegate.cli.commands import app
 from pulsegate.cli.setup import load_settings, open_installation
 from pulsegate.errors import StoreError, UsageError
 from pulsegate.files import sqlite_url

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from pulsegate.cli import app
+from pulsegate.cli.commands import app
 from pulsegate.errors import UsageError
 from pulsegate.store import polls
 from pulsegate.store.database import Database

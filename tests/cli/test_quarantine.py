@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from pulsegate.cli import app
+from pulsegate.cli.commands import app
 from pulsegate.curation.policy import Policy
 from pulsegate.errors import UsageError
 from pulsegate.intake.taking import Claim, Intake, take

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from typer.testing import CliRunner
 
-from pulsegate.cli import app
+from pulsegate.cli.commands import app
 from pulsegate.errors import RelayError, UsageError
 from pulsegate.relay.standing import standing
 from pulsegate.store import relay, relay_notes

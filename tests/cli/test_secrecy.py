@@ -17,7 +17,8 @@ from pydantic import BaseModel
 from structlog.testing import LogCapture
 from typer.testing import CliRunner
 
-from pulsegate.cli import app, logs, secrecy
+from pulsegate.cli import logs, secrecy
+from pulsegate.cli.commands import app
 from pulsegate.settings import Settings, load
 from pulsegate.store.database import Database
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from pulsegate.cli import app
+from pulsegate.cli.commands import app
 from pulsegate.errors import BusyError, UsageError
 from pulsegate.store import locks, runs, sources, taken
 from pulsegate.store.database import Database

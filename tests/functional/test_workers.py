@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from functional.webhook import Webhook
-from pulsegate.cli import app
+from pulsegate.cli.commands import app
 from pulsegate.errors import PulsegateError
 from pulsegate.otx.simulator import Misbehaviour, Simulator
 from pulsegate.store.database import Database
