@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from functional.conftest import free_port
+from ports import free_port
 from pulsegate.cli.setup import DEMO
 from pulsegate.store import drafts, migrate, relay, state, tasks
 from pulsegate.store.database import Database

@@ -17,7 +17,7 @@ from pulsegate.intake.taking import Claim, Intake, take
 from pulsegate.publication.marking import Marker
 from pulsegate.store import failures, pulses, quarantine
 from pulsegate.store.database import Database
-from pulsegate.store.quarantine import PULSE, Quarantined
+from pulsegate.store.quarantine import INDICATOR, PULSE, Quarantined
 from pulsegate.store.sources import SUBSCRIPTION
 from sync.fakes import pulse_id, raw, row
 
@@ -96,6 +96,15 @@ def test_what_is_quarantined_is_listed_for_people(database: Database) -> None:
     assert [line.split()[:3] for line in lines] == [
         ["1", "pulse", pulse_id(1)], ["2", "indicator", pulse_id(2)], ["unwritten", pulse_id(2), "domain"],
     ]  # fmt: skip
+
+
+def test_of_a_long_value_the_list_shows_the_beginning_and_the_entry_all(database: Database) -> None:
+    add(database, Quarantined(INDICATOR, pulse_id(2), "domain", "a" * 100_000, "no domain name", '"a"', source="otx"))
+    text = run("list")
+    assert len(text) < 2_000
+    assert "(100,000 characters)" in text
+    assert listed()[-1]["value"] == "a" * 100_000
+    assert "a" * 100_000 in run("show", "3")
 
 
 def test_entry_is_shown_with_all_that_was_sent() -> None:

@@ -22,7 +22,8 @@ import pytest
 import yaml
 
 from deploy.dockerfile import ROOT
-from functional.conftest import environment, free_port, pulsegate, serve
+from functional.conftest import environment, pulsegate, serve
+from ports import free_port
 from support import end
 
 __all__ = ["environment", "pulsegate", "serve"]

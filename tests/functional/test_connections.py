@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from functional.conftest import free_port
 from pki import Authority, Pair
+from ports import free_port
 
 WIRE = Path(__file__).with_name("wire.py")
 OTHER = "127.0.0.2"  # another client's address

@@ -19,11 +19,12 @@ import time
 from datetime import timedelta
 from typing import Any
 
+from ports import free_port
 from pulsegate.model.collection import Collection
 from pulsegate.otx.simulator import Simulator
 from pulsegate.store import decisions
 from pulsegate.store.database import Database
-from soak.hosts_processes import READY, Process, free_port, wait
+from soak.hosts_processes import READY, Process, wait
 from soak.hosts_world import PASSWORD, HostsWorld, Observer, OTXFeeder, PollFailedError, WebPoller, in_thread
 from soak.judge import Verdict, judge
 from soak.ledger import a_database, a_folder, report

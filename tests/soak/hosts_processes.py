@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping
@@ -15,18 +14,13 @@ from pathlib import Path
 
 import requests
 
+from ports import free_port
 from support import BIN
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "operation.md"
 READY = 60.0  # seconds that a start may take on a busy machine
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Process:

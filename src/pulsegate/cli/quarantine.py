@@ -17,6 +17,7 @@ from pulsegate.store.quarantine import Quarantined
 
 app = typer.Typer(no_args_is_help=True, help="What could not be taken in, with the reasons.")
 UNWRITTEN = "unwritten"  # in the place of a kind: stored, but not to be written as STIX
+LISTED = 200  # characters of a value that are listed
 
 
 @app.command("list")
@@ -26,7 +27,7 @@ def list_(context: typer.Context, as_json: AsJSON = False) -> None:
     if as_json:
         print_json([_shown(one) for one in every])
         return
-    rows = [(one.pk, one.kind, one.pulse_id, one.type, one.value, one.reason, when(one.since)) for one in every]
+    rows = [(one.pk, one.kind, one.pulse_id, one.type, _short(one.value), one.reason, when(one.since)) for one in every]
     titles = ("id", "what", "pulse", "type", "value", "reason", "since")
     print_table(titles, rows, empty="Nothing is quarantined.")
 
@@ -81,6 +82,11 @@ def retry(
     people.print(f"{result.taken:,} taken, {result.refused:,} refused again")
     if result.not_kept:
         people.print(f"{result.not_kept:,} were too long to keep; 'pulsegate pull --full' asks OTX for them again")
+
+
+def _short(value: str) -> str:
+    """Its beginning, where it would fill the screen: what can't be taken in may be of any length."""
+    return value if len(value) <= LISTED else f"{value[:LISTED]}… ({len(value):,} characters)"
 
 
 def _sent(entry: Quarantined) -> Any:
