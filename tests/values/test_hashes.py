@@ -20,6 +20,7 @@ COLONS = ":".join(SHA1[i : i + 2] for i in range(0, 40, 2)).upper()
         (f"SHA-256={SHA256}", (T.SHA256, SHA256)),
         (f"0x{SHA1}", (T.SHA1, SHA1)),
         (f"`{SHA1}`", (T.SHA1, SHA1)),
+        (f"\u200e{MD5}\u200f", (T.MD5, MD5)),
         ("ａ" * 32, (T.MD5, "a" * 32)),
     ],
 )

@@ -22,6 +22,7 @@ NO = "not an e-mail address: "
         ("a[@]b.com", "a@b.com"),
         ("ａ＠ｂ．com", "a@b.com"),
         ("a\u200b@b.com", "a@b.com"),
+        ("\u202aa@b.com\u202c", "a@b.com"),
         ("é@bücher.example", "é@xn--bcher-kva.example"),
         ("o'brien@b.com", "o'brien@b.com"),
         ("a..b.@docomo.example", "a..b.@docomo.example"),

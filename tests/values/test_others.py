@@ -104,6 +104,7 @@ def test_rule_without_name_and_text_is_rejected(read):
         (T.FILE_PATH, '"C:\\Program Files\\Y.exe"', "C:\\Program Files\\Y.exe"),
         (T.FILE_PATH, "%TEMP%\\a&amp;b\x00.exe", "%TEMP%\\a&b.exe"),
         (T.FILE_PATH, "/tmp/日本語", "/tmp/日本語"),
+        (T.FILE_PATH, "\u202aC:\\invoice\u202efdp.exe\u202c", "C:\\invoice\u202efdp.exe"),
         (T.OSQUERY, "SELECT *\r\nFROM x WHERE a &lt; 1;", "SELECT *\nFROM x WHERE a < 1;"),
     ],
 )

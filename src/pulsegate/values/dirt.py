@@ -6,11 +6,13 @@ import re
 import unicodedata
 
 from pulsegate.values.fault import EMPTY, UNSETTLED, NoValueError
-from pulsegate.values.text import unescape, without_junk
+from pulsegate.values.text import unescape, without_ignorable, without_junk
 
 _ROUNDS = 8
 # None of these can begin or end a name, an address, a hash or an identifier.
-_WRAPPING = " \t\n\r\"'`<>,;|\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a\u3001\u300c\u300d"
+_WRAPPING = (
+    " \t\n\r\u1680\u2028\u2029\"'`<>,;|\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a\u3001\u300c\u300d"
+)
 _DOT = re.compile(r"\s?(?:[\[({<]\s?(?:\.|dot)\s?[\])}>]|\[\.|\.\]|\\\.)\s?", re.IGNORECASE)
 _AT = re.compile(r"\s?[\[({<]\s?(?:@|at)\s?[\])}>]\s?", re.IGNORECASE)
 _COLON = re.compile(r"[\[({](:(?://)?)[\])}]")
@@ -32,7 +34,8 @@ def tidy(text: str) -> str:
 
 def _settled(text: str) -> str:
     for _ in range(_ROUNDS):
-        cleaned = unicodedata.normalize("NFKC", unescape(without_junk(text))).replace("\u3002", ".")
+        bare = without_ignorable(unescape(without_junk(text)))
+        cleaned = unicodedata.normalize("NFKC", bare).replace("\u3002", ".")
         if cleaned == text:
             return cleaned
         text = cleaned

@@ -16,7 +16,7 @@ from pulsegate.values.fault import EMPTY, SEVERAL, UNSETTLED, WHITE_SPACE, NoVal
 from pulsegate.values.names import host as plain_name
 from pulsegate.values.names import port
 from pulsegate.values.suffixes import has_known_end
-from pulsegate.values.text import BASIC_ENTITIES, unescape, without_junk
+from pulsegate.values.text import BASIC_ENTITIES, unescape, without_directions, without_ignorable, without_junk
 
 LONGEST = 8_192
 WHAT = "not a URL"
@@ -50,7 +50,7 @@ def unwrapped(text: str) -> str:
     only with its partner. Raises NoValueError.
     """
     for _ in range(_ROUNDS):
-        cleaned = _without_quotes(unescape(without_junk(text), BASIC_ENTITIES).strip())
+        cleaned = _without_quotes(without_directions(unescape(without_junk(text), BASIC_ENTITIES)).strip())
         if cleaned == text:
             break
         text = cleaned
@@ -140,7 +140,7 @@ def _place(text: str) -> str:
 
 
 def _host(text: str) -> str:
-    text = text.strip()
+    text = without_ignorable(text).strip()
     if not text:
         raise NoValueError(f"{WHAT}: there is no host")
     if has_white_space(text):

@@ -33,7 +33,8 @@ _STRANGE = re.compile(r"[^a-z0-9_-]")
 _NUMERIC_END = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _NAME_PORT = re.compile(r"([^:\s]+):([0-9]+)")
 # Letters, marks, digits, pictures: what UTS 46 forbids among them (emoji domains) is registered and used all the same.
-_USED_CATEGORIES = frozenset({"Ll", "Lu", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd", "Nl", "No", "So", "Cf"})
+_USED_CATEGORIES = frozenset({"Ll", "Lu", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd", "Nl", "No", "So"})
+_JOINERS = "\u200c\u200d"
 
 WHAT = "not a domain name"
 
@@ -98,7 +99,7 @@ def _encode_label(label: str) -> str:
     try:
         return idna.alabel(label).decode("ascii")
     except UnicodeError:
-        if not all(unicodedata.category(c) in _USED_CATEGORIES for c in label if not c.isascii()):
+        if not all(c in _JOINERS or unicodedata.category(c) in _USED_CATEGORIES for c in label if not c.isascii()):
             return label  # the check names the character
         return "xn--" + label.encode("punycode").decode("ascii")
 

@@ -9,7 +9,7 @@ from pulsegate.model.indicator import IndicatorType
 from pulsegate.values.dirt import tidy
 from pulsegate.values.fault import EMPTY, SEVERAL, NoValueError, limit
 from pulsegate.values.hashes import is_hex
-from pulsegate.values.text import clean_line, clean_text
+from pulsegate.values.text import clean_line, clean_text, trimmed
 
 LONGEST = 8_192
 LONGEST_QUERY = 65_536
@@ -46,7 +46,7 @@ def rule(value: str, content: str = "") -> str:
 def free_text(type_: IndicatorType, value: str) -> str:
     """A file path, mutex or query: clean text in its own case. Raises NoValueError when it is empty or too long."""
     limit(value, LONGEST_QUERY)
-    text = clean_text(value)
+    text = trimmed(clean_text(value))
     if type_ is IndicatorType.FILE_PATH and text.startswith('"') and text.endswith('"'):
         text = text.strip('"').strip()
     if not text:

@@ -16,6 +16,17 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NONCHARACTERS = "\ufdd0-\ufdef" + "".join(f"{chr(p * 0x10000 + 0xFFFE)}{chr(p * 0x10000 + 0xFFFF)}" for p in range(17))
 # Control characters but TAB, LF and CR; and what has no width and no meaning of its own: ZWSP, WJ and its kin, BOM.
 _JUNK = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2060-\u2064\ufeff{_NONCHARACTERS}]")
+# What shows nothing and shapes nothing, but turns text around or lets it break: marks of direction (Windows puts one in
+# front of a path that it copies), soft hyphens, fillers, annotations. Texts may need them, values don't.
+_UNSEEN = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200e\u200f\u202a-\u202e\u2065-\u206f\u3164\uffa0\ufff0-\ufffb"
+)
+_DIRECTIONS = re.compile(f"[{_UNSEEN}]+")
+_ENDS = re.compile(rf"\A[{_UNSEEN}\s]+|[{_UNSEEN}\s]+\Z")
+# And what only chooses a glyph: no name, address or hash has such, though a URL's path may hold a picture that has.
+_IGNORABLE = re.compile(
+    f"[{_UNSEEN}\u180b-\u180d\u180f\ufe00-\ufe0f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_END = re.compile("\r\n?")
 # Joiners build emoji and Persian or Indic words, so one is kept between two characters that are not ASCII.
@@ -59,6 +70,21 @@ def without_junk(text: str) -> str:
         # The way through UTF-16 joins a pair that was sent as two code units; "ignore" drops what has no partner.
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
     return _STRAY_JOINER.sub("", _LINE_END.sub("\n", _JUNK.sub("", text)))
+
+
+def without_directions(text: str) -> str:
+    """The text without marks of direction and their kin, which show nothing."""
+    return text if text.isascii() else _DIRECTIONS.sub("", text)
+
+
+def trimmed(text: str) -> str:
+    """The text without white space and marks of direction at its ends; inside, ``invoice<RLO>fdp.exe`` is as meant."""
+    return text.strip() if text.isascii() else _ENDS.sub("", text)
+
+
+def without_ignorable(text: str) -> str:
+    """The text without anything that shows nothing by itself, but joiners (Unicode's Default_Ignorable_Code_Point)."""
+    return text if text.isascii() else _IGNORABLE.sub("", text)
 
 
 def unescape(text: str, names: Container[str] = html5) -> str:
