@@ -91,6 +91,8 @@ class FakeOTX:
 
 
 def _page(pages: list[Any], number: int) -> Page[Any]:
+    if number > max(1, len(pages)):
+        raise OTXMissingError("OTX doesn't know it (404)")
     found = _next(pages, number - 1) if pages else []
     rest = [one for one in pages[number:] if not isinstance(one, Exception)]
     return found if isinstance(found, Page) else Page(found, None, bool(rest))

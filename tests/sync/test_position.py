@@ -41,9 +41,18 @@ def after(walk, what):
         (replace(WALK, offset=20, count=30), seen(20, 10, 33, more=True), (30, False, False)),
         # On the first page nothing can have been missed.
         (replace(WALK, offset=0, count=30), seen(0, 10, 20, more=True), (10, False, False)),
-        # It ends before it has given all that it says there is: once more from the beginning.
-        (WALK, seen(0, 10, 25), (0, False, False)),
-        (replace(WALK, again=True), seen(0, 10, 25), (10, True, False)),
+        # A page names no next one, though there are more: the next one is asked for all the same.
+        (WALK, seen(0, 10, 25), (10, False, False)),
+        (replace(WALK, again=True), seen(0, 10, 25), (10, False, False)),
+        (WALK, seen(0, 5, 25), (5, False, False)),
+        # It isn't there: the list ends before it has given all that it says there is. Once more from the beginning.
+        (replace(WALK, offset=20, count=25, unsaid=True), seen(20, 0, missing=True), (0, False, False)),
+        (replace(WALK, offset=20, count=25, unsaid=True), seen(20, 0, 25), (0, False, False)),
+        (replace(WALK, offset=20, count=25, unsaid=True, again=True), seen(20, 0, missing=True), (20, True, False)),
+        (replace(WALK, offset=20, count=25, unsaid=True, again=True), seen(20, 0, 25), (20, True, False)),
+        # So it is with a short page in its middle.
+        (replace(WALK, offset=10, count=25), seen(10, 5, 25), (0, False, False)),
+        (replace(WALK, offset=10, count=25, again=True), seen(10, 5, 25), (15, True, False)),
         # An empty page at its end, and in its middle.
         (replace(WALK, offset=20, count=20), seen(20, 0, 20), (20, True, False)),
         (replace(WALK, offset=20, count=30), seen(20, 0, 20), (10, False, False)),
@@ -90,13 +99,14 @@ def histories(draw):
     """A list, what happens to it before each page, and the sizes of the pages."""
     number = draw(st.integers(0, 40))
     change = st.lists(st.tuples(st.sampled_from(["modify", "remove", "add"]), st.integers(0, 60)), max_size=6)
-    return number, draw(st.lists(st.tuples(change, st.integers(1, 9)), min_size=1, max_size=60)), draw(st.booleans())
+    pages = draw(st.lists(st.tuples(change, st.integers(1, 9)), min_size=1, max_size=60))
+    return number, pages, draw(st.booleans()), draw(st.booleans())
 
 
 @settings(max_examples=400)
 @given(histories())
 def test_what_stays_in_the_list_is_seen_whatever_moves(history):
-    number, pages, knows_missing = history
+    number, pages, knows_missing, names_next = history
     there = list(range(number))
     stay = set(there)
     found: set[int] = set()
@@ -115,7 +125,8 @@ def test_what_stays_in_the_list_is_seen_whatever_moves(history):
         rows = there[start : start + size]
         missing = knows_missing and not rows and start > 0
         found.update(rows)
-        page = Seen(start, size, len(rows), None if missing else len(there), start + size < len(there), missing)
+        has_next = names_next and start + size < len(there)
+        page = Seen(start, size, len(rows), None if missing else len(there), has_next, missing)
         made = step(walk, page)
         assert made.fault is None or not rows
         walk, done = made.walk, made.done

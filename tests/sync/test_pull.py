@@ -44,6 +44,19 @@ def test_pull_walks_every_page_and_publishes(store):
     assert last(store) == ("ok", 3, 3, None)
 
 
+@pytest.mark.parametrize("limit", [1, 2])
+def test_page_that_names_no_next_one_is_not_the_last_while_the_count_says_more(store, limit):
+    pages = [Page([raw(number, f"{number}.example")], 3, has_next=False) for number in (3, 2, 1)]
+    run(store, FakeOTX(pages), page_size=limit)
+    assert sorted(served(store)) == ["1.example", "2.example", "3.example"]
+
+
+def test_pulse_gets_the_indicators_that_only_the_count_tells_of(store):
+    rest = [Page([row(f"{one}.example")], 3, has_next=False) for one in "abc"]
+    run(store, FakeOTX([[raw(1, "a.example", more_indicators=True)]], {pulse_id(1): rest}))
+    assert values(store, 1) == ["a.example", "b.example", "c.example"]
+
+
 def test_pull_of_nothing(store):
     outcome = run(store, FakeOTX([[]]))
     assert outcome.intake == Intake()

@@ -39,7 +39,8 @@ class Walk:
     the list had become shorter; ``gone``: where OTX knew no page, since then. ``full``: over the whole backfill;
     ``again``: for the second time, because the first brought fewer pulses than there are; ``doubtful``: it may have
     missed some, so a whole one comes after it;
-    ``uncounted``: not every page told how many there are, so what moved may have been missed.
+    ``uncounted``: not every page told how many there are, so what moved may have been missed; ``unsaid``: the last page
+    named no next one, though by its count more follow.
     """
 
     started: datetime
@@ -53,6 +54,7 @@ class Walk:
     gone: int | None = None
     doubtful: bool = False
     uncounted: bool = False
+    unsaid: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 
 from pulsegate.errors import RateLimitedError, TooLargeError, UnavailableError
+from pulsegate.otx.failures import OTXMissingError
 from pulsegate.otx.parse import Page
 from pulsegate.sync.wanted import Pace
 
@@ -59,6 +60,14 @@ class Asking:
         return min(max(told or 0.0, self._pace.jitter(min(wait.total_seconds(), longest))), longest)
 
 
+def is_unsaid(start: int, asked: int, received: int, count: int | None) -> bool:
+    """Whether rows must follow a page that names no next one: by its count, unless it is short, as a last page is.
+
+    The first page is short where OTX gives fewer rows at once than were asked for.
+    """
+    return count is not None and 0 < received < count - start and (received >= asked or not start)
+
+
 @dataclass(frozen=True, slots=True)
 class Piece(Generic[T]):
     """A page, with the place of its first row in the whole list, and how many rows were asked for."""
@@ -71,6 +80,11 @@ class Piece(Generic[T]):
     def end(self) -> int:
         """The place after its last row. Rows beyond those asked for are no rows of the list: they don't count."""
         return self.start + min(len(self.page.results), self.asked)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether rows follow: the page names a next one, or only its count says so."""
+        return self.page.has_next or is_unsaid(self.start, self.asked, self.end - self.start, self.page.count)
 
 
 class Pager(Generic[T]):
@@ -92,20 +106,27 @@ class Pager(Generic[T]):
         return piece
 
     def all(self) -> Iterator[Piece[T]]:
-        """All pages, one after the other; the last one is the first that says so, or is empty."""
-        offset = 0
-        while True:
-            piece = self.at(offset)
-            yield piece
-            offset = piece.end
-            if not piece.page.has_next or offset == piece.start:
-                return
+        """All pages, one after the other; the last one is the first that says so, or is empty.
+
+        Where only the count says that more follow, a page that isn't there is the end.
+        """
+        piece = self.at(0)
+        yield piece
+        while piece.goes_on and piece.end > piece.start:
             self.fit(piece)
+            try:
+                following = self.at(piece.end)
+            except OTXMissingError:
+                if piece.page.has_next:
+                    raise
+                return
+            piece = following
+            yield piece
 
     def fit(self, piece: Piece[Any]) -> None:
         """Where fewer rows came than were asked for, and more are there, that is the most that OTX gives."""
         received = piece.end - piece.start
-        if piece.page.has_next and 0 < received < piece.asked:
+        if piece.goes_on and 0 < received < piece.asked:
             self.size = self._most = min(self.size, received)
 
     def _piece(self, offset: int) -> Piece[T]:

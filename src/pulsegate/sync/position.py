@@ -3,7 +3,7 @@
 The list is sorted by ``modified``, newest first, and changes while it is walked. What is modified moves to its front:
 that pushes the rest on, and some rows come twice; it is itself newer than the watermark that this walk will leave, so
 the next one brings it. What is unsubscribed or deleted lets the rest move up: then ``count`` falls, and the walk goes
-back by as many rows.
+back by as many rows. Where a page names no next one and the count says that more follow, the count is believed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pulsegate.store.sources import Walk
+from pulsegate.sync.asking import is_unsaid
 
 MOST_RETREATS = 20  # a count that falls and rises is not followed for ever: what was missed is found by its id then
 
@@ -41,6 +42,8 @@ class Step:
 
 def step(walk: Walk, seen: Seen) -> Step:
     """What follows from a page."""
+    if walk.unsaid and not seen.received:
+        return _end_of_given(walk)
     if seen.missing:
         return _after_404(walk, seen)
     if not seen.received:
@@ -51,12 +54,19 @@ def step(walk: Walk, seen: Seen) -> Step:
         return Step(_retreat(walk, seen))
     is_uncounted = has_fallen or (seen.count is None and (seen.has_next or seen.start > 0))
     count = walk.count if seen.count is None else seen.count
-    there = replace(walk, offset=end, count=count, uncounted=walk.uncounted or is_uncounted)
-    if seen.has_next:
+    unsaid = not seen.has_next and is_unsaid(seen.start, seen.asked, seen.received, seen.count)
+    there = replace(walk, offset=end, count=count, uncounted=walk.uncounted or is_uncounted, unsaid=unsaid)
+    if seen.has_next or unsaid:
         return Step(there)
-    if seen.count is not None and end < seen.count and not walk.again:
-        return Step(replace(there, offset=0, count=None, again=True, uncounted=False))
-    return Step(there, done=True)
+    return _end_of_given(there) if seen.count is not None and end < seen.count else Step(there, done=True)
+
+
+def _end_of_given(walk: Walk) -> Step:
+    """The list ends where its last page said so, before its count: some may have been missed, so once more."""
+    ended = replace(walk, unsaid=False)
+    if walk.again:
+        return Step(ended, done=True)
+    return Step(replace(ended, offset=0, count=None, again=True, uncounted=False))
 
 
 def _after_404(walk: Walk, seen: Seen) -> Step:
