@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+
+_WORD = re.compile("[a-z]+")
 
 
 class TLP(StrEnum):
@@ -15,9 +18,10 @@ class TLP(StrEnum):
 
     @classmethod
     def read(cls, text: str | None) -> TLP:
-        """The level that ``text`` names, in any case; an unknown or missing one is the most careful public one, green.
+        """The level that ``text`` names, however it writes it (``TLP: RED``, ``amber+strict``); of several the closest.
 
-        OTX gives public pulses ``white`` or ``green``; ``amber`` and ``red`` must be private there.
+        An unknown or missing one is the most careful public one, green. OTX gives public pulses ``white`` or ``green``;
+        ``amber`` and ``red`` must be private there.
         """
-        word = (text or "").strip().lower().removeprefix("tlp:").replace("clear", "white")
-        return cls.AMBER if word.startswith("amber") else cls._value2member_map_.get(word, cls.GREEN)  # type: ignore[return-value]
+        words = set(_WORD.findall((text or "").lower().replace("clear", "white")))
+        return next((one for one in reversed(cls) if one in words), cls.GREEN)

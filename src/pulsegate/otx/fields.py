@@ -9,7 +9,8 @@ from pulsegate.values.text import clean_line
 
 MAX_NUMBER = 2**31 - 1  # what an INTEGER column holds
 MAX_BITS = 13_000  # Python refuses to write out integers of more than 4,300 digits
-_NO = frozenset({"", "0", "0.0", "false", "no", "none", "null"})
+_NO = frozenset({"0", "0.0", "false", "no"})
+_NOTHING = frozenset({"", "none", "null"})
 NAMES = ("display_name", "name", "id")
 
 
@@ -43,13 +44,14 @@ def number_of(value: object, default: int = 0) -> int:
 
 
 def flag_of(value: object, *, missing: bool) -> bool:
-    """``value`` (true, 0/1, "0", …) as yes or no; ``missing`` when it is null."""
+    """``value`` (true, 0/1, "0", …) as yes or no; ``missing`` when it is null, or text that says nothing."""
     if value is None:
         return missing
     if value == 1:
         return True
     if isinstance(value, str):
-        return value.strip().lower() not in _NO
+        word = value.strip().lower()
+        return missing if word in _NOTHING else word not in _NO
     return bool(value)
 
 

@@ -107,7 +107,6 @@ def _read_head(data: Mapping[str, object]) -> Pulse:
     if not name and "indicators" not in data:
         raise PulseFormatError("has neither a name nor indicators, so it is no pulse", resource=identity)
     created, modified = _times(identity, data)
-    tlp = first(data, "tlp", "TLP")
     return Pulse(
         id=identity,
         name=name or f"Pulse {identity}",
@@ -115,7 +114,7 @@ def _read_head(data: Mapping[str, object]) -> Pulse:
         created=created,
         modified=modified,
         description=clean_text(text_of(data.get("description"))),
-        tlp=TLP.read(tlp if isinstance(tlp, str) else None),
+        tlp=TLP.read(" ".join((*words_of(data.get("tlp")), *words_of(data.get("TLP"))))),
         revision=number_of(data.get("revision")),
         public=flag_of(data.get("public"), missing=True),
         adversary=" ".join(words_of(data.get("adversary"))),
