@@ -368,7 +368,16 @@ def test_answer_that_drips():
         assert failure(client.owner).message == "OTX's answer wasn't complete after 0 s"
 
 
-@pytest.mark.parametrize("body", [b"[" * 90_000, b'{"results": [' + b"9" * 5000 + b"]}", b"\xff\xfe\x00", b'{"a": '])
+def test_field_that_is_no_json_costs_no_page():
+    rows = b'[{"id": 1, "a": [Infinity, 1e999], "c": ' + b"9" * 5000 + b', "d": "x\ty\n\x01"}, {"id": 2}]'
+    body = b'{"count": 2, "next": null, "results": ' + rows + b"}"
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with raw_server(head, body) as address, OTXClient(f"http://{address}", KEY) as client:
+        first = {"id": 1, "a": [float("inf")] * 2, "c": None, "d": "x\ty\n\x01"}
+        assert client.subscribed() == Page([first, {"id": 2}], 2, has_next=False)
+
+
+@pytest.mark.parametrize("body", [b"[" * 90_000, b'{"results": [' + b"9" * 5000 + b"}", b"\xff\xfe\x00", b'{"a": '])
 def test_json_that_python_refuses(body):
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with raw_server(head, body) as address, OTXClient(f"http://{address}", KEY) as client:

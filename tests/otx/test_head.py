@@ -93,7 +93,6 @@ def test_page_without_a_pulse(rows):
         ('{"results": [{"id": 1', "OTX's answer is not JSON"),
         ('{"results": [{"id": 1]}', "OTX's answer is not JSON"),
         ('{"results": [{"id": ' + "[" * 9000, "OTX's answer is not JSON"),
-        ('{"results": [{"id": ' + "9" * 5000 + "}]}", "OTX's answer is not JSON"),
         ('{"results": [{"indicators": [{]}]}', "OTX's answer is not JSON"),
     ],
 )

@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Callable, Iterator
 
+from pulsegate.otx.decoding import DECODER
+
 CHUNK = 262_144  # characters read at a time
 _SPACE = re.compile(r"[ \t\n\r]*")
 # The repeats are bounded because each takes memory of the regular expression engine.
@@ -31,7 +33,6 @@ class JSONStream:
     def __init__(self, read: Callable[[int], str], *, longest: int | None = None) -> None:
         self._read = read
         self._longest = longest
-        self._decoder = json.JSONDecoder()
         self._text = ""
         self._at = 0
         self._before = 0  # characters that were dropped from the text's beginning
@@ -107,7 +108,7 @@ class JSONStream:
         self.peek()
         while True:
             try:
-                value, end = self._decoder.raw_decode(self._text, self._at)
+                value, end = DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
                 if self._may_be_cut(error) and self._more(longest):
                     continue

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -17,6 +18,7 @@ from urllib3.exceptions import HTTPError
 from pulsegate.errors import OTXAnswerError, OTXError, OTXUnavailableError
 from pulsegate.otx import body, failures
 from pulsegate.otx.dates import read_http_date
+from pulsegate.otx.decoding import decoded
 from pulsegate.otx.failures import OTXTooLargeError
 
 ENCODING = "utf-8-sig"  # of JSON between systems (RFC 8259, 8.1); bytes that are none become U+FFFD
@@ -52,9 +54,10 @@ class BoundedSession(requests.Session):
         """The answer to a GET, with its whole body read. Raises what ``failures`` makes of everything else."""
         address = url.decode() if isinstance(url, bytes) else url
         with self.opened(address, self.max_body, **options) as (answer, pieces):
-            # Where requests keeps a body; OTXv2 calls .json() on it, which guesses at an encoding that isn't told.
-            answer._content = b"".join(pieces)  # noqa: SLF001
+            answer._content = b"".join(pieces)  # noqa: SLF001 - where requests keeps a body
             answer.encoding = ENCODING
+            # OTXv2 calls it. That of requests refuses more, and what depends on whether simplejson is installed.
+            answer.json = partial(decoded, answer.text)  # type: ignore[method-assign]
             return answer
 
     @contextmanager
