@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pulsegate.errors import OTXKeyError
 from pulsegate.store import sources
 from pulsegate.sync.wanted import Wanted
 from sync.fakes import FakeOTX, pulse_id, raw
@@ -31,6 +32,17 @@ def test_one_named_pulse_that_is_gone_leaves(store):
     run(store, knows(1, 2, 3), wanted=named(1, 2, 3))
     run(store, knows(1, 2), wanted=named(1, 2, 3))
     assert served(store) == ["1.example", "2.example"]
+
+
+def test_one_named_pulse_that_is_refused_stops_no_other_and_stays(store):
+    run(store, knows(1, 2, 3), wanted=named(1, 2, 3))
+    otx = knows(1, 3, 4)
+    otx.single[pulse_id(2)] = [OTXKeyError("OTX refused the key with 403")] * 2
+    with pytest.raises(OTXKeyError):
+        run(store, otx, wanted=named(1, 2, 3, 4))
+    otx.name = "someone"  # whose key it is: then it is not the key
+    run(store, otx, wanted=named(1, 2, 3, 4))
+    assert served(store) == ["1.example", "2.example", "3.example", "4.example"]
 
 
 @pytest.mark.parametrize(("accept", "left"), [(False, ["1.example", "2.example", "3.example"]), (True, ["1.example"])])

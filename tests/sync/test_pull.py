@@ -136,6 +136,26 @@ def test_pulse_with_more_indicators_is_asked_for_all_of_them(store):
     assert sorted(served(store)) == ["a.example", "b.example", "c.example"]
 
 
+def test_indicators_of_one_pulse_that_are_refused_stop_no_other(store):
+    first = pulse_id(1)
+    otx = FakeOTX(
+        [[raw(1, "a.example", more_indicators=True)], [raw(2, "b.example")]],
+        {first: [OTXKeyError("OTX refused the key with 403"), [row("a.example"), row("c.example")]]},
+        name="someone",
+    )
+    run(store, otx)
+    assert sorted(served(store)) == ["a.example", "b.example"]
+    assert (last(store)[0], watermark(store)) == ("ok", MODIFIED)
+    run(store, otx)
+    assert sorted(served(store)) == ["a.example", "b.example", "c.example"]
+
+
+def test_key_that_nobody_has_fails_the_run_there_too(store):
+    refused = [OTXKeyError("OTX refused the key with 403")]
+    with pytest.raises(OTXKeyError):
+        run(store, FakeOTX([[raw(1, "a.example", more_indicators=True)]], {pulse_id(1): refused}))
+
+
 def test_pulse_that_was_sent_without_indicators_is_asked_for_them(store):
     found = raw(1)
     del found["indicators"]

@@ -19,7 +19,7 @@ from pulsegate.store.database import Database
 from pulsegate.store.sources import PULSE, SUBSCRIPTION
 from pulsegate.sync.asking import Asking, Pager
 from pulsegate.sync.comparison import leaving, remove
-from pulsegate.sync.completion import Completion
+from pulsegate.sync.completion import Completion, knows_key
 from pulsegate.sync.wanted import Wanted
 from pulsegate.values.dates import read_date
 
@@ -162,9 +162,11 @@ class Following:
             return self._ask(partial(self._read, identity)), False
         except OTXMissingError:
             return None, True
-        except (OTXKeyError, OTXUnavailableError):
+        except OTXUnavailableError:
             raise
         except OTXError as error:
+            if isinstance(error, OTXKeyError) and not knows_key(self._client):
+                raise
             log.warning("pulse.not_read", pulse_id=identity, reason=str(error))
             return None, False
 
