@@ -27,6 +27,8 @@ NO = "not a domain name: "
         ("<evil.com>,", "evil.com"),
         ("\tevil.com\r\n", "evil.com"),
         ("\ufeffevil.com\u200b", "evil.com"),
+        ("(evil.com)", "evil.com"),
+        ("[evil.com]", "evil.com"),
         ("\u202aevil.com\u202c", "evil.com"),
         ("\u200eev\u00adil.com\u200f", "evil.com"),
         ("evil.com\ufe0f", "evil.com"),

@@ -16,6 +16,7 @@ _WRAPPING = (
 _DOT = re.compile(r"\s?(?:[\[({<]\s?(?:\.|dot)\s?[\])}>]|\[\.|\.\]|\\\.)\s?", re.IGNORECASE)
 _AT = re.compile(r"\s?[\[({<]\s?(?:@|at)\s?[\])}>]\s?", re.IGNORECASE)
 _COLON = re.compile(r"[\[({](:(?://)?)[\])}]")
+_BRACKETED = re.compile(r"\(([^][(){}]+)\)|\[([^][(){}]+)\]|\{([^][(){}]+)\}")
 _OPENERS = re.compile(r"[\[({<\\\]]")
 
 
@@ -26,10 +27,16 @@ def tidy(text: str) -> str:
     """
     if not (text.isascii() and text.isprintable() and "&" not in text):
         text = _settled(text)
-    text = text.strip(_WRAPPING)
+    text = unbracketed(text.strip(_WRAPPING))
     if not text:
         raise NoValueError(EMPTY)
     return text
+
+
+def unbracketed(text: str) -> str:
+    """What one pair of brackets around the whole text holds; with brackets inside, which may belong to it, the text."""
+    match = _BRACKETED.fullmatch(text)
+    return (match[1] or match[2] or match[3]).strip(_WRAPPING) if match else text
 
 
 def _settled(text: str) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from pulsegate.model.indicator import IndicatorType
 from pulsegate.values.addresses import ipv4, ipv6, looks_like_address
-from pulsegate.values.dirt import refang
+from pulsegate.values.dirt import refang, unbracketed
 from pulsegate.values.fault import EMPTY, SEVERAL, UNSETTLED, WHITE_SPACE, NoValueError, has_white_space, limit
 from pulsegate.values.names import host as plain_name
 from pulsegate.values.names import port
@@ -50,7 +50,8 @@ def unwrapped(text: str) -> str:
     only with its partner. Raises NoValueError.
     """
     for _ in range(_ROUNDS):
-        cleaned = _without_quotes(without_directions(unescape(without_junk(text), BASIC_ENTITIES)).strip())
+        cleaned = without_directions(unescape(without_junk(text), BASIC_ENTITIES)).strip()
+        cleaned = unbracketed(_without_quotes(cleaned))
         if cleaned == text:
             break
         text = cleaned
@@ -140,7 +141,7 @@ def _place(text: str) -> str:
 
 
 def _host(text: str) -> str:
-    text = without_ignorable(text).strip()
+    text = without_ignorable(text).strip().rstrip(".")
     if not text:
         raise NoValueError(f"{WHAT}: there is no host")
     if has_white_space(text):
