@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -76,6 +77,15 @@ def test_source_with_every_column_comes_back(database):
     assert do(database, sources.get, "otx") == Source("otx", NOW, "shape", **values)
     do(database, sources.update, "otx", walk=Walk(NOW, NOW), held=0)
     assert do(database, sources.get, "otx") == replace(Source("otx", NOW, "shape", **values), walk=Walk(NOW, NOW), held=0)  # fmt: skip
+
+
+def test_walk_that_a_newer_release_has_noted_more_of_goes_on(database):
+    do(database, sources.ensure, "otx", "shape")
+    do(database, sources.update, "otx", walk=Walk(NOW, NOW, offset=40))
+    noted = json.loads(do(database, lambda connection: connection.scalar(sa.select(sources.sources.c.walk))))
+    text = json.dumps(noted | {"unheard": 1})
+    do(database, lambda connection: connection.execute(sa.update(sources.sources).values(walk=text)))
+    assert do(database, sources.get, "otx").walk == Walk(NOW, NOW, offset=40)
 
 
 def test_source_that_asks_for_something_else_is_walked_and_compared_again(database):

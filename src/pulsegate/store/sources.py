@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -143,11 +143,12 @@ def _source(row: Any) -> Source:
 def _walk(text: str | None) -> Walk | None:
     if text is None:
         return None
-    fields: dict[str, Any] = json.loads(text)
+    found: dict[str, Any] = json.loads(text)
     for key in ("started", "since", "newest"):
-        if fields[key] is not None:
-            fields[key] = datetime.fromisoformat(fields[key])
-    return Walk(**fields)
+        if found[key] is not None:
+            found[key] = datetime.fromisoformat(found[key])
+    known = {one.name for one in fields(Walk)}
+    return Walk(**{key: value for key, value in found.items() if key in known})  # a newer release may have noted more
 
 
 # --- Which pulses it has ---------------------------------------------------------------------------------------------
