@@ -149,3 +149,18 @@ def test_change_of_an_account_that_is_none_is_told(pulsegate, words: list[str], 
         pulsegate("account", *words)
     assert str(caught.value).startswith(said)
     assert caught.value.exit_code == code
+
+
+def test_rights_are_taken_back_as_they_are_given(pulsegate) -> None:
+    def rights() -> tuple[list[str], list[str]]:
+        (one,) = json.loads(pulsegate("account", "list", "--json"))
+        return one["read"], one["write"]
+
+    pulsegate("account", "grant", "esa", "--read", "subscribed", "--write", "*")
+    assert rights() == (["*", "subscribed"], ["*"])
+    pulsegate("account", "revoke", "esa", "--write", "*")
+    assert rights() == (["*", "subscribed"], [])
+    pulsegate("account", "revoke", "esa", "*", "--read", "subscribed", "--write", "subscribed")
+    assert rights() == ([], [])
+    with pytest.raises(PulsegateError, match="nothing to revoke"):
+        pulsegate("account", "revoke", "esa")

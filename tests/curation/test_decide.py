@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pulsegate.curation.choices import DEFAULTS, RESTATED
 from pulsegate.curation.decide import IN, Decision, Facts, OfPulse, decide, decide_pulse
-from pulsegate.model.collection import Collection, CollectionKind, Profile, Rule
+from pulsegate.model.collection import PROTECTIONS, Collection, CollectionKind, Profile, Rule
 from pulsegate.model.indicator import IndicatorType as T
+from pulsegate.model.mode import Mode
 from pulsegate.model.pulse import Pulse
 from pulsegate.model.tlp import TLP
 
@@ -178,6 +180,34 @@ PROTECTED = "the built-in protection reserved-range covers it"
 def test_indicator_that_a_protection_concerns(protections, decision):
     collection = Collection("mail", protections=protections)
     assert of_facts(collection=collection, protection="reserved-range") == decision
+
+
+@pytest.mark.parametrize(
+    ("protections", "chosen", "by"),
+    [
+        (None, None, {"rfc1918", "tlds", "alexa"}),
+        (frozenset(), None, {"alexa"}),
+        (words("public-suffix"), None, {"tlds", "alexa"}),
+        (words("reserved-range"), None, {"rfc1918", "alexa"}),
+        (frozenset(), words("rfc1918"), {"rfc1918"}),
+    ],
+)
+def test_warning_lists_that_say_what_a_protection_says_hold_where_it_holds(protections, chosen, by):
+    collection = Collection("mail", protections=protections, warning_lists=chosen)
+    found = {
+        name: decide(
+            replace(FACTS, lists=(name,)), collection, NOW, OfPulse(), blocking=words("rfc1918", "tlds", "alexa")
+        )
+        for name in ("rfc1918", "tlds", "alexa")
+    }
+    assert {name: one.rule for name, one in found.items() if not one.included} == {
+        name: f"warning-list:{name}" for name in by
+    }
+
+
+def test_each_list_that_restates_a_protection_blocks_by_default():
+    assert {DEFAULTS[name] for name in RESTATED} == {Mode.BLOCK}
+    assert set(RESTATED.values()) < PROTECTIONS
 
 
 def test_indicator_that_is_the_administrators_own():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,64 @@ def test_file_with_nothing_in_it(write):
     for text in ("", "# nothing\n", "pulsegate:\n", "---\n"):
         write(text)
         assert load({}) == load({"PULSEGATE_CONFIG": str(write("pulsegate: {}", "other.yml"))})
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("pulsegate:\n  own: [a.example]\n  port: 1\n  own: [b.example]\n", "line 4, column 3"),
+        ("pulsegate: {port: 1}\npulsegate: {host: a}\n", "line 2, column 1"),
+        ("pulsegate: {collections: [{name: a, ttl: {URL: 1d, 'URL': 2d}}]}", "line 1, column 52"),
+    ],
+)
+def test_file_with_a_key_that_stands_twice(write, text, place):
+    write(text)
+    assert fault({}) == f"opentaxii.yml: is not valid YAML: the key there stands a second time in its section ({place})"
+
+
+def test_file_with_keys_taken_over_from_elsewhere(write):
+    write("pulsegate:\n  otx: &one {interval: 1h, retry: 2m}\n  sources: [{<<: *one, name: b, retry: 3m}]\n")
+    (source,) = load({}).sources
+    assert (source.interval, source.retry) == (timedelta(hours=1), timedelta(minutes=3))
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n"])
+def test_environment_with_variables_that_are_empty(write, text):
+    write("pulsegate: {host: 192.0.2.1, own: [a.example], otx: {interval: 5m, enabled: false, proxy: 'http://a:1'}}")
+    names = (
+        "HOST",
+        "PORT",
+        "OWN",
+        "DATA_DIR",
+        "DATABASE",
+        "DOMAIN",
+        "ADMIN_PASSWORD",
+        "COLLECTIONS",
+        "OTX",
+        "RELAY__KEY",
+    )
+    names += ("OTX__INTERVAL", "OTX__ENABLED", "OTX__PROXY", "OTX__API_KEY_FILE", "TLS__CERTIFICATE")
+    assert load({f"PULSEGATE_{name}": text for name in names}) == load({})
+    assert fault({"PULSEGATE_PROT": text}).endswith("prot (PULSEGATE_PROT) is no setting; did you mean port?")
+
+
+def test_file_with_an_empty_host(write):
+    write("pulsegate: {host: ''}")
+    assert fault({}) == "opentaxii.yml: host: write an address; 0.0.0.0 is every one of the machine"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("port: yes", "port"),
+        ("workers: on", "workers"),
+        ("otx: {page_size: true}", "otx.page_size"),
+        ("collections: [{name: a, blocks_per_part: yes}]", "collection a: blocks_per_part"),
+    ],
+)
+def test_file_with_yes_for_a_number(write, text, key):
+    write(f"pulsegate: {{{text}}}")
+    assert fault() == f"opentaxii.yml: {key}: write a whole number"
 
 
 def test_file_with_a_byte_order_mark(write):

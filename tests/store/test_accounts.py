@@ -151,6 +151,20 @@ def test_revoke_of_every_collection_leaves_those_that_were_named(connection):
     assert (found.permissions, found.reads_all, found.writes_all) == ({"a": "read"}, False, False)
 
 
+def test_revoke_of_writing_leaves_reading(connection):
+    accounts.add(connection, "someone", "word")
+    accounts.grant(connection, "someone", "a", WRITE)
+    accounts.grant(connection, "someone", EVERY, WRITE)
+    accounts.revoke_writing(connection, "someone", "a")
+    accounts.revoke_writing(connection, "someone", EVERY)
+    found = accounts.get(connection, "someone")
+    assert (found.permissions, found.reads_all, found.writes_all) == ({"a": "read"}, True, False)
+    for name in ("a", EVERY):
+        assert fault(accounts.revoke_writing, connection, "someone", name) == (
+            f"someone: has no right of its own to {name}"
+        )
+
+
 def test_revoke_of_what_was_not_granted(connection):
     accounts.add(connection, "someone", "word")
     assert fault(accounts.revoke, connection, "someone", "a") == "someone: has no right of its own to a"

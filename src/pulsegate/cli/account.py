@@ -119,13 +119,26 @@ def grant(context: typer.Context, name: Name, read: Read = None, write: Write = 
 def revoke(
     context: typer.Context,
     name: Name,
-    names: Annotated[list[str], typer.Argument(metavar="COLLECTION…", help="Collections; '*' for the right to all.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="COLLECTION…", help="Collections; '*' for the right to all.")
+    ] = None,
+    read: Annotated[
+        list[str] | None, typer.Option("--read", metavar="COLLECTION", help="The same; who can't read can't write.")
+    ] = None,
+    write: Annotated[
+        list[str] | None, typer.Option("--write", metavar="COLLECTION", help="Take only the right to push to it.")
+    ] = None,
 ) -> None:
     """Take an account's rights to collections back."""
+    whole = list(dict.fromkeys([*(names or ()), *(read or ())]))
+    if not whole and not write:
+        raise UsageError("nothing to revoke", hint="Name a collection; '*' is the right to all")
 
     def take_back(connection: Connection) -> None:
-        for collection in names:
+        for collection in whole:
             accounts.revoke(connection, name, collection)
+        for collection in set(write or ()) - set(whole):
+            accounts.revoke_writing(connection, name, collection)
 
     _change(installation(context), name, "account.revoke", take_back)
     people.print(f"Account {name}: revoked.", markup=False)

@@ -146,3 +146,16 @@ TABLE: tuple[tuple[str, Mode, str], ...] = (
     ("zscaler", I, "where many companies' traffic comes from"),
 )
 DEFAULTS: Mapping[str, Mode] = {name: mode for name, mode, _ in TABLE}
+
+RESTATED: Mapping[str, str] = {
+    "ipv6-linklocal": "reserved-range",
+    "multicast": "reserved-range",
+    "rfc1918": "reserved-range",
+    "rfc3849": "reserved-range",
+    "rfc5735": "reserved-range",
+    "rfc6598": "reserved-range",
+    "rfc6761": "reserved-range",
+    "second-level-tlds": "public-suffix",
+    "tlds": "public-suffix",
+}
+"""Lists that say what a built-in protection says: where a collection does without it, they don't stand in for it."""

@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
+from pulsegate.curation.choices import RESTATED
 from pulsegate.curation.naming import covers_technique, has_word
 from pulsegate.model.collection import Collection, ReviewMode, Rule
 from pulsegate.model.decisions import Allowed, Override, Review, ReviewStatus, Trusted
@@ -247,10 +248,20 @@ def _against_value(facts: Facts, collection: Collection, blocking: AbstractSet[s
         said = f"{entry.text} ({entry.kind}) is on the allow list, by {entry.account}{_because(entry.reason)}"
         yield out("allow-list", said)
     yield from _against_own(facts, collection)
-    lists = blocking if collection.warning_lists is None else collection.warning_lists
+    lists = blocking_in(collection, blocking) if facts.lists else frozenset()
     for name in facts.lists:
         if name in lists:
             yield out(f"warning-list:{name}", f"it is on the warning list {name}")
+
+
+def blocking_in(collection: Collection, blocking: AbstractSet[str]) -> AbstractSet[str]:
+    """The warning lists that keep something out of the collection; ``blocking``: those that do by default."""
+    if collection.warning_lists is not None:
+        return collection.warning_lists
+    held = collection.protections
+    if held is None:
+        return blocking
+    return blocking - {name for name, protection in RESTATED.items() if protection not in held}
 
 
 def _against_own(facts: Facts, collection: Collection) -> Iterator[Decision]:

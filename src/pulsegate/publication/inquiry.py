@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from itertools import islice
 
-from pulsegate.curation.decide import AUTHOR, IN, Decision, Facts, OfPulse, opinions, out
+from pulsegate.curation.decide import AUTHOR, IN, Decision, Facts, OfPulse, blocking_in, opinions, out
 from pulsegate.curation.policy import Policy
 from pulsegate.model.collection import Collection as Feed
 from pulsegate.model.collection import Profile, ReviewMode, Rule
@@ -260,7 +260,7 @@ class Inquiry:
         held = feed.protections is None or name in feed.protections
         if name is not None and not (held and facts.protection):
             yield Opinion(f"protection:{name}", f"{self._covering.protection(name)}; it is off here")
-        blocking = self._policy.lists.blocking if feed.warning_lists is None else feed.warning_lists
+        blocking = blocking_in(feed, self._policy.lists.blocking)
         for one in facts.lists:
             if one not in blocking:
                 yield Opinion(f"warning-list:{one}", self._covering.informing(one))

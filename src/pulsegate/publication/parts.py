@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from pulsegate.curation.decide import Decision, Facts, decide_value
+from pulsegate.curation.decide import Decision, Facts, blocking_in, decide_value
 from pulsegate.curation.policy import Policy
 from pulsegate.curation.protections import protection
 from pulsegate.curation.warning_lists import WarningLists
@@ -63,8 +63,7 @@ class Parts:
 
         That one counts for all addresses: no fault of a list may let in what was out.
         """
-        chosen = self._collection.warning_lists
-        blocking = self._blocking if chosen is None else chosen
+        blocking = blocking_in(self._collection, self._blocking)
         found: dict[str, WarningLists | None] = {}
         for name in (self._network.lists or "").split():
             if name in blocking:

@@ -11,20 +11,24 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 from pulsegate.settings.section import Written
 
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_FORM = re.compile(r"\s*(\d{1,9})\s*(ms|s|m|h|d)\s*", re.ASCII)
+_FORM = re.compile(r"\s*(\d{1,18})\s*(ms|s|m|h|d)\s*", re.ASCII)
+LONGEST = timedelta(days=36_500)  # there must be a date so long before now, and after
 
 
 def parse_duration(text: object) -> timedelta:
-    """The duration that ``text`` writes; ValueError (with the forms there are) for anything else."""
+    """The duration that ``text`` writes; ValueError (with the forms there are) for all else, and beyond LONGEST."""
     if isinstance(text, timedelta):
         return text
     match = _FORM.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise ValueError(f"{text!r} is no duration; write 100ms, 90s, 15m, 6h or 30d")
     try:
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+        found = timedelta(**{_UNITS[match[2]]: int(match[1])})
     except OverflowError:
-        raise ValueError(f"{text!r} is too long a duration") from None
+        found = timedelta.max
+    if found > LONGEST:
+        raise ValueError(f"{text!r} is too long a duration; write at most 36500d")
+    return found
 
 
 def format_duration(value: timedelta) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from pulsegate.errors import SettingsError
 from pulsegate.settings import fields
@@ -37,6 +38,21 @@ _ADDRESS_OF_A_SERVICE = re.compile(r"(tcp|udp)://")  # in a variable that ends i
 _NAMED = {"collections": "collection", "sources": "source", "upstreams": "upstream"}
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice: PyYAML would drop what the first one says, such as half of the collections."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge" and isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, "the key there stands a second time in its section", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def find_file(environment: Mapping[str, str] | None = None) -> Path | None:
     """The settings file: PULSEGATE_CONFIG, else OPENTAXII_CONFIG, else ./opentaxii.yml, else none."""
     environment = os.environ if environment is None else environment
@@ -51,7 +67,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     environment = os.environ if environment is None else environment
     path = find_file(environment)
     section = _read_section(path) if path else {}
-    given = list(_from_environment(environment))
+    given = [one for one in _from_environment(environment) if not _says_nothing(*one)]
     if any(keys in _KEYS for keys, _, _ in given) and isinstance(section.get("otx"), dict):
         # The environment's key beats the file's, however each is given.
         section["otx"] = {key: value for key, value in section["otx"].items() if ["otx", key] not in _KEYS}
@@ -66,7 +82,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
 def read_yaml(path: Path, hint: str) -> Any:
     """What the file says. SettingsError when it can't be read (then ``hint`` says what to do) or is no YAML."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - it is a SafeLoader
     except OSError as error:
         raise SettingsError(f"can't be read: {error.strerror}", resource=str(path), hint=hint) from error
     except UnicodeDecodeError as error:
@@ -78,7 +94,7 @@ def read_yaml(path: Path, hint: str) -> Any:
 def read_value(text: str, resource: str) -> Any:
     """One value as YAML writes it, a list or keys and values too. SettingsError when it is none."""
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
     except (yaml.YAMLError, ValueError) as error:
         raise SettingsError(f"is not valid YAML: {_where(error)}", resource=resource) from None
 
@@ -146,11 +162,21 @@ def _lay_over(section: dict[str, Any], keys: list[str], text: str, variable: str
     target[keys[-1]] = _value(text, variable) if _is_structured(keys) else text
 
 
+def _says_nothing(keys: list[str], _variable: str, text: str) -> bool:
+    """A variable that is there but empty is as good as none: an empty host would be every address of the machine."""
+    return not text.strip() and _field(keys) is not None
+
+
 def _is_structured(keys: list[str]) -> bool:
     """Whether the key's value is written as in YAML; any other is taken to the letter."""
-    model = _model(keys[:-1])
-    field = model.model_fields.get(keys[-1]) if model else None
+    field = _field(keys)
     return field is not None and fields.is_structured(field.annotation)
+
+
+def _field(keys: list[str]) -> FieldInfo | None:
+    """The setting of that name; None: there is none."""
+    model = _model(keys[:-1])
+    return model.model_fields.get(keys[-1]) if model else None
 
 
 def _value(text: str, variable: str) -> Any:

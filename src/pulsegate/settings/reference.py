@@ -34,7 +34,7 @@ wrong. This page is made by `make settings` from the program itself; a test hold
 
 | what may be written | how |
 | --- | --- |
-| a duration | `100ms`, `90s`, `15m`, `6h`, `30d` |
+| a duration | `100ms`, `90s`, `15m`, `6h`, `30d`; at most `36500d` |
 | a size | `500kB`, `5MB`, `1GB`, or the number of bytes |
 | a share | `20%` or `0.2` |
 | a list | `[a, b]`, in a variable too; in the file also an entry a line, behind `-` |

@@ -116,6 +116,13 @@ class Settings(Section):
             usable_name(one.published_in)
         return self
 
+    @field_validator("host")
+    @classmethod
+    def _host_is_named(cls, host: str) -> str:
+        if not host.strip():
+            raise ValueError("write an address; 0.0.0.0 is every one of the machine")  # what nothing would mean, too
+        return host.strip()
+
     @field_validator("domain")
     @classmethod
     def _domain_is_an_authority(cls, domain: str | None) -> str | None:

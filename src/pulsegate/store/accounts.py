@@ -116,6 +116,17 @@ def revoke(connection: sa.Connection, name: str, collection: str) -> None:
         raise AccountError(f"has no right of its own to {collection}", resource=name)
 
 
+def revoke_writing(connection: sa.Connection, name: str, collection: str) -> None:
+    """Let the account only read ``collection`` (``*``: every one), to which it may write."""
+    account = get(connection, name)
+    if collection == EVERY and account.writes_all:
+        _put_rights(connection, account.id, True, False)
+    elif account.permissions.get(collection) == WRITE:
+        _put_permissions(connection, account.id, {**account.permissions, collection: READ})
+    else:
+        raise AccountError(f"has no right of its own to {collection}", resource=name)
+
+
 def set_role(connection: sa.Connection, name: str, role: Role | None) -> None:
     """Give the account a role on the pages; None takes it away. An admin's includes all rights to collections."""
     account = get(connection, name)
