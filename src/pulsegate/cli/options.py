@@ -64,7 +64,8 @@ def named_collection(connection: Connection, name: str) -> StoredCollection:
     """The collection of that name, an author's spaces written as such or as ``+``; UsageError when there is none."""
     found = collections.get(connection, name) or collections.get(connection, name.replace(" ", "+"))
     if found is None:
-        raise UsageError("there is no such collection", resource=name, hint="'pulsegate collection list' shows them")
+        hint = "'pulsegate collection list' shows them; 'pulsegate publish' makes those that opentaxii.yml has just got"
+        raise UsageError("there is no such collection", resource=name, hint=hint)
     return found
 
 

@@ -82,5 +82,3 @@ def _begin(connection: Connection, since: str | None) -> datetime | None:
         return now(connection) - parse_duration(since)
     except ValueError as error:
         raise UsageError(f"--since: {error}", hint="24h lists the polls of the last day") from error
-    except OverflowError:
-        return None
