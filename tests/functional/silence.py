@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from contextlib import ExitStack
@@ -83,7 +84,7 @@ def cable(stack: ExitStack) -> int:
 
 def drill(stack: ExitStack, folder: Path, environment: dict[str, str]) -> dict[str, Any]:
     away = cable(stack)
-    url = database(stack, folder / "pg")
+    url = database(stack, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pg", dir="/tmp"))))
     otx = stack.enter_context(Simulator([pulse(1)], api_key=KEY))
     given = environment | settings(otx, PULSEGATE_DATABASE=url, PULSEGATE_DATA_DIR=str(folder))
     far = given | {"PULSEGATE_DATABASE": f"postgresql://postgres@{HERE}/postgres"}
