@@ -116,6 +116,15 @@ def test_entry_is_shown_with_all_that_was_sent() -> None:
     assert json.loads(text[text.index("{") :]) == SENT
 
 
+def test_what_is_no_json_in_an_entry_is_none_in_what_is_printed(database: Database) -> None:
+    add(
+        database,
+        Quarantined(PULSE, pulse_id(5), "pulse", pulse_id(5), "bad", '{"a": [NaN, -Infinity, 1]}', source="otx"),
+    )
+    text = run("show", "3", "--json")
+    assert json.loads(text, parse_constant=pytest.fail)["raw"] == {"a": [None, None, 1]}
+
+
 def test_entry_with_dirt_in_it_is_shown(database: Database) -> None:
     take(
         database,

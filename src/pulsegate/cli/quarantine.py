@@ -90,9 +90,12 @@ def _short(value: str) -> str:
 
 
 def _sent(entry: Quarantined) -> Any:
-    """What OTX sent; None where that was too long to keep, the text where an older version has cut it."""
+    """What OTX sent; None where that was too long to keep, the text where an older version has cut it.
+
+    NaN and Infinity, which are no JSON, are null.
+    """
     try:
-        return json.loads(entry.raw or "null")
+        return json.loads(entry.raw or "null", parse_constant=lambda _: None)
     except ValueError:
         return entry.raw
 
